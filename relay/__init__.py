@@ -1,0 +1,1 @@
+"""The service: server, rendezvous and limits (pure), store, login, outbox."""

@@ -1,0 +1,1 @@
+"""WRITES DOWN: journal, verification, timelines, receipts, exports."""

@@ -1,0 +1,114 @@
+"""The command `remote-assist`: finds the verb's file, runs it, turns errors into one sentence and an exit code.
+
+Only the file of the verb that was typed is imported, so that `join` never loads a terminal UI.
+"""
+
+import argparse
+import asyncio
+import importlib
+import inspect
+import os
+import sys
+from collections.abc import Sequence
+
+import msgspec
+
+from remote_assist import __version__
+from remote_assist.core.hostile import HostileStr, safe_text
+from remote_assist.errors import AssistError, Exit
+
+VERBS: dict[str, tuple[str, str, str]] = {
+    "join": ("customer", "Customer", "let a technician help: type the support code, see who asks, decide"),
+    "self-check": ("customer", "Customer", "diagnose this machine here, offline, and show what was found"),
+    "login": ("technician", "Technician", "log in at the relay with your key and certificate"),
+    "tui": ("technician", "Technician", "open the terminal screen"),
+    "sessions": ("technician", "Technician", "list your sessions"),
+    "tickets": ("technician", "Technician", "list, show and open tickets"),
+    "invite": ("technician", "Technician", "make a support code for a ticket and wait for the customer"),
+    "diagnose": ("technician", "Technician", "collect a bundle of facts"),
+    "findings": ("technician", "Technician", "what known issues say about a bundle"),
+    "fix": ("technician", "Technician", "plan or apply a known fix"),
+    "ls": ("technician", "Technician", "list a folder of the customer"),
+    "get": ("technician", "Technician", "fetch files"),
+    "put": ("technician", "Technician", "bring files"),
+    "run": ("technician", "Technician", "run a program"),
+    "request": ("technician", "Technician", "ask the customer for further scopes"),
+    "end": ("technician", "Technician", "end a session with a note for the ticket"),
+    "audit": ("reviewer", "Reviewer", "list, show, verify and export sessions"),
+    "kb": ("author", "Author", "list, lint and test known issues and fixes"),
+    "redact": ("author", "Author", "show what redaction takes out of a file"),
+    "ca": ("operator", "Operator", "the organisation's certificate authority"),
+}
+"""Verb → (file in commands/, who it is for, one line of help)."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one verb and return its exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    if not words or words[0] in {"-h", "--help", "help"}:
+        print(_overview())
+        return Exit.DONE
+    if words[0] in {"--version", "-V"}:
+        print(f"remote-assist {__version__}")
+        return Exit.DONE
+    if words[0] not in VERBS:
+        return _complain(AssistError(_unknown(words[0]), advice="`remote-assist --help` lists the verbs."), words, 2)
+    try:
+        return _run(words)
+    except AssistError as error:
+        return _complain(error, words, int(error.exit_code))
+    except KeyboardInterrupt:
+        print("\ninterrupted", file=sys.stderr)
+        return Exit.INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return Exit.FAILED
+
+
+def build_parser(verb: str) -> argparse.ArgumentParser:
+    """The parser with the verbs of the file that holds `verb`."""
+    parser = argparse.ArgumentParser(prog="remote-assist")
+    verbs = parser.add_subparsers(metavar="VERB", required=True)
+    importlib.import_module(f"remote_assist.commands.{VERBS[verb][0]}").add_commands(verbs)
+    return parser
+
+
+def _run(words: list[str]) -> int:
+    arguments = build_parser(words[0]).parse_args(words)
+    result = arguments.run(arguments)
+    if inspect.iscoroutine(result):
+        result = asyncio.run(result)
+    return int(result)
+
+
+def _complain(error: AssistError, words: list[str], exit_code: int) -> int:
+    text = safe_text(HostileStr(error.message))
+    print(f"remote-assist: {text}", file=sys.stderr)
+    if error.advice:
+        print(f"  {safe_text(HostileStr(error.advice))}", file=sys.stderr)
+    if "--json" in words[: words.index("--")] if "--" in words else "--json" in words:
+        body = {
+            "error": error.message,
+            "reason": getattr(error, "reason", type(error).__name__),
+            "exit": exit_code,
+        }
+        print(msgspec.json.encode(body).decode(), flush=True)
+    return exit_code
+
+
+def _unknown(word: str) -> str:
+    import difflib
+
+    near = difflib.get_close_matches(word, VERBS, n=1)
+    return f"there is no verb '{word}'" + (f"; did you mean '{near[0]}'?" if near else "")
+
+
+def _overview() -> str:
+    lines = ["usage: remote-assist VERB …", ""]
+    role = ""
+    for verb, (_, audience, text) in VERBS.items():
+        if audience != role:
+            lines.append(f"{audience}:")
+            role = audience
+        lines.append(f"  {verb:<12} {text}")
+    return "\n".join([*lines, "", "`remote-assist VERB --help` explains a verb."])

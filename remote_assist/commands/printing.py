@@ -1,0 +1,52 @@
+"""How verbs print: people's lines, `--json` objects, `--plain` values; every line is flushed at once."""
+
+import argparse
+import sys
+from typing import TextIO
+
+import msgspec
+
+from remote_assist.core.hostile import HostileStr, safe_text
+
+
+def add_output_options(parser: argparse.ArgumentParser) -> None:
+    """Give a verb `--json` and `--plain`, which exclude each other."""
+    group = parser.add_mutually_exclusive_group()
+    group.add_argument("--json", action="store_true", help="one JSON object a line")
+    group.add_argument("--plain", action="store_true", help="one bare value a line")
+
+
+class Printer:
+    """Prints results of one verb in the form its options ask for."""
+
+    def __init__(self, arguments: argparse.Namespace, stream: TextIO | None = None) -> None:
+        self.json = bool(getattr(arguments, "json", False))
+        self.plain = bool(getattr(arguments, "plain", False))
+        self._stream = stream or sys.stdout
+
+    def line(self, text: str) -> None:
+        """A line for people, made safe; silent with --json and --plain."""
+        if not (self.json or self.plain):
+            self._write(safe_text(HostileStr(text)))
+
+    def value(self, name: str, value: object, text: str | None = None) -> None:
+        """A result: `{"name": value}` with --json, the bare value with --plain, `text` for people."""
+        if self.json:
+            self.object({name: value})
+        elif self.plain:
+            self._write(safe_text(HostileStr(str(value))))
+        else:
+            self._write(safe_text(HostileStr(text if text is not None else str(value)), lines=True))
+
+    def object(self, value: object) -> None:
+        """One JSON object on one line, in every mode that asked for JSON."""
+        if self.json:
+            self._write(msgspec.json.encode(value).decode())
+
+    def note(self, text: str) -> None:
+        """A remark on standard error: progress, warnings; never part of the result."""
+        print(safe_text(HostileStr(text)), file=sys.stderr, flush=True)
+
+    def _write(self, text: str) -> None:
+        self._stream.write(text + "\n")
+        self._stream.flush()

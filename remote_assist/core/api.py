@@ -1,0 +1,141 @@
+"""The relay's HTTP API: JSON bodies of requests and answers. Paths and who may call them: docs/protocol.md.
+
+Times are RFC 3339 UTC. An error is always `ApiError` with an HTTP status: 400 usage, 401 not logged in,
+403 refused, 404 absent, 409 conflict, 413 too large, 429 too many, 503 store refused.
+"""
+
+import msgspec
+
+from remote_assist.core.messages import Acknowledgement, Wrap
+
+
+class Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Base of every HTTP body: frozen, unknown fields refused."""
+
+
+class ApiError(Body):
+    reason: str
+    sentence: str
+    advice: str = ""
+
+
+class About(Body):
+    """GET /v1/about (anyone). Hints only: nothing here is trusted."""
+
+    product: str
+    version: str
+    origin: str
+
+
+class ChallengeAnswer(Body):
+    """POST /v1/login/challenge (anyone) → a nonce, good once, for 60 s."""
+
+    nonce: bytes
+    origin: str
+
+
+class Login(Body):
+    """POST /v1/login: SSHSIG (namespace login@remote-assist) by the certificate's key over `login_bytes`."""
+
+    certificate: str
+    nonce: bytes
+    time: str
+    role: str
+    signature: str
+
+
+class LoginAnswer(Body):
+    """`token` goes into `Authorization: Bearer …`; `lists` are the CA-signed lists, verified by the caller."""
+
+    token: str
+    expires: str
+    role: str
+    name: str
+    lists: tuple[bytes, ...]
+
+
+class ListsAnswer(Body):
+    """GET /v1/lists."""
+
+    lists: tuple[bytes, ...]
+
+
+class NewTicket(Body):
+    """POST /v1/tickets. Subject 1..200 characters."""
+
+    subject: str
+    description: str = ""
+
+
+class TicketNote(Body):
+    """A note on a ticket. `visibility`: internal or customer. `events`: the record ids it tells of."""
+
+    id: int
+    time: str
+    author: str
+    text: str
+    visibility: str
+    session: str = ""
+    events: tuple[str, ...] = ()
+
+
+class Ticket(Body):
+    """`state`: open, active (a session runs), closed."""
+
+    id: str
+    subject: str
+    description: str
+    state: str
+    opened: str
+    opened_by: str
+    notes: tuple[TicketNote, ...] = ()
+
+
+class Tickets(Body):
+    tickets: tuple[Ticket, ...]
+
+
+class NewNote(Body):
+    """POST /v1/tickets/{id}/notes: words a technician discloses. `key` makes a repeat harmless."""
+
+    text: str
+    key: str
+    session: str = ""
+    closing: bool = False
+
+
+class SessionSummary(Body):
+    """`state`: live (agent connected), away (agent not connected), ended."""
+
+    id: str
+    ticket: str
+    subject: str
+    technician: str
+    technician_key: str
+    host_key: str
+    opened: str
+    state: str
+    records: int
+    end_reason: str = ""
+    incomplete: int = 0
+
+
+class Sessions(Body):
+    sessions: tuple[SessionSummary, ...]
+
+
+class LoggedRecord(Body):
+    """A record as the relay stores it, with its acknowledgement."""
+
+    record: bytes
+    head: str
+    acknowledgement: Acknowledgement
+
+
+class Records(Body):
+    """GET /v1/sessions/{id}/records?from=SEQ (at most 500 a page; `more` says another page follows)."""
+
+    session: str
+    records: tuple[LoggedRecord, ...]
+    wraps: tuple[Wrap, ...] = ()
+    more: bool = False

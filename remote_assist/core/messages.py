@@ -1,0 +1,256 @@
+"""What agent, technician and relay may say to each other outside SSH. The wire file: read this first.
+
+    nameplate (technician)          join (agent)                     control (agent)
+    WS /v1/nameplate                WS /v1/join/417203               WS /v1/agent
+      ◀ NameplateAssigned             ◀ PeerJoined                     ◀ Challenge
+      ◀ PeerJoined                                                     ▶ Join
+      ▶◀ binary: PairingStart, PairingReply, PairingStatement,         ◀ Joined
+               PairingVerdict, passed on unread                        ▶ Append …      ◀ Acknowledged | AppendRefused
+      ▶ Burn                          ◀ PeerLeft                       ◀ StreamOffered
+    WS /v1/sessions/{id}/stream (technician)   WS /v1/streams/{ticket} (agent)
+      ◀ StreamOpened                             ◀ StreamOpened
+      ▶◀ binary: frames of core/stream.py, spliced by the relay
+
+Rule 1: a *text* message is between one end and the relay; a *binary* message is between the ends, and
+the relay passes it on unread. Rule 2: unknown tags and unknown fields are refused (core/codec.py).
+All are JSON; `bytes` fields are base64. Limits stand beside each field or in settings.py.
+"""
+
+import msgspec
+
+PROTOCOL_VERSION = 1
+"""In every key derivation and hello. There is one suite; nothing is negotiated down."""
+
+
+class Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", kw_only=True):
+    """Base of every message: frozen, tagged by class name, unknown fields refused."""
+
+
+# --- pairing, end to end (binary; PROTOCOL 1) -----------------------------------------------------
+
+
+class PairingStart(Message, tag="pairing-start"):
+    """1, technician → agent. `x` is the SPAKE2 element (33 bytes with its side), `nonce` 32 bytes."""
+
+    version: int
+    x: bytes
+    nonce: bytes
+
+
+class PairingReply(Message, tag="pairing-reply"):
+    """2, agent → technician. `sealed` is the AgentStatement; `mac` covers 1 and 2. Sending it burns the code."""
+
+    version: int
+    y: bytes
+    nonce: bytes
+    sealed: bytes
+    mac: bytes
+
+
+class PairingStatement(Message, tag="pairing-statement"):
+    """4, technician → agent. `sealed` is the TechnicianEnvelope; `mac` covers 1 to 4."""
+
+    sealed: bytes
+    mac: bytes
+
+
+class PairingVerdict(Message, tag="pairing-verdict"):
+    """6, agent → technician. `sealed` is the Verdict; `mac` covers 1 to 6."""
+
+    sealed: bytes
+    mac: bytes
+
+
+class AgentStatement(Message, tag="agent-statement"):
+    """Sealed in 2. `host_key`: OpenSSH public key line, made for this session."""
+
+    host_key: str
+    agent_version: str
+    platform: str
+    host_name: str
+    checkpoint: str
+
+
+class SignedStatement(Message, tag="signed-statement"):
+    """What the technician signs (SSHSIG, namespace pair@remote-assist). Its bytes name the session."""
+
+    version: int
+    transcript: bytes
+    agent_host_key: str
+    session_key: str
+    ticket: str
+    subject: str
+    scopes: tuple[str, ...]
+    seconds: int
+    relay: str
+    organisation_ca: str
+
+
+class TechnicianEnvelope(Message, tag="technician-envelope"):
+    """Sealed in 4. `statement` is the exact bytes signed; `lists` are SignedList JSON (core/lists.py)."""
+
+    statement: bytes
+    signature: str
+    certificate: str
+    lists: tuple[bytes, ...]
+
+
+class Grant(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One scope the customer allowed. `until` RFC 3339 UTC; `folders` narrows files:*; `key` whom (fingerprint)."""
+
+    id: str
+    scope: str
+    until: str
+    key: str
+    folders: tuple[str, ...] = ()
+
+
+class Verdict(Message, tag="verdict"):
+    """Sealed in 6. Granted when `grants` is not empty; else `reason` is denied, timed-out or unverified."""
+
+    grants: tuple[Grant, ...] = ()
+    reason: str = ""
+    sentence: str = ""
+
+
+# --- relay to and from either end (text) ----------------------------------------------------------
+
+
+class NameplateAssigned(Message, tag="nameplate"):
+    """relay → technician: six digits that only route."""
+
+    nameplate: str
+    seconds: int
+
+
+class PeerJoined(Message, tag="peer-joined"):
+    """relay → both: the other end is here; binary messages pass from now on."""
+
+
+class PeerLeft(Message, tag="peer-left"):
+    """relay → the one who stayed. `reason`: gone, burned, expired."""
+
+    reason: str
+
+
+class Burn(Message, tag="burn"):
+    """technician or agent → relay: this nameplate is used up. `reason`: paired, wrong-code, malformed, refused."""
+
+    reason: str
+
+
+class RelayRefused(Message, tag="relay-refused"):
+    """relay → either, then it closes. `reason` is a stable word, `sentence` and `advice` are for people."""
+
+    reason: str
+    sentence: str
+    advice: str = ""
+
+
+# --- agent's control connection (text) ------------------------------------------------------------
+
+
+class Challenge(Message, tag="challenge"):
+    """relay → agent. 32 bytes, good once, for this connection."""
+
+    nonce: bytes
+
+
+class Join(Message, tag="join"):
+    """agent → relay: SSHSIG (namespace join@remote-assist) by the session's host key over `join_bytes`."""
+
+    version: int
+    session: str
+    host_key: str
+    signature: str
+
+
+class Joined(Message, tag="joined"):
+    """relay → agent. `records` is how many of the session's records the relay holds durably."""
+
+    records: int
+    relay_time: str
+
+
+class StoredRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A record on its way: canonical bytes and the head signature over (session, seq, hash)."""
+
+    record: bytes
+    head: str
+
+
+class Wrap(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A session's content key, sealed by HPKE to one reviewer key. Outside hashes; erasing it erases the content."""
+
+    key_id: str
+    reviewer: str
+    sealed: bytes
+
+
+class Append(Message, tag="append"):
+    """agent → relay: records in seq order, at most 64; `wraps` before their first use."""
+
+    session: str
+    records: tuple[StoredRecord, ...]
+    wraps: tuple[Wrap, ...] = ()
+
+
+class Acknowledgement(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The relay's signed promise that a record is durable.
+
+    `time` RFC 3339 UTC, `index` global leaf index, `signature` SSHSIG (namespace ack@remote-assist) by the log
+    key over `acknowledgement_bytes` (core/records.py).
+    """
+
+    session: str
+    seq: int
+    hash: str
+    time: str
+    index: int
+    signature: str
+
+
+class Acknowledged(Message, tag="acknowledged"):
+    """relay → agent, only after commit."""
+
+    acknowledgements: tuple[Acknowledgement, ...]
+
+
+class AppendRefused(Message, tag="append-refused"):
+    """relay → agent. Nothing of the message from `seq` on was stored. `reason`: store-full, gap, fork, bad-signature, …"""
+
+    session: str
+    seq: int
+    reason: str
+    sentence: str
+
+
+class StreamOffered(Message, tag="stream-offered"):
+    """relay → agent: a technician opened stream `stream`; dial /v1/streams/{ticket} (one use, 30 s)."""
+
+    session: str
+    stream: int
+    epoch: int
+    ticket: str
+
+
+class StreamOpened(Message, tag="stream-opened"):
+    """relay → both ends of a stream: the other end is there. Binary frames follow."""
+
+    session: str
+    stream: int
+    epoch: int
+
+
+class SessionClosed(Message, tag="session-closed"):
+    """relay → agent: the relay holds the session's end record; the control connection may go."""
+
+    session: str
+
+
+ToAgent = Challenge | Joined | Acknowledged | AppendRefused | StreamOffered | SessionClosed | RelayRefused
+FromAgent = Join | Append
+Rendezvous = NameplateAssigned | PeerJoined | PeerLeft | Burn | RelayRefused
+StreamControl = StreamOpened | RelayRefused
+Pairing = PairingStart | PairingReply | PairingStatement | PairingVerdict
+Sealed = AgentStatement | TechnicianEnvelope | Verdict | SignedStatement

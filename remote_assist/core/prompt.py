@@ -1,0 +1,67 @@
+"""Asking the customer: the one interface between the agent and whatever screen it has.
+
+Rule: a grant exists only because a `Prompt` answered; no message of any peer creates one.
+Strings here that came from a peer are `HostileStr`; the screen passes them through `safe_text`.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from remote_assist.core.hostile import HostileStr
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentQuestion:
+    """Everything the consent screen shows. `verified`: the CA is configured here, so the name is proven."""
+
+    organisation: HostileStr
+    name: HostileStr
+    ticket: HostileStr
+    subject: HostileStr
+    scopes: tuple[str, ...]
+    seconds: int
+    verified: bool
+    ca_fingerprint: str
+    relay_host: str
+    wait_seconds: float
+    deadline_seconds: float
+    further: bool = False
+    reason: HostileStr = HostileStr("")
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentAnswer:
+    """`scopes` the customer ticked (empty: no). `timed_out`: silence, which is a no. `seconds`: as shortened here."""
+
+    scopes: tuple[str, ...]
+    seconds: int
+    timed_out: bool = False
+    folders: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PlanQuestion:
+    """A fix plan that needs this customer's yes (`--ask-each` or high risk)."""
+
+    title: HostileStr
+    consent: HostileStr
+    steps: tuple[HostileStr, ...]
+    digest: str
+    risk: str
+    deadline_seconds: float
+
+
+class Prompt(Protocol):
+    """The customer's screen. Every method may be called while an action runs."""
+
+    async def consent(self, question: ConsentQuestion) -> ConsentAnswer:
+        """Show who asks for what and wait for an act at this machine."""
+
+    async def allow_plan(self, question: PlanQuestion) -> bool:
+        """Show one plan; silence is a no."""
+
+    def show(self, line: str) -> None:
+        """A live line: an action began, ended, was refused; the link went or came. Already safe text."""
+
+    async def end_requested(self) -> str:
+        """Return (the reason) when the customer presses the key that ends the session."""

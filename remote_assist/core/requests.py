@@ -1,0 +1,228 @@
+"""What technician and agent say inside SSH, on a channel of subsystem `remote-assist`.
+
+    frame = length u32 big endian (of what follows) · kind u8 · body
+    kind 0: one message of this file, JSON        (at most 1 MiB)
+    kind 1: raw data: file and bundle bytes, standard output      (at most 256 KiB)
+    kind 2: raw data: standard error                              (at most 256 KiB)
+
+    technician                                 agent
+      ▶ one Request  ─────────────────────────▶ scope check, intent, acknowledgement
+      ◀ Accepted (the act starts now)   or   Refused (nothing was done)
+      ◀ Progress, Listing, data frames …       ▶ data frames, InputEnd, Cancel
+      ◀ Done (outcome record is in the journal)
+      ▶ next Request …
+
+A channel does one request at a time, in order; a program that wants two at once opens two channels.
+Rule 1: no request names steps or shell text; argv lists and catalog ids only.
+"""
+
+import msgspec
+
+from remote_assist.core.messages import Acknowledgement, Grant, Message
+
+SUBSYSTEM = "remote-assist"
+KIND_MESSAGE, KIND_DATA, KIND_ERROR = 0, 1, 2
+MAX_MESSAGE_BYTES = 1 << 20
+MAX_DATA_BYTES = 256 << 10
+
+
+# --- requests -------------------------------------------------------------------------------------
+
+
+class Run(Message, tag="run"):
+    """Run an argv list (scope terminal). With `stdin`, data frames until InputEnd feed it. 1..1024 words."""
+
+    argv: tuple[str, ...]
+    stdin: bool = False
+    folder: str = ""
+
+
+class ListFolder(Message, tag="list-folder"):
+    """Entries of a folder, or the one file named (scope files:read). Paths are bytes: file names need not be text."""
+
+    path: bytes
+
+
+class ReadFile(Message, tag="read-file"):
+    """Bytes of a regular file from `offset` on (scope files:read).
+
+    To resume, `prefix_sha256` (hex) is the digest of the first `offset` bytes already held; if the source
+    no longer starts so, the answer starts again at 0 (Accepted.offset says where it starts).
+    """
+
+    path: bytes
+    offset: int = 0
+    prefix_sha256: str = ""
+
+
+class WriteFile(Message, tag="write-file"):
+    """A new or replaced file `folder`/`name` of `size` bytes with digest `sha256` (scope files:write).
+
+    Data frames follow Accepted, starting at Accepted.offset (bytes an earlier broken try left behind, whose
+    digest the agent sends as Accepted.prefix_sha256). The file appears only whole and checked.
+    """
+
+    folder: bytes
+    name: bytes
+    size: int
+    sha256: str
+    mode: int = 0o644
+    overwrite: bool = False
+
+
+class Collect(Message, tag="collect"):
+    """Run a bundle of collectors (scope diagnose); its tar.zst comes as data frames while it is made."""
+
+    bundle: str
+    version: int
+    digest: str
+
+
+class PlanFix(Message, tag="plan-fix"):
+    """Prechecks and a dry run of a catalog fix (scope fix). Parameters are typed by the catalog."""
+
+    fix: str
+    version: int
+    digest: str
+    parameters: dict[str, str]
+
+
+class ApplyFix(Message, tag="apply-fix"):
+    """Run the plan with this digest (scope fix); a plan is good once, for 10 minutes."""
+
+    plan: str
+
+
+class RequestScopes(Message, tag="request-scopes"):
+    """Ask the customer for more. Answered by Done or Refused; only the customer's local act grants."""
+
+    scopes: tuple[str, ...]
+    seconds: int
+    reason: str = ""
+
+
+class AskStatus(Message, tag="ask-status"):
+    """What is granted now and until when. Not an action; nothing is read from the machine."""
+
+
+class EndSession(Message, tag="end-session"):
+    """End for everybody. `reason` at most 200 characters."""
+
+    reason: str = ""
+
+
+class InputEnd(Message, tag="input-end"):
+    """No more data frames for this request."""
+
+
+class Cancel(Message, tag="cancel"):
+    """Stop the running request; it is answered by Done with status cancelled, partial results kept."""
+
+
+# --- answers --------------------------------------------------------------------------------------
+
+
+class Accepted(Message, tag="accepted"):
+    """The intent is durable at both ends and the act starts. `acknowledgement` is the relay's, for the technician's copy."""
+
+    action: str
+    acknowledgement: Acknowledgement
+    size: int = 0
+    offset: int = 0
+    prefix_sha256: str = ""
+
+
+class Refused(Message, tag="refused"):
+    """Nothing was done. `reason` is stable (errors.py, docs/protocol.md), `sentence` and `advice` are for people."""
+
+    reason: str
+    sentence: str
+    advice: str = ""
+
+
+class Progress(Message, tag="progress"):
+    """How far: `item` (collector, step, file), its `status`, `done` of `total` (0 = unknown)."""
+
+    item: str
+    status: str
+    done: int = 0
+    total: int = 0
+    seconds: float = 0.0
+
+
+class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One name in a listing; `name` are hostile bytes. Times are seconds since the epoch."""
+
+    name: bytes
+    kind: str
+    size: int
+    mode: int
+    modified: float
+
+
+class Listing(Message, tag="listing"):
+    """A part of a listing; several may follow each other."""
+
+    entries: tuple[Entry, ...]
+    truncated: bool = False
+
+
+class PlanStep(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A step as a person reads it: before → after, how it is undone, and whether it may run (`blocked` says why not)."""
+
+    name: str
+    before: str
+    after: str
+    undo: str
+    blocked: str = ""
+
+
+class Plan(Message, tag="plan"):
+    """The dry run's result. `digest` (hex) binds consent and the fix's intent to exactly this."""
+
+    fix: str
+    version: int
+    digest: str
+    title: str
+    risk: str
+    consent: str
+    prechecks: tuple[str, ...]
+    steps: tuple[PlanStep, ...]
+    verify: tuple[str, ...]
+    runnable: bool
+    why_not: str = ""
+
+
+class Status(Message, tag="status"):
+    """What is granted now; `ends` is when the session ends at the latest (RFC 3339 UTC)."""
+
+    session: str
+    ticket: str
+    grants: tuple[Grant, ...]
+    ends: str
+    host_name: str
+    recorded: int
+
+
+class Done(Message, tag="done"):
+    """The outcome, already in the agent's journal.
+
+    `status`: done, failed, cancelled, aborted, rolled-back, resolved, denied. `exit`: remote status of a program.
+    `sha256`/`size`: of the bytes sent or received. `sentence` says what happened when it is not plain success.
+    """
+
+    action: str
+    status: str
+    exit: int = 0
+    size: int = 0
+    sha256: str = ""
+    sentence: str = ""
+    truncated: bool = False
+    acknowledgement: Acknowledgement | None = None
+
+
+Request = (
+    Run | ListFolder | ReadFile | WriteFile | Collect | PlanFix | ApplyFix | RequestScopes | AskStatus | EndSession
+)
+FromTechnician = Request | InputEnd | Cancel
+Answer = Accepted | Refused | Progress | Listing | Plan | Status | Done

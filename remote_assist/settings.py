@@ -1,0 +1,86 @@
+"""Every tunable number and path, one frozen dataclass a program, defaults visible, units in the names.
+
+This file holds values only. Files and environment are read by the composition root (cli, relay.__main__).
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+MIB = 1 << 20
+
+DEFAULT_SCOPES = ("diagnose", "files:read", "fix")
+"""What `invite` asks for when nobody says otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class PairingSettings:
+    """Limits of support codes; each end keeps them on its own clock."""
+
+    code_lifetime_seconds: int = 600
+    handshake_deadline_seconds: float = 20.0
+    consent_deadline_seconds: int = 60
+    failures_before_lock: int = 3
+    failure_window_seconds: int = 3600
+    verified_wait_seconds: float = 3.0
+    first_contact_wait_seconds: float = 10.0
+    message_max_bytes: int = 64 << 10
+
+
+@dataclass(frozen=True, slots=True)
+class AgentSettings:
+    """The customer's side."""
+
+    home: Path
+    relay_url: str
+    ca_file: Path | None = None
+    tls_ca_file: Path | None = None
+    acknowledgement_deadline_seconds: float = 10.0
+    outage_grace_seconds: float = 60.0
+    journal_days: int = 30
+    default_consent_seconds: int = 1800
+    max_consent_seconds: int = 8 * 3600
+    max_channels: int = 32
+    pairing: PairingSettings = PairingSettings()
+
+
+@dataclass(frozen=True, slots=True)
+class TechnicianSettings:
+    """The technician's side."""
+
+    home: Path
+    relay_url: str
+    tls_ca_file: Path | None = None
+    connect_deadline_seconds: float = 20.0
+    request_deadline_seconds: float = 60.0
+    pairing: PairingSettings = PairingSettings()
+
+
+@dataclass(frozen=True, slots=True)
+class RelaySettings:
+    """The service."""
+
+    data: Path
+    host: str = "127.0.0.1"
+    port: int = 8470
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    handshake_deadline_seconds: float = 20.0
+    token_lifetime_seconds: int = 12 * 3600
+    login_nonce_seconds: int = 60
+    nameplate_lifetime_seconds: int = 600
+    nameplate_early_leaves: int = 2
+    message_max_bytes: int = 1 * MIB
+    body_max_bytes: int = 1 * MIB
+    pipe_buffer_bytes: int = 1 * MIB
+    stream_ticket_seconds: int = 30
+    min_free_bytes: int = 16 * MIB
+    outbox_interval_seconds: float = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class StreamSettings:
+    """The resumable byte stream (PROTOCOL 2)."""
+
+    replay_bytes: int = 4 * MIB
+    frame_bytes: int = 256 << 10
+    acknowledge_every_bytes: int = 512 << 10

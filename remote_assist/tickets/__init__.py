@@ -1,0 +1,1 @@
+"""One interface to ticket systems, one file per system."""

@@ -1,0 +1,1 @@
+"""SHOWS: app, screens, widgets, typed messages. Never awaits the network itself."""
