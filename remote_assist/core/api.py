@@ -13,13 +13,13 @@ class Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     """Base of every HTTP body: frozen, unknown fields refused."""
 
 
-class ApiError(Body):
+class ApiError(Body, frozen=True):
     reason: str
     sentence: str
     advice: str = ""
 
 
-class About(Body):
+class About(Body, frozen=True):
     """GET /v1/about (anyone). Hints only: nothing here is trusted."""
 
     product: str
@@ -27,14 +27,14 @@ class About(Body):
     origin: str
 
 
-class ChallengeAnswer(Body):
+class ChallengeAnswer(Body, frozen=True):
     """POST /v1/login/challenge (anyone) → a nonce, good once, for 60 s."""
 
     nonce: bytes
     origin: str
 
 
-class Login(Body):
+class Login(Body, frozen=True):
     """POST /v1/login: SSHSIG (namespace login@remote-assist) by the certificate's key over `login_bytes`."""
 
     certificate: str
@@ -44,7 +44,7 @@ class Login(Body):
     signature: str
 
 
-class LoginAnswer(Body):
+class LoginAnswer(Body, frozen=True):
     """`token` goes into `Authorization: Bearer …`; `lists` are the CA-signed lists, verified by the caller."""
 
     token: str
@@ -54,20 +54,20 @@ class LoginAnswer(Body):
     lists: tuple[bytes, ...]
 
 
-class ListsAnswer(Body):
+class ListsAnswer(Body, frozen=True):
     """GET /v1/lists."""
 
     lists: tuple[bytes, ...]
 
 
-class NewTicket(Body):
+class NewTicket(Body, frozen=True):
     """POST /v1/tickets. Subject 1..200 characters."""
 
     subject: str
     description: str = ""
 
 
-class TicketNote(Body):
+class TicketNote(Body, frozen=True):
     """A note on a ticket. `visibility`: internal or customer. `events`: the record ids it tells of."""
 
     id: int
@@ -79,7 +79,7 @@ class TicketNote(Body):
     events: tuple[str, ...] = ()
 
 
-class Ticket(Body):
+class Ticket(Body, frozen=True):
     """`state`: open, active (a session runs), closed."""
 
     id: str
@@ -91,11 +91,11 @@ class Ticket(Body):
     notes: tuple[TicketNote, ...] = ()
 
 
-class Tickets(Body):
+class Tickets(Body, frozen=True):
     tickets: tuple[Ticket, ...]
 
 
-class NewNote(Body):
+class NewNote(Body, frozen=True):
     """POST /v1/tickets/{id}/notes: words a technician discloses. `key` makes a repeat harmless."""
 
     text: str
@@ -104,7 +104,7 @@ class NewNote(Body):
     closing: bool = False
 
 
-class SessionSummary(Body):
+class SessionSummary(Body, frozen=True):
     """`state`: live (agent connected), away (agent not connected), ended."""
 
     id: str
@@ -120,11 +120,11 @@ class SessionSummary(Body):
     incomplete: int = 0
 
 
-class Sessions(Body):
+class Sessions(Body, frozen=True):
     sessions: tuple[SessionSummary, ...]
 
 
-class LoggedRecord(Body):
+class LoggedRecord(Body, frozen=True):
     """A record as the relay stores it, with its acknowledgement."""
 
     record: bytes
@@ -132,7 +132,7 @@ class LoggedRecord(Body):
     acknowledgement: Acknowledgement
 
 
-class Records(Body):
+class Records(Body, frozen=True):
     """GET /v1/sessions/{id}/records?from=SEQ (at most 500 a page; `more` says another page follows)."""
 
     session: str

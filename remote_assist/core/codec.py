@@ -32,7 +32,7 @@ def decode(raw: bytes | str, kind: type[T], *, max_bytes: int = 1 << 20) -> T:
         raise RemoteProtocolError(f"a message of {len(raw)} bytes exceeds the limit of {max_bytes}")
     decoder = _DECODERS.get(kind)
     if decoder is None:
-        decoder = _DECODERS[kind] = msgspec.json.Decoder(kind)  # type: ignore[assignment]  # typed by `kind`
+        decoder = _DECODERS[kind] = msgspec.json.Decoder(kind)
     try:
         return decoder.decode(raw)  # type: ignore[return-value]  # the decoder was made for T
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

@@ -29,7 +29,7 @@ class Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field
 # --- pairing, end to end (binary; PROTOCOL 1) -----------------------------------------------------
 
 
-class PairingStart(Message, tag="pairing-start"):
+class PairingStart(Message, frozen=True, tag="pairing-start"):
     """1, technician → agent. `x` is the SPAKE2 element (33 bytes with its side), `nonce` 32 bytes."""
 
     version: int
@@ -37,7 +37,7 @@ class PairingStart(Message, tag="pairing-start"):
     nonce: bytes
 
 
-class PairingReply(Message, tag="pairing-reply"):
+class PairingReply(Message, frozen=True, tag="pairing-reply"):
     """2, agent → technician. `sealed` is the AgentStatement; `mac` covers 1 and 2. Sending it burns the code."""
 
     version: int
@@ -47,21 +47,21 @@ class PairingReply(Message, tag="pairing-reply"):
     mac: bytes
 
 
-class PairingStatement(Message, tag="pairing-statement"):
+class PairingStatement(Message, frozen=True, tag="pairing-statement"):
     """4, technician → agent. `sealed` is the TechnicianEnvelope; `mac` covers 1 to 4."""
 
     sealed: bytes
     mac: bytes
 
 
-class PairingVerdict(Message, tag="pairing-verdict"):
+class PairingVerdict(Message, frozen=True, tag="pairing-verdict"):
     """6, agent → technician. `sealed` is the Verdict; `mac` covers 1 to 6."""
 
     sealed: bytes
     mac: bytes
 
 
-class AgentStatement(Message, tag="agent-statement"):
+class AgentStatement(Message, frozen=True, tag="agent-statement"):
     """Sealed in 2. `host_key`: OpenSSH public key line, made for this session."""
 
     host_key: str
@@ -71,7 +71,7 @@ class AgentStatement(Message, tag="agent-statement"):
     checkpoint: str
 
 
-class SignedStatement(Message, tag="signed-statement"):
+class SignedStatement(Message, frozen=True, tag="signed-statement"):
     """What the technician signs (SSHSIG, namespace pair@remote-assist). Its bytes name the session."""
 
     version: int
@@ -86,7 +86,7 @@ class SignedStatement(Message, tag="signed-statement"):
     organisation_ca: str
 
 
-class TechnicianEnvelope(Message, tag="technician-envelope"):
+class TechnicianEnvelope(Message, frozen=True, tag="technician-envelope"):
     """Sealed in 4. `statement` is the exact bytes signed; `lists` are SignedList JSON (core/lists.py)."""
 
     statement: bytes
@@ -105,7 +105,7 @@ class Grant(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     folders: tuple[str, ...] = ()
 
 
-class Verdict(Message, tag="verdict"):
+class Verdict(Message, frozen=True, tag="verdict"):
     """Sealed in 6. Granted when `grants` is not empty; else `reason` is denied, timed-out or unverified."""
 
     grants: tuple[Grant, ...] = ()
@@ -116,30 +116,30 @@ class Verdict(Message, tag="verdict"):
 # --- relay to and from either end (text) ----------------------------------------------------------
 
 
-class NameplateAssigned(Message, tag="nameplate"):
+class NameplateAssigned(Message, frozen=True, tag="nameplate"):
     """relay → technician: six digits that only route."""
 
     nameplate: str
     seconds: int
 
 
-class PeerJoined(Message, tag="peer-joined"):
+class PeerJoined(Message, frozen=True, tag="peer-joined"):
     """relay → both: the other end is here; binary messages pass from now on."""
 
 
-class PeerLeft(Message, tag="peer-left"):
+class PeerLeft(Message, frozen=True, tag="peer-left"):
     """relay → the one who stayed. `reason`: gone, burned, expired."""
 
     reason: str
 
 
-class Burn(Message, tag="burn"):
+class Burn(Message, frozen=True, tag="burn"):
     """technician or agent → relay: this nameplate is used up. `reason`: paired, wrong-code, malformed, refused."""
 
     reason: str
 
 
-class RelayRefused(Message, tag="relay-refused"):
+class RelayRefused(Message, frozen=True, tag="relay-refused"):
     """relay → either, then it closes. `reason` is a stable word, `sentence` and `advice` are for people."""
 
     reason: str
@@ -150,13 +150,13 @@ class RelayRefused(Message, tag="relay-refused"):
 # --- agent's control connection (text) ------------------------------------------------------------
 
 
-class Challenge(Message, tag="challenge"):
+class Challenge(Message, frozen=True, tag="challenge"):
     """relay → agent. 32 bytes, good once, for this connection."""
 
     nonce: bytes
 
 
-class Join(Message, tag="join"):
+class Join(Message, frozen=True, tag="join"):
     """agent → relay: SSHSIG (namespace join@remote-assist) by the session's host key over `join_bytes`."""
 
     version: int
@@ -165,7 +165,7 @@ class Join(Message, tag="join"):
     signature: str
 
 
-class Joined(Message, tag="joined"):
+class Joined(Message, frozen=True, tag="joined"):
     """relay → agent. `records` is how many of the session's records the relay holds durably."""
 
     records: int
@@ -187,7 +187,7 @@ class Wrap(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     sealed: bytes
 
 
-class Append(Message, tag="append"):
+class Append(Message, frozen=True, tag="append"):
     """agent → relay: records in seq order, at most 64; `wraps` before their first use."""
 
     session: str
@@ -210,14 +210,17 @@ class Acknowledgement(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     signature: str
 
 
-class Acknowledged(Message, tag="acknowledged"):
+class Acknowledged(Message, frozen=True, tag="acknowledged"):
     """relay → agent, only after commit."""
 
     acknowledgements: tuple[Acknowledgement, ...]
 
 
-class AppendRefused(Message, tag="append-refused"):
-    """relay → agent. Nothing of the message from `seq` on was stored. `reason`: store-full, gap, fork, bad-signature, …"""
+class AppendRefused(Message, frozen=True, tag="append-refused"):
+    """relay → agent. Nothing from `seq` on was stored.
+
+    `reason`: store-full, gap, fork, bad-signature, …
+    """
 
     session: str
     seq: int
@@ -225,7 +228,7 @@ class AppendRefused(Message, tag="append-refused"):
     sentence: str
 
 
-class StreamOffered(Message, tag="stream-offered"):
+class StreamOffered(Message, frozen=True, tag="stream-offered"):
     """relay → agent: a technician opened stream `stream`; dial /v1/streams/{ticket} (one use, 30 s)."""
 
     session: str
@@ -234,7 +237,7 @@ class StreamOffered(Message, tag="stream-offered"):
     ticket: str
 
 
-class StreamOpened(Message, tag="stream-opened"):
+class StreamOpened(Message, frozen=True, tag="stream-opened"):
     """relay → both ends of a stream: the other end is there. Binary frames follow."""
 
     session: str
@@ -242,7 +245,7 @@ class StreamOpened(Message, tag="stream-opened"):
     epoch: int
 
 
-class SessionClosed(Message, tag="session-closed"):
+class SessionClosed(Message, frozen=True, tag="session-closed"):
     """relay → agent: the relay holds the session's end record; the control connection may go."""
 
     session: str

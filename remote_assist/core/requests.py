@@ -29,7 +29,7 @@ MAX_DATA_BYTES = 256 << 10
 # --- requests -------------------------------------------------------------------------------------
 
 
-class Run(Message, tag="run"):
+class Run(Message, frozen=True, tag="run"):
     """Run an argv list (scope terminal). With `stdin`, data frames until InputEnd feed it. 1..1024 words."""
 
     argv: tuple[str, ...]
@@ -37,13 +37,13 @@ class Run(Message, tag="run"):
     folder: str = ""
 
 
-class ListFolder(Message, tag="list-folder"):
+class ListFolder(Message, frozen=True, tag="list-folder"):
     """Entries of a folder, or the one file named (scope files:read). Paths are bytes: file names need not be text."""
 
     path: bytes
 
 
-class ReadFile(Message, tag="read-file"):
+class ReadFile(Message, frozen=True, tag="read-file"):
     """Bytes of a regular file from `offset` on (scope files:read).
 
     To resume, `prefix_sha256` (hex) is the digest of the first `offset` bytes already held; if the source
@@ -55,7 +55,7 @@ class ReadFile(Message, tag="read-file"):
     prefix_sha256: str = ""
 
 
-class WriteFile(Message, tag="write-file"):
+class WriteFile(Message, frozen=True, tag="write-file"):
     """A new or replaced file `folder`/`name` of `size` bytes with digest `sha256` (scope files:write).
 
     Data frames follow Accepted, starting at Accepted.offset (bytes an earlier broken try left behind, whose
@@ -70,7 +70,7 @@ class WriteFile(Message, tag="write-file"):
     overwrite: bool = False
 
 
-class Collect(Message, tag="collect"):
+class Collect(Message, frozen=True, tag="collect"):
     """Run a bundle of collectors (scope diagnose); its tar.zst comes as data frames while it is made."""
 
     bundle: str
@@ -78,7 +78,7 @@ class Collect(Message, tag="collect"):
     digest: str
 
 
-class PlanFix(Message, tag="plan-fix"):
+class PlanFix(Message, frozen=True, tag="plan-fix"):
     """Prechecks and a dry run of a catalog fix (scope fix). Parameters are typed by the catalog."""
 
     fix: str
@@ -87,13 +87,13 @@ class PlanFix(Message, tag="plan-fix"):
     parameters: dict[str, str]
 
 
-class ApplyFix(Message, tag="apply-fix"):
+class ApplyFix(Message, frozen=True, tag="apply-fix"):
     """Run the plan with this digest (scope fix); a plan is good once, for 10 minutes."""
 
     plan: str
 
 
-class RequestScopes(Message, tag="request-scopes"):
+class RequestScopes(Message, frozen=True, tag="request-scopes"):
     """Ask the customer for more. Answered by Done or Refused; only the customer's local act grants."""
 
     scopes: tuple[str, ...]
@@ -101,29 +101,32 @@ class RequestScopes(Message, tag="request-scopes"):
     reason: str = ""
 
 
-class AskStatus(Message, tag="ask-status"):
+class AskStatus(Message, frozen=True, tag="ask-status"):
     """What is granted now and until when. Not an action; nothing is read from the machine."""
 
 
-class EndSession(Message, tag="end-session"):
+class EndSession(Message, frozen=True, tag="end-session"):
     """End for everybody. `reason` at most 200 characters."""
 
     reason: str = ""
 
 
-class InputEnd(Message, tag="input-end"):
+class InputEnd(Message, frozen=True, tag="input-end"):
     """No more data frames for this request."""
 
 
-class Cancel(Message, tag="cancel"):
+class Cancel(Message, frozen=True, tag="cancel"):
     """Stop the running request; it is answered by Done with status cancelled, partial results kept."""
 
 
 # --- answers --------------------------------------------------------------------------------------
 
 
-class Accepted(Message, tag="accepted"):
-    """The intent is durable at both ends and the act starts. `acknowledgement` is the relay's, for the technician's copy."""
+class Accepted(Message, frozen=True, tag="accepted"):
+    """The intent is durable at both ends and the act starts.
+
+    `acknowledgement` is the relay's, for the technician's copy.
+    """
 
     action: str
     acknowledgement: Acknowledgement
@@ -132,7 +135,7 @@ class Accepted(Message, tag="accepted"):
     prefix_sha256: str = ""
 
 
-class Refused(Message, tag="refused"):
+class Refused(Message, frozen=True, tag="refused"):
     """Nothing was done. `reason` is stable (errors.py, docs/protocol.md), `sentence` and `advice` are for people."""
 
     reason: str
@@ -140,7 +143,7 @@ class Refused(Message, tag="refused"):
     advice: str = ""
 
 
-class Progress(Message, tag="progress"):
+class Progress(Message, frozen=True, tag="progress"):
     """How far: `item` (collector, step, file), its `status`, `done` of `total` (0 = unknown)."""
 
     item: str
@@ -160,7 +163,7 @@ class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     modified: float
 
 
-class Listing(Message, tag="listing"):
+class Listing(Message, frozen=True, tag="listing"):
     """A part of a listing; several may follow each other."""
 
     entries: tuple[Entry, ...]
@@ -168,7 +171,7 @@ class Listing(Message, tag="listing"):
 
 
 class PlanStep(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A step as a person reads it: before → after, how it is undone, and whether it may run (`blocked` says why not)."""
+    """A step as a person reads it: before → after, how it is undone, and why it may not run (`blocked`)."""
 
     name: str
     before: str
@@ -177,7 +180,7 @@ class PlanStep(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     blocked: str = ""
 
 
-class Plan(Message, tag="plan"):
+class Plan(Message, frozen=True, tag="plan"):
     """The dry run's result. `digest` (hex) binds consent and the fix's intent to exactly this."""
 
     fix: str
@@ -193,7 +196,7 @@ class Plan(Message, tag="plan"):
     why_not: str = ""
 
 
-class Status(Message, tag="status"):
+class Status(Message, frozen=True, tag="status"):
     """What is granted now; `ends` is when the session ends at the latest (RFC 3339 UTC)."""
 
     session: str
@@ -204,7 +207,7 @@ class Status(Message, tag="status"):
     recorded: int
 
 
-class Done(Message, tag="done"):
+class Done(Message, frozen=True, tag="done"):
     """The outcome, already in the agent's journal.
 
     `status`: done, failed, cancelled, aborted, rolled-back, resolved, denied. `exit`: remote status of a program.

@@ -1,1 +1,1 @@
-"""LOOKS AT AND MENDS A MACHINE: catalog (YAML), collectors, bundles, fixes. Only through a `Target` the gate handed out."""
+"""LOOKS AT AND MENDS A MACHINE: catalog (YAML), collectors, bundles, fixes. Only through a `Target`."""
