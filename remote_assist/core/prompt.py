@@ -10,6 +10,9 @@ from typing import Protocol
 from remote_assist.core.hostile import HostileStr
 
 
+_NOTHING = HostileStr("")
+
+
 @dataclass(frozen=True, slots=True)
 class ConsentQuestion:
     """Everything the consent screen shows. `verified`: the CA is configured here, so the name is proven."""
@@ -26,7 +29,7 @@ class ConsentQuestion:
     wait_seconds: float
     deadline_seconds: float
     further: bool = False
-    reason: HostileStr = HostileStr("")
+    reason: HostileStr = _NOTHING
 
 
 @dataclass(frozen=True, slots=True)
