@@ -194,7 +194,7 @@ class TakenPort:
                 program = subprocess.Popen(argv, stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd=folder)
             (folder / f"{name}.pid").write_text(f"{program.pid}\n")
             if name == "old-web":
-                _wait_for_port(port)
+                wait_for_port(port)
             else:
                 program.wait(15)
         return cls(folder, port, folder / "shop-web.log")
@@ -230,7 +230,7 @@ def _find(program: str) -> str:
     return found
 
 
-def _wait_for_port(port: int, seconds: float = 10) -> None:
+def wait_for_port(port: int, seconds: float = 10) -> None:
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         with socket.socket() as probe:
