@@ -1,0 +1,101 @@
+"""The closed list of record codes: what can happen in a session, by number.
+
+Rule 1: a code never changes its meaning and is never reused. Rule 2: a family shares its number; the last
+letter says what the record is: I an intent (written before the act), O its outcome, E an event that simply
+happened, R a refusal. The relay refuses codes it does not know. docs/audit-format.md shows this table.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    """What a record is; the value is the last letter of its code."""
+
+    INTENT = "I"
+    OUTCOME = "O"
+    EVENT = "E"
+    REFUSAL = "R"
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """One code. `sentence` tells a person what it means, without names or values."""
+
+    code: str
+    name: str
+    sentence: str
+
+    @property
+    def kind(self) -> Kind:
+        return Kind(self.code[-1])
+
+    @property
+    def family(self) -> str:
+        return self.code[:-1]
+
+    @property
+    def is_intent(self) -> bool:
+        return self.kind is Kind.INTENT
+
+    @property
+    def is_outcome(self) -> bool:
+        return self.kind is Kind.OUTCOME
+
+    @property
+    def is_event(self) -> bool:
+        return self.kind is Kind.EVENT
+
+
+def _act(number: str, name: str, doing: str, done: str) -> tuple[Code, Code]:
+    return (Code(f"RA{number}I", name, doing), Code(f"RA{number}O", name, done))
+
+
+_ALL: tuple[Code, ...] = (
+    Code("RA1000E", "session-opened", "The session was opened"),
+    Code("RA1001E", "consent-granted", "The customer allowed scopes"),
+    Code("RA1002E", "consent-denied", "The customer said no"),
+    Code("RA1003E", "consent-revoked", "The customer took the consent back"),
+    Code("RA1004E", "consent-expired", "The consent reached its end time"),
+    *_act("1005", "scopes-requested", "Asks the customer for further scopes", "The customer answered the request"),
+    Code("RA1006E", "consent-paused", "The customer paused the session"),
+    Code("RA1007E", "consent-resumed", "The customer let the session go on"),
+    *_act("1100", "bundle", "Collects a diagnostic bundle", "The bundle was collected"),
+    *_act("1200", "list-folder", "Lists a folder", "The folder was listed"),
+    *_act("1201", "read-file", "Reads a file", "The file was read"),
+    *_act("1202", "write-file", "Writes a file", "The file was written"),
+    *_act("1203", "rename", "Renames a file or folder", "The rename ended"),
+    *_act("1204", "remove-file", "Removes a file", "The removal ended"),
+    *_act("1205", "make-folder", "Makes a folder", "The folder was made"),
+    *_act("1206", "remove-folder", "Removes a folder", "The removal ended"),
+    *_act("1207", "change-attributes", "Changes mode, owner, times or size", "The change ended"),
+    *_act("1208", "make-link", "Makes a link", "The link was made"),
+    Code("RA1209E", "names-looked-up", "Names were looked up on a channel; sizes.count says how many"),
+    *_act("1300", "plan-fix", "Plans a fix and tries it dry", "The plan was made"),
+    *_act("1301", "apply-fix", "Applies a planned fix", "The fix ended"),
+    Code("RA1302E", "rollback", "A fix was undone, as its plan said"),
+    Code("RA1303E", "left-as-is", "The customer left a half-applied fix as it is"),
+    Code("RA1304E", "verified-later", "A fix was checked again at the agent's next start"),
+    *_act("1400", "run", "Runs a program", "The program ended"),
+    *_act("1401", "shell", "Opens a shell", "The shell was closed"),
+    *_act("1500", "forward", "Forwards a connection", "The forwarded connection ended"),
+    Code("RA1900R", "refused", "An action was refused; nothing was done"),
+    Code("RA1901E", "intent-aborted", "An intent was not acknowledged in time; nothing was done"),
+    Code("RA1902E", "survivors", "Processes outlived the action that started them"),
+    Code("RA1990E", "session-ended", "The session ended"),
+    Code("RA1995E", "recovered-gap", "The relay had lost records; they were offered again"),
+)
+
+CODES: dict[str, Code] = {code.code: code for code in _ALL}
+"""Every code there is."""
+
+SESSION_OPENED = "RA1000E"
+SESSION_ENDED = "RA1990E"
+
+NEVER_WAITING = frozenset(
+    {"RA1002E", "RA1003E", "RA1004E", "RA1006E", "RA1302E", "RA1303E", "RA1304E", "RA1901E", "RA1902E", "RA1990E"}
+)
+"""Acts that only narrow or restore: they happen first and are delivered when the relay returns."""
+
+JOURNAL_KEY_CODES = frozenset({"RA1302E", "RA1303E", "RA1304E", "RA1902E", "RA1990E"})
+"""What a journal key may sign at a next start: undo or verify of an acknowledged plan, left as is, closed."""
