@@ -1,0 +1,175 @@
+"""The consent screen as a value: what it shows, what a key does, when it answers. No terminal, no clock.
+
+Rule 1: only keys typed here lead to a yes, and none before the wait is over.
+Rule 2: time is handed in as seconds since the screen appeared; at the deadline the answer is no.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from remote_assist.agent.texts import FIX_WITHOUT_ASKING, SCOPE_WORDS, say
+from remote_assist.core.consent import SCOPES
+from remote_assist.core.prompt import ConsentAnswer, ConsentQuestion
+
+TICKED_AT_FIRST = ("diagnose", "files:read")
+"""Scopes that only look are ticked when the screen appears; the others wait for the customer's own tick."""
+
+ENTER, ESCAPE, BACKSPACE, INTERRUPT, UP, DOWN = "enter", "escape", "backspace", "interrupt", "up", "down"
+"""Names of keys that are not one printable character (transport/terminal_posix.py gives these)."""
+
+MAX_TYPED = 253
+"""Longest host name there is."""
+
+NO = ConsentAnswer(scopes=(), seconds=0)
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentScreen:
+    """One question on its way to an answer. `answer` is None until there is one."""
+
+    question: ConsentQuestion
+    now: datetime
+    words: Mapping[str, tuple[str, str]] = field(default_factory=lambda: SCOPE_WORDS)
+    ticked: frozenset[str] = frozenset()
+    cursor: int = 0
+    details: bool = False
+    typing: bool = False
+    typed: str = ""
+    remark: str = ""
+    answer: ConsentAnswer | None = None
+
+    @property
+    def offered(self) -> tuple[str, ...]:
+        """The scopes asked for, in the order of the screen."""
+        return tuple(scope for scope in SCOPES if scope in self.question.scopes)
+
+    def after_key(self, key: str, elapsed_seconds: float) -> "ConsentScreen":
+        """The screen once `key` was pressed, `elapsed_seconds` after it appeared."""
+        screen = self.after_time(elapsed_seconds)
+        if screen.answer is not None:
+            return screen
+        screen = replace(screen, remark="")
+        if key == INTERRUPT:
+            return replace(screen, answer=NO)
+        return screen._type(key, elapsed_seconds) if screen.typing else screen._choose(key, elapsed_seconds)
+
+    def after_time(self, elapsed_seconds: float) -> "ConsentScreen":
+        """The screen at this time: past the deadline the answer is a no that says so."""
+        if self.answer is not None or elapsed_seconds < self.question.deadline_seconds:
+            return self
+        return replace(self, answer=ConsentAnswer(scopes=(), seconds=0, timed_out=True))
+
+    def lines(self, elapsed_seconds: float) -> list[str]:
+        """What the customer reads, top to bottom; every value of a peer is safe text."""
+        body = [*self._head(), "", *self._scopes(), *self._more()]
+        body += self._foot(elapsed_seconds)
+        if self.remark:
+            body.append(self.remark)
+        return [f"  {line}" if line else "" for line in body]
+
+    def _choose(self, key: str, elapsed_seconds: float) -> "ConsentScreen":
+        if key in {"n", "N", ESCAPE}:
+            return replace(self, answer=NO)
+        if key in {"y", "Y"}:
+            return self._yes(elapsed_seconds)
+        if key in {"d", "D"}:
+            return replace(self, details=not self.details)
+        if key in {UP, DOWN}:
+            step = 1 if key == DOWN else -1
+            return replace(self, cursor=(self.cursor + step) % max(1, len(self.offered)))
+        if key == " " and self.offered:
+            return self._toggle(self.cursor)
+        if key.isdecimal() and len(key) == 1 and 1 <= int(key) <= len(self.offered):
+            return self._toggle(int(key) - 1)
+        return self
+
+    def _type(self, key: str, elapsed_seconds: float) -> "ConsentScreen":
+        if key == ESCAPE:
+            return replace(self, typing=False, typed="")
+        if key == BACKSPACE:
+            return replace(self, typed=self.typed[:-1])
+        if key == ENTER:
+            return self._name_typed(elapsed_seconds)
+        if len(key) == 1 and key.isprintable() and len(self.typed) < MAX_TYPED:
+            return replace(self, typed=self.typed + key)
+        return self
+
+    def _toggle(self, index: int) -> "ConsentScreen":
+        return replace(self, ticked=self.ticked ^ {self.offered[index]}, cursor=index)
+
+    def _yes(self, elapsed_seconds: float) -> "ConsentScreen":
+        if not self.ticked:
+            return replace(self, remark=say("ask.nothing-ticked"))
+        if not self.question.verified:
+            return replace(self, typing=True)
+        return self._allow(elapsed_seconds)
+
+    def _name_typed(self, elapsed_seconds: float) -> "ConsentScreen":
+        if self.typed.strip().rstrip(".").lower() != self.question.relay_host.lower():
+            return replace(self, typed="", remark=say("ask.type-wrong"))
+        return self._allow(elapsed_seconds)
+
+    def _allow(self, elapsed_seconds: float) -> "ConsentScreen":
+        left = self.question.wait_seconds - elapsed_seconds
+        if left > 0:
+            return replace(self, remark=say("ask.too-early", seconds=_whole(left)))
+        scopes = tuple(scope for scope in self.offered if scope in self.ticked)
+        return replace(self, answer=ConsentAnswer(scopes=scopes, seconds=self.question.seconds))
+
+    def _head(self) -> list[str]:
+        ask = self.question
+        names = {"organisation": ask.organisation, "name": ask.name, "ticket": ask.ticket, "subject": ask.subject}
+        title = say("ask.further-title" if ask.further else "ask.title", **names)
+        if ask.verified:
+            who = say("ask.verified", name=ask.name, organisation=ask.organisation)
+        else:
+            who = say("ask.vouched", name=ask.name, relay=ask.relay_host, ca=ask.ca_fingerprint)
+        reason = [say("ask.reason", reason=ask.reason)] if ask.reason else []
+        return [title, "", who, *reason, say("ask.question")]
+
+    def _scopes(self) -> list[str]:
+        until = (self.now + timedelta(seconds=self.question.seconds)).astimezone()
+        lines: list[str] = [say("ask.wants", until=until.strftime("%H:%M"))]
+        width = max((len(self.words[scope][0]) for scope in self.offered), default=0)
+        for index, scope in enumerate(self.offered):
+            title, detail = self.words[scope]
+            tick = "x" if scope in self.ticked else " "
+            mark = ">" if index == self.cursor and not self.typing else " "
+            lines.append(f"{mark}{index + 1} [{tick}] {title:<{width}}   {detail}")
+        return lines
+
+    def _more(self) -> list[str]:
+        lines: list[str] = []
+        if self.details:
+            ask = self.question
+            lines.append(say("ask.detail-ca", ca=ask.ca_fingerprint, relay=ask.relay_host))
+        if self.details or {"terminal", "files:write"} & set(self.offered):
+            terminal, write = self.words["terminal"][0], self.words["files:write"][0]
+            lines.append(say("ask.detail-reach", terminal=terminal, write=write))
+        return ["", *lines] if lines else []
+
+    def _foot(self, elapsed_seconds: float) -> list[str]:
+        left = self.question.wait_seconds - elapsed_seconds
+        wait = say("ask.wait", seconds=_whole(left)) if left > 0 else ""
+        deadline = _whole(max(0.0, self.question.deadline_seconds - elapsed_seconds))
+        if self.typing:
+            field_line = say("ask.type") + self.typed + "▏"
+            return ["", field_line, say("ask.type-keys", wait=wait, deadline=deadline)]
+        others = say("ask.keys-others", last=len(self.offered), deadline=deadline)
+        if self.question.verified:
+            return ["", say("ask.keys", wait=wait, others=others)]
+        return ["", say("ask.keys-first", others=others)]
+
+
+def open_screen(question: ConsentQuestion, now: datetime, *, ask_each: bool = False) -> ConsentScreen:
+    """The screen as it first appears. `ask_each`: plans are asked one by one, and the words say so."""
+    words = dict(SCOPE_WORDS)
+    if not ask_each:
+        words["fix"] = FIX_WITHOUT_ASKING
+    screen = ConsentScreen(question=question, now=now, words=words)
+    return replace(screen, ticked=frozenset(scope for scope in TICKED_AT_FIRST if scope in screen.offered))
+
+
+def _whole(seconds: float) -> int:
+    return int(-(-seconds // 1))

@@ -1,0 +1,124 @@
+"""Every sentence the customer reads, in one table, so that it can be translated and read as a whole.
+
+Rule: `say` is the only way a text reaches the screen, and every value put into one goes through `safe_text`.
+"""
+
+from collections.abc import Mapping
+
+from remote_assist.core.hostile import HostileStr, SafeStr, safe_text
+
+MAX_VALUE_CHARS = 200
+"""Longest value of a peer shown inside a sentence; the end is cut and marked."""
+
+TEXTS: Mapping[str, str] = {
+    # the code
+    "code.ask": "Support code (six digits and three words): ",
+    "code.wrong": "{why}",
+    "code.connecting": "Connecting to {relay} …",
+    "code.waiting": "Waiting for the technician …",
+    "code.pairing": "Checking the code with the technician …",
+    # the consent screen
+    "ask.title": "{organisation} asks for help with: {ticket} {subject}",
+    "ask.further-title": "{name} asks for more in: {ticket} {subject}",
+    "ask.verified": "{name}, {organisation} (certificate verified)",
+    "ask.vouched": '"{name}" is vouched for only by whoever gave you the code. Relay: {relay}, CA {ca}',
+    "ask.question": (
+        "Did you ask for this? We never call you first. If somebody rang you up and told you to run this, press n."
+    ),
+    "ask.reason": "The technician says why: {reason}",
+    "ask.wants": "wants to, until {until}:",
+    "ask.detail": "{detail}",
+    "ask.keys": "y allow what is ticked{wait}    {others}",
+    "ask.keys-first": "y go on with what is ticked    {others}",
+    "ask.keys-others": "1-{last} or space tick    d details    n no (also if you do nothing for {deadline} s)",
+    "ask.wait": " (in {seconds} s)",
+    "ask.type": "To go on, type the relay's name as you know it from a bill or letter: ",
+    "ask.type-keys": "Enter to allow{wait}    Esc back    Ctrl-C no (also if you do nothing for {deadline} s)",
+    "ask.type-wrong": "That is not the name of the relay this program is connected to.",
+    "ask.nothing-ticked": "Nothing is ticked. Tick what you allow, or press n.",
+    "ask.too-early": "Please read first: y works in {seconds} s.",
+    "ask.detail-ca": "Organisation's CA {ca}; relay {relay}.",
+    "ask.detail-reach": (
+        'What runs under "{terminal}" or "{write}" can reach beyond this program and go on after the session; '
+        "the record of it ends with the last line this program could write."
+    ),
+    "ask.allowed": "You allowed: {scopes}, until {until}.",
+    "ask.denied": "You said no. Nothing was done.",
+    "ask.timed-out": "No answer in {seconds} s, so the answer is no. Nothing was done.",
+    # plans
+    "plan.title": "Plan: {title} (risk: {risk})",
+    "plan.step": "{number}  {step}",
+    "plan.keys": "y run exactly this    n no (also if you do nothing for {deadline} s)    {digest}",
+    "plan.allowed": "You allowed this plan.",
+    "plan.denied": "You did not allow this plan. Nothing was done.",
+    # while the session runs
+    "live.keys": "Session {session} runs until {until}. Press e (or Ctrl-C) to end it at once.",
+    "live.granted": "allowed: {scopes} until {until}",
+    "live.link-lost": "connection to the relay lost; nothing new can start until it is back",
+    "live.link-back": "connection to the relay is back",
+    "live.began": "{what}",
+    "live.ended": "{what}: {status}",
+    "live.ended-sentence": "{what}: {status} ({sentence})",
+    "live.refused": "refused: {what}: {why}",
+    "live.survivors": "still running, could not be ended: {names}",
+    "live.expired": "your consent to {scopes} has ended",
+    "live.technician": "{name} connected",
+    # what actions are called
+    "what.bundle": "looks at this computer's state ({bundle})",
+    "what.run": "runs {program}",
+    "what.shell-string": "runs a command line with {program}",
+    "what.list": "lists {path}",
+    "what.read": "reads {path}",
+    "what.write": "writes {path}",
+    "what.plan": "prepares the fix {fix}",
+    "what.apply": "runs the fix {fix}",
+    "what.door": "tried {door}",
+    "what.scopes": "asks for {scopes}",
+    # the end
+    "end.local": "You ended the session.",
+    "end.technician": "The technician ended the session.",
+    "end.expired": "The time you allowed is over; the session has ended.",
+    "end.signal": "This program was told to stop; the session has ended.",
+    "end.distrust": "The relay's log does not hold; the session has ended. The evidence is kept in {folder}.",
+    "end.undelivered": "{count} records could not be delivered; they are kept in {folder}.",
+    "end.receipt": "Receipt: {path}",
+    # no screen
+    "unattended.first-contact": (
+        "the organisation's CA is not known here, and without a terminal nobody can type the relay's name"
+    ),
+    "unattended.no-answer": "there is no terminal to ask at, and --accept was not given",
+}
+"""Name → sentence. Names are `where.what`."""
+
+SCOPE_WORDS: Mapping[str, tuple[str, str]] = {
+    "diagnose": (
+        "look at this computer's state",
+        "programs, disks, network, logs; what we recognise as secret is removed",
+    ),
+    "files:read": ("read files you name", "each is listed here when it is read; nothing is removed from them"),
+    "files:write": ("put files on this computer", "each is listed here; it can change how this computer works"),
+    "fix": ("change things by known fixes", "you see each plan before it runs"),
+    "terminal": ("run programs as you", "can do whatever you can do here, and what it starts may go on afterwards"),
+    "forward": ("reach a service through this computer", "only the addresses named to you"),
+    "hop": ("reach another computer through this one", "only the computers named to you"),
+}
+"""Scope → what it is called and what it allows, in plain words."""
+
+FIX_WITHOUT_ASKING = ("change things by known fixes", "each is listed here when it runs; risky ones ask you first")
+"""The words for `fix` when plans of up to medium risk are not asked one by one (no `--ask-each`)."""
+
+
+def say(name: str, /, **values: object) -> SafeStr:
+    """The text `name` with its values, each made safe. Raises KeyError for a text or value that is not there."""
+    return SafeStr(TEXTS[name].format(**{key: _safe(value) for key, value in values.items()}))
+
+
+def scope_title(scope: str) -> str:
+    """What a scope is called on the customer's screen."""
+    return SCOPE_WORDS[scope][0] if scope in SCOPE_WORDS else _safe(scope)
+
+
+def _safe(value: object) -> SafeStr:
+    raw = value if isinstance(value, str | bytes) else str(value)
+    text = safe_text(HostileStr(raw) if isinstance(raw, str) else raw)
+    return text if len(text) <= MAX_VALUE_CHARS else SafeStr(text[: MAX_VALUE_CHARS - 1] + "…")
