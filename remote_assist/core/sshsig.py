@@ -56,9 +56,7 @@ def sign(key: PrivateKey, purpose: str, message: bytes) -> str:
         + string(_HASH)
         + string(signature)
     )
-    text = base64.b64encode(blob).decode("ascii")
-    lines = [text[start : start + _LINE_CHARS] for start in range(0, len(text), _LINE_CHARS)]
-    return "\n".join([_BEGIN, *lines, _END, ""])
+    return _armor(blob)
 
 
 def verify(signature: str, public_line: str, purpose: str, message: bytes) -> None:
@@ -126,13 +124,22 @@ def _namespace(purpose: str) -> bytes:
     return NAMESPACES[purpose].encode("ascii")
 
 
+def _armor(blob: bytes) -> str:
+    text = base64.b64encode(blob).decode("ascii")
+    lines = [text[start : start + _LINE_CHARS] for start in range(0, len(text), _LINE_CHARS)]
+    return "\n".join([_BEGIN, *lines, _END, ""])
+
+
 def _unarmor(text: str) -> bytes:
     if len(text) > MAX_SIGNATURE_CHARS:
         raise ValueError(f"{len(text)} characters exceed the limit of {MAX_SIGNATURE_CHARS}")
     lines = text.removesuffix("\n").split("\n")
     if lines[0] != _BEGIN or lines[-1] != _END:
         raise ValueError("it is not armored as SSH SIGNATURE")
-    return base64.b64decode("".join(lines[1:-1]).encode("ascii"), validate=True)
+    blob = base64.b64decode("".join(lines[1:-1]).encode("ascii"), validate=True)
+    if _armor(blob).removesuffix("\n") != text.removesuffix("\n"):
+        raise ValueError("its armor is not the one way to write it")  # a changed byte must never go unnoticed
+    return blob
 
 
 def _open(blob: bytes, expected_key: bytes, namespace: bytes) -> bytes:
