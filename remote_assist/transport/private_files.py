@@ -1,4 +1,4 @@
-"""Files only their owner may read: keys, journals, memories. Written whole or not at all, durable when the call returns.
+"""Files only their owner may read: keys, journals, memories. Whole or not at all, durable when the call returns.
 
 Rule 1: a file is born with mode 0600, a folder with 0700; there is no moment at which others can read it.
 Rule 2: what others could have read is refused, not repaired: a key that leaked once stays leaked.

@@ -1,0 +1,182 @@
+"""A link: one WebSocket to the relay, dialled outward. Text goes to the relay, binary to the other end.
+
+Knows nothing of sessions or SSH. Redirects are never followed: a relay must not steer us elsewhere.
+"""
+
+import asyncio
+import contextlib
+import ipaddress
+import socket
+import ssl
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
+
+from remote_assist import __version__
+from remote_assist.core.api import ApiError
+from remote_assist.core.codec import decode
+from remote_assist.errors import (
+    AssistError,
+    ContentError,
+    RefusedError,
+    RemoteProtocolError,
+    UnreachableError,
+    UsageError,
+)
+
+WRITE_HIGH_BYTES = 1 << 20
+"""What may wait in a link's socket buffer before `send_…` waits."""
+
+QUEUED_MESSAGES = 8
+"""Messages that may wait to be received before reading from the socket stops."""
+
+PING_SECONDS = 20.0
+"""How often an idle link is probed; silence for twice as long closes it."""
+
+CLOSE_SECONDS = 2.0
+"""How long a closing handshake may take."""
+
+MAX_ERROR_BYTES = 64 << 10
+
+
+class Link:
+    """An open WebSocket. Every method raises UnreachableError once it is closed."""
+
+    def __init__(self, connection: ClientConnection, relay: str) -> None:
+        self._connection = connection
+        self._relay = relay
+
+    @property
+    def close_reason(self) -> str:
+        """Why the other side closed, in its own (hostile) words; empty while open or without a reason."""
+        return self._connection.close_reason or ""
+
+    async def send_text(self, raw: bytes | str) -> None:
+        """Send one message to the relay; waits while too much is unsent."""
+        await self._send(raw, text=True)
+
+    async def send_binary(self, raw: bytes) -> None:
+        """Send one message to the other end; waits while too much is unsent."""
+        await self._send(raw, text=False)
+
+    async def receive(self) -> str | bytes:
+        """The next message: `str` from the relay, `bytes` from the other end. May be cancelled without loss."""
+        try:
+            return await self._connection.recv()
+        except ConnectionClosed as error:
+            raise self._gone() from error
+
+    async def close(self) -> None:
+        """Close within two seconds; harmless when closed already."""
+        with contextlib.suppress(OSError, WebSocketException):
+            await self._connection.close()
+
+    async def _send(self, raw: bytes | str, *, text: bool) -> None:
+        try:
+            await self._connection.send(raw, text=text)
+        except ConnectionClosed as error:
+            raise self._gone() from error
+
+    def _gone(self) -> UnreachableError:
+        reason = f": {self.close_reason}" if self.close_reason else ""
+        return UnreachableError(f"the connection to {self._relay} was closed{reason}")
+
+
+async def dial(
+    relay_url: str,
+    path: str,
+    *,
+    headers: Mapping[str, str] | None = None,
+    tls_ca_file: Path | None = None,
+    max_bytes: int = 1 << 20,
+    deadline_seconds: float = 20.0,
+) -> Link:
+    """Open a WebSocket at `path` of the relay. `max_bytes` is the longest message accepted.
+
+    Raises UnreachableError when it does not answer, RefusedError when it answers no (the reason is the relay's),
+    UsageError for a URL that is none, ContentError for an unreadable CA file.
+    """
+    address = _websocket_url(relay_url, path)
+    host = urlsplit(address).hostname or ""
+    try:
+        connection = await _OwnRelayOnly(
+            address,
+            additional_headers=dict(headers or {}),
+            user_agent_header=f"remote-assist/{__version__}",
+            compression=None,
+            proxy=None if _is_loopback(host) else True,
+            ssl=_tls(tls_ca_file) if address.startswith("wss:") else None,
+            open_timeout=deadline_seconds,
+            close_timeout=CLOSE_SECONDS,
+            ping_interval=PING_SECONDS,
+            ping_timeout=2 * PING_SECONDS,
+            max_size=max_bytes,
+            max_queue=QUEUED_MESSAGES,
+            write_limit=WRITE_HIGH_BYTES,
+        )
+    except (OSError, WebSocketException) as error:
+        raise _why_not(error, relay_url) from error
+    _send_at_once(connection)
+    return Link(connection, host)
+
+
+class _OwnRelayOnly(connect):
+    """`connect` that takes a redirect for what it is here: an attempt to send us somewhere else."""
+
+    def process_redirect(self, exc: Exception) -> Exception | str:
+        return exc
+
+
+def _websocket_url(relay_url: str, path: str) -> str:
+    parts = urlsplit(relay_url)
+    scheme = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}.get(parts.scheme)
+    if scheme is None or not parts.hostname or parts.query or parts.fragment:
+        raise UsageError(f"{relay_url} is not the URL of a relay", advice="It looks like https://relay.example.com.")
+    return f"{scheme}://{parts.netloc.rpartition('@')[2]}{parts.path.rstrip('/')}{path}"
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _tls(ca_file: Path | None) -> ssl.SSLContext:
+    try:
+        context = ssl.create_default_context(cafile=None if ca_file is None else str(ca_file))
+    except (OSError, ssl.SSLError) as error:
+        raise ContentError(f"{ca_file} holds no certificates that can be used: {error}") from error
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
+
+
+def _send_at_once(connection: ClientConnection) -> None:
+    """TCP_NODELAY: a keystroke must not wait for the acknowledgement of the one before."""
+    sock: Any = connection.transport.get_extra_info("socket")
+    if sock is not None and sock.family in (socket.AF_INET, socket.AF_INET6):
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+def _why_not(error: Exception, relay_url: str) -> AssistError:
+    if isinstance(error, InvalidStatus):
+        return _refusal(error.response.status_code, bytes(error.response.body or b""), relay_url)
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return UnreachableError(
+            f"{relay_url} shows a TLS certificate that cannot be trusted: {error.verify_message}",
+            advice="If the relay has a private CA, name its file in the settings.",
+        )
+    what = "does not answer in time" if isinstance(error, (TimeoutError, asyncio.TimeoutError)) else str(error)
+    return UnreachableError(f"{relay_url} cannot be reached: {what}", advice="Check the address and the network.")
+
+
+def _refusal(status: int, body: bytes, relay_url: str) -> AssistError:
+    try:
+        told = decode(body, ApiError, max_bytes=MAX_ERROR_BYTES)
+    except RemoteProtocolError:
+        return UnreachableError(f"{relay_url} answers with HTTP status {status}, not as a relay")
+    return RefusedError(told.sentence, reason=told.reason, advice=told.advice)
