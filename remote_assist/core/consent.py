@@ -12,10 +12,11 @@ This file does not know how the customer is asked, nor what an action does.
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from remote_assist.core.messages import Grant
+from remote_assist.core.records import format_time, parse_time
 from remote_assist.errors import LocalProtocolError, RefusedError
 
 SCOPES = ("diagnose", "files:read", "files:write", "fix", "terminal", "forward", "hop")
@@ -241,28 +242,12 @@ def grants_of(
         Grant(
             id=f"g{number}",
             scope=scope,
-            until=time_text(until),
+            until=format_time(until),
             key=key,
             folders=tuple(folders) if scope.startswith("files:") else (),
         )
         for number, scope in enumerate(chosen, first_number)
     )
-
-
-def time_text(moment: datetime) -> str:
-    """RFC 3339 UTC with microseconds and Z."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-
-def time_of(text: str) -> datetime:
-    """The instant `time_text` wrote. Raises RefusedError for anything that is not RFC 3339 with a zone."""
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise RefusedError(f"'{text}' is not a time", reason="malformed") from error
-    if moment.tzinfo is None:
-        raise RefusedError(f"'{text}' names no time zone", reason="malformed")
-    return moment.astimezone(UTC)
 
 
 def _grant(consent: Consent, event: Granted) -> Consent:
@@ -277,7 +262,7 @@ def _grant(consent: Consent, event: Granted) -> Consent:
 
 
 def _hold(grant: Grant, at: Moment) -> Held:
-    until = time_of(grant.until)
+    until = parse_time(grant.until)
     left = (until - at.utc).total_seconds()
     if left <= 0:
         raise RefusedError(f"consent {grant.id} ended at {grant.until}", reason="expired")

@@ -1,0 +1,172 @@
+"""What an action is: its code, the scope it needs, what of it is in clear and what is sealed. One maker a kind.
+
+Rule 1: in clear go program names, paths, sizes and catalog ids; arguments, parameters, digests of contents and
+command strings are sealed (PROTOCOL 5). Rule 2: the granularity is PROTOCOL 4's: one command, one open file, one
+listing, one plan, one apply.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+
+from remote_assist.agent.texts import say
+from remote_assist.core.consent import ANY_SCOPE
+from remote_assist.core.hostile import SafeStr
+from remote_assist.core.records import path_text
+
+MAX_CLEAR_CHARS = 4096
+"""Longest path or name put into a record in clear; a longer one is refused by the doors before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One thing a technician asks for, before anybody allowed it.
+
+    `code` is the family (`RA1400`), `what` the customer's line, `touched` the absolute paths the consent's folders and
+    the off-limits rule are checked against; `sealed` holds plaintext that only reviewers may read.
+    """
+
+    code: str
+    scope: str
+    what: SafeStr
+    program: str = ""
+    catalog: str = ""
+    touched: tuple[bytes, ...] = ()
+    sizes: Mapping[str, int] = field(default_factory=dict)
+    plan: str = ""
+    sealed: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The paths as records hold them."""
+        return tuple(path_text(path) for path in self.touched)
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How an act ended, as its work reports it. `sentence` is for people, `sealed` holds plaintext to be sealed."""
+
+    status: str = "done"
+    exit: int = 0
+    size: int = 0
+    reason: str = ""
+    sentence: str = ""
+    truncated: bool = False
+    sha256: str = ""
+    plan: str = ""
+    sizes: Mapping[str, int] = field(default_factory=dict)
+    sealed: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+
+
+def run_action(argv: Sequence[str], folder: str) -> Action:
+    """One program with its arguments."""
+    program = base_name(argv[0])
+    sealed = {"argv": _json(list(argv))}
+    if folder:
+        sealed["folder"] = folder.encode("utf-8", "surrogateescape")
+    return Action(
+        code="RA1400", scope="terminal", what=say("what.run", program=program), program=program, sealed=sealed
+    )
+
+
+def shell_string_action(shell: str, string: str) -> Action:
+    """A stock client's exec request: one string by protocol, sealed whole."""
+    program = base_name(shell)
+    return Action(
+        code="RA1400",
+        scope="terminal",
+        what=say("what.shell-string", program=program),
+        program=program,
+        sealed={"command": string.encode("utf-8", "surrogateescape")},
+    )
+
+
+def list_action(path: bytes) -> Action:
+    """One folder's names, or the status of the one file named."""
+    return Action(code="RA1200", scope="files:read", what=say("what.list", path=path), touched=(path,))
+
+
+def read_action(path: bytes, offset: int) -> Action:
+    """One open file, read from `offset` to its end."""
+    sizes = {"offset": offset} if offset else {}
+    return Action(code="RA1201", scope="files:read", what=say("what.read", path=path), touched=(path,), sizes=sizes)
+
+
+def write_action(path: bytes, size: int, sha256: str, mode: int) -> Action:
+    """One new or replaced file."""
+    return Action(
+        code="RA1202",
+        scope="files:write",
+        what=say("what.write", path=path),
+        touched=(path,),
+        sizes={"size": size, "mode": mode},
+        sealed={"sha256": sha256.encode()},
+    )
+
+
+def bundle_action(bundle: str, version: int, digest: str) -> Action:
+    """One diagnostic bundle."""
+    return Action(
+        code="RA1100",
+        scope="diagnose",
+        what=say("what.bundle", bundle=bundle),
+        catalog=catalog_name(bundle, version, digest),
+    )
+
+
+def plan_action(fix: str, version: int, digest: str, parameters: Mapping[str, str]) -> Action:
+    """Prechecks and dry run of one fix."""
+    return Action(
+        code="RA1300",
+        scope="fix",
+        what=say("what.plan", fix=fix),
+        catalog=catalog_name(fix, version, digest),
+        sealed={"parameters": _json(dict(parameters))},
+    )
+
+
+def apply_action(fix: str, version: int, digest: str, plan: str, plan_content: bytes) -> Action:
+    """One planned fix: its steps and, should they fail, their undo."""
+    return Action(
+        code="RA1301",
+        scope="fix",
+        what=say("what.apply", fix=fix),
+        catalog=catalog_name(fix, version, digest),
+        plan=plan,
+        sealed={"plan": plan_content},
+    )
+
+
+def scopes_action(scopes: Sequence[str], seconds: int, reason: str) -> Action:
+    """Asking the customer for more; needs no scope, only a session that runs."""
+    return Action(
+        code="RA1005",
+        scope=ANY_SCOPE,
+        what=say("what.scopes", scopes=", ".join(scopes)),
+        catalog=",".join(scopes),
+        sizes={"seconds": seconds},
+        sealed={"reason": reason.encode("utf-8", "surrogateescape")} if reason else {},
+    )
+
+
+def door_action(door: str) -> Action:
+    """A door that is closed for everybody: only ever refused and recorded."""
+    return Action(code="RA1900", scope=ANY_SCOPE, what=say("what.door", door=door), program=door[:64])
+
+
+def catalog_name(item: str, version: int, digest: str) -> str:
+    """A catalog item in a record: id, version and the start of its digest."""
+    return f"{item}@{version}:{digest[:16]}"
+
+
+def base_name(program: str) -> str:
+    """The last part of argv[0]: what is in clear of a command."""
+    return program.rstrip("/").rpartition("/")[2][:MAX_CLEAR_CHARS] or "/"
+
+
+def _json(value: object) -> bytes:
+    try:
+        return msgspec.json.encode(value)
+    except UnicodeEncodeError:
+        return repr(value).encode("utf-8", "backslashreplace")

@@ -1,0 +1,192 @@
+"""The agent's one control connection: proves whose session it is, carries records out and offers of streams in.
+
+    dial → Challenge → Join (signed by the session's host key) → Joined → Append … ◀ Acknowledged, StreamOffered
+
+Rule 1: whatever cuts it, it is dialled again with growing, scattered waits until the session is over.
+Rule 2: a message of the relay changes no consent; the worst the relay can do is withhold.
+"""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any
+
+from remote_assist.agent.recorder import Recorder
+from remote_assist.core.codec import decode, encode
+from remote_assist.core.keys import PrivateKey, public_line
+from remote_assist.core.messages import (
+    PROTOCOL_VERSION,
+    Acknowledged,
+    AppendRefused,
+    Challenge,
+    Join,
+    Joined,
+    RelayRefused,
+    SessionClosed,
+    StreamOffered,
+    ToAgent,
+)
+from remote_assist.core.records import join_bytes
+from remote_assist.core.sshsig import sign
+from remote_assist.errors import AssistError, RefusedError, RemoteProtocolError, UnreachableError, VerificationError
+from remote_assist.transport.link import Link
+
+FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 0.2, 15.0
+"""Waits between dials: doubled each time, scattered by half, so that a relay's return is not a stampede."""
+
+JOIN_SECONDS = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What the control connection proves: the session and the key it was paired with, at this relay."""
+
+    session: str
+    origin: str
+    host_key: PrivateKey
+
+    def join(self, nonce: bytes) -> Join:
+        """The answer to the relay's challenge."""
+        return Join(
+            version=PROTOCOL_VERSION,
+            session=self.session,
+            host_key=public_line(self.host_key),
+            signature=sign(self.host_key, "join", join_bytes(self.origin, self.session, nonce)),
+        )
+
+
+class Control:
+    """Keeps the control connection. `up` says whether the relay hears us now."""
+
+    def __init__(
+        self,
+        identity: Identity,
+        recorder: Recorder,
+        *,
+        dial: Callable[[], Awaitable[Link]],
+        on_stream: Callable[[StreamOffered], None],
+        on_change: Callable[[bool], None],
+    ) -> None:
+        self.up = False
+        self.closed = asyncio.Event()
+        """Set when the relay said that it holds the session's end."""
+        self._joined = asyncio.Event()
+        self._failures = 0
+        self._identity = identity
+        self._recorder = recorder
+        self._dial = dial
+        self._on_stream = on_stream
+        self._on_change = on_change
+
+    async def run(self) -> None:
+        """Join and rejoin until cancelled or the relay holds the end.
+
+        Raises RefusedError when no dial will ever work, VerificationError when the relay's log does not hold.
+        """
+        while not self.closed.is_set():
+            try:
+                await self._connection()
+            except RefusedError as error:
+                if error.reason in LASTING_REFUSALS:
+                    raise
+            except (UnreachableError, RemoteProtocolError, TimeoutError):
+                pass  # a network or a relay that comes and goes; the wait below grows
+            if not self.closed.is_set():
+                await asyncio.sleep(self._wait())
+
+    async def joined(self, deadline_seconds: float) -> None:
+        """Wait for the first connection. Raises UnreachableError when there is none in time."""
+        try:
+            async with asyncio.timeout(deadline_seconds):
+                await self._joined.wait()
+        except TimeoutError as error:
+            raise UnreachableError("the relay did not take the session in time") from error
+
+    async def _connection(self) -> None:
+        link = await self._dial()
+        try:
+            await self._join(link)
+            await _first_of(self._read(link), self._write(link))
+        finally:
+            self._change(False)
+            await link.close()
+
+    async def _join(self, link: Link) -> None:
+        async with asyncio.timeout(JOIN_SECONDS):
+            challenge = _message(await link.receive())
+            if not isinstance(challenge, Challenge):
+                raise _unexpected(challenge)
+            await link.send_text(encode(self._identity.join(challenge.nonce)))
+            joined = _message(await link.receive())
+        if not isinstance(joined, Joined):
+            raise _unexpected(joined)
+        self._recorder.joined(joined.records)
+        self._check_trust()
+        self._failures = 0
+        self._change(True)
+        self._joined.set()
+
+    async def _write(self, link: Link) -> None:
+        while True:
+            await link.send_text(encode(await self._recorder.next_batch()))
+
+    async def _read(self, link: Link) -> None:
+        while True:
+            message = _message(await link.receive())
+            match message:
+                case Acknowledged():
+                    await self._recorder.receive(message.acknowledgements)
+                case AppendRefused():
+                    self._recorder.refused(message)
+                    self._check_trust()
+                case StreamOffered():
+                    self._on_stream(message)
+                case SessionClosed():
+                    self.closed.set()
+                    return
+                case _:
+                    raise _unexpected(message)
+
+    def _check_trust(self) -> None:
+        if self._recorder.distrust:
+            raise VerificationError(self._recorder.distrust, where="relay's log")
+
+    def _change(self, up: bool) -> None:
+        if up != self.up:
+            self.up = up
+            self._on_change(up)
+
+    def _wait(self) -> float:
+        wait = min(FIRST_WAIT_SECONDS * 2**self._failures, LONGEST_WAIT_SECONDS)
+        self._failures += 1
+        return wait * random.uniform(0.5, 1.0)  # noqa: S311  # scatter, not a secret
+
+
+LASTING_REFUSALS = frozenset({"unknown-session", "other-key", "bad-signature", "version", "ended"})
+"""Refusals that no further dial will change."""
+
+
+async def _first_of(*works: Coroutine[Any, Any, None]) -> None:
+    """Run these side by side until one ends; end the others; raise what it raised."""
+    tasks = [asyncio.create_task(work) for work in works]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    for task in done:
+        task.result()
+
+
+def _message(raw: str | bytes) -> object:
+    if isinstance(raw, bytes):
+        raise RemoteProtocolError("the relay sent a binary message on the control connection")
+    return decode(raw, ToAgent)  # type: ignore[arg-type]  # a union of tagged structs
+
+
+def _unexpected(message: object) -> AssistError:
+    if isinstance(message, RelayRefused):
+        return RefusedError(message.sentence, reason=message.reason, advice=message.advice)
+    return RemoteProtocolError(f"the relay sent {type(message).__name__} out of turn")

@@ -1,0 +1,281 @@
+"""The gate: the only holder of the machine. Nothing is run, read, written or listed except by `perform`.
+
+    scope, folders, off limits → intent on disk and acknowledged → all of it still valid → act → outcome on disk
+
+Rule 1: between the second check and the start of the work there is no await. Rule 2: an act that is stopped still
+gets its outcome; an intent whose act never started gets `aborted`. Rule 3: `stop_all` needs nobody else's answer.
+"""
+
+import asyncio
+import itertools
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+from remote_assist.agent.actions import Action, Ending
+from remote_assist.agent.keeper import Keeper
+from remote_assist.agent.machine import Machine
+from remote_assist.agent.recorder import Recorder, aborted_draft, intent_draft, outcome_draft, refusal_draft
+from remote_assist.agent.texts import say
+from remote_assist.core.consent import ANY_SCOPE
+from remote_assist.core.hostile import SafeStr
+from remote_assist.core.messages import Acknowledgement, Grant
+from remote_assist.core.records import Actor, Outcome, RecordDraft
+from remote_assist.errors import AssistError, AuditUnavailable, RefusedError
+
+WAITING, ACTING, OVER = "waiting", "acting", "over"
+"""Where a running action stands; only the first two can be stopped."""
+
+CANCELLED, DISCONNECTED = "cancelled", "disconnected"
+"""Reasons that are the technician's own; every other one is the customer's, the clock's or the record's."""
+
+
+@dataclass
+class Running:
+    """One action on its way. `partial` is what is known of its ending so far; its work keeps it up to date."""
+
+    number: str
+    action: Action
+    actor: Actor
+    grant: str
+    recheck: Callable[[], object]
+    task: "asyncio.Task[object]"
+    phase: str = WAITING
+    stopped: str = ""
+    partial: Ending = field(default_factory=Ending)
+    acknowledgement: Acknowledgement | None = None
+    survivors: list[str] = field(default_factory=list)
+    _stoppers: list[Callable[[], None]] = field(default_factory=list)
+
+    def on_stop(self, stopper: Callable[[], None]) -> None:
+        """Call `stopper` (which must not wait) at once when the action is stopped: kill, close."""
+        self._stoppers.append(stopper)
+        if self.stopped:
+            stopper()
+
+    def require(self) -> None:
+        """Raise RefusedError unless everything that allowed the act still holds."""
+        if self.stopped:
+            raise RefusedError(f"the action was stopped: {self.stopped}", reason=self.stopped)
+        self.recheck()
+
+    def stop(self, reason: str) -> None:
+        """End it now: kill what it started, interrupt its work. Does nothing once it is over."""
+        if self.stopped or self.phase == OVER:
+            return
+        self.stopped = reason
+        for stopper in self._stoppers:
+            stopper()
+        self.task.cancel()
+
+    def absorb(self) -> bool:
+        """True when a cancellation that just arrived was `stop`'s, and is now dealt with."""
+        if not self.stopped:
+            return False
+        self.task.uncancel()
+        return True
+
+
+Work = Callable[[Machine, Running], Awaitable[Ending]]
+
+
+@dataclass(frozen=True, slots=True)
+class Performed:
+    """What became of an action that was let through. `error` is why its work failed, if it raised one."""
+
+    number: str
+    ending: Ending
+    acknowledgement: Acknowledgement
+    error: AssistError | None = None
+
+
+class Gate:
+    """One session's gate. `off_limits` are folders no door may touch; `link_up` says whether the relay can hear us."""
+
+    def __init__(
+        self,
+        machine: Machine,
+        keeper: Keeper,
+        recorder: Recorder,
+        *,
+        off_limits: Sequence[bytes],
+        link_up: Callable[[], bool],
+        show: Callable[[SafeStr], None],
+    ) -> None:
+        self._machine = machine
+        self._keeper = keeper
+        self._recorder = recorder
+        self._off_limits = tuple(off_limits)
+        self._link_up = link_up
+        self._show = show
+        self._running: dict[str, Running] = {}
+        self._numbers = itertools.count(1)
+
+    @property
+    def busy(self) -> bool:
+        """Whether any action waits or acts."""
+        return bool(self._running)
+
+    async def perform(
+        self,
+        actor: Actor,
+        key: str,
+        action: Action,
+        work: Work,
+        *,
+        wanted: Callable[[], bool] = lambda: True,
+        begun: Callable[[Running], None] | None = None,
+    ) -> Performed:
+        """Let one action through, or refuse it.
+
+        `key` is the fingerprint the SSH connection was authenticated with, `wanted` whether somebody still waits for
+        it, `begun` is told of the action as soon as it can be stopped. Raises RefusedError (recorded, nothing was
+        done) and AuditUnavailable (nothing was done, or its outcome could not be written down).
+        """
+        recheck = self._rule(action, key, wanted)
+        try:
+            grant = recheck()
+        except RefusedError as error:
+            await self.refuse(actor, action, error)
+            raise
+        running = self._begin(action, actor, "" if grant is None else grant.id, recheck)
+        self._running[running.number] = running
+        if begun is not None:
+            begun(running)
+        try:
+            acknowledgement = await self._write_intent(running)
+            return await self._act(running, acknowledgement, work)
+        finally:
+            running.phase = OVER
+            del self._running[running.number]
+
+    async def refuse(self, actor: Actor, action: Action, error: AssistError) -> None:
+        """Write down that an action was refused, and show it. Never waits for the relay."""
+        self._show(say("live.refused", what=action.what, why=error.message))
+        await self._recorder.append(refusal_draft(action, actor, error), action.sealed)
+
+    def stop_all(self, reason: str) -> None:
+        """Stop every action now."""
+        for running in list(self._running.values()):
+            running.stop(reason)
+
+    def stop_disallowed(self, reason: str) -> None:
+        """Stop the actions whose consent is gone (expired, revoked)."""
+        for running in list(self._running.values()):
+            try:
+                running.recheck()
+            except RefusedError:
+                running.stop(reason)
+
+    async def idle(self) -> None:
+        """Wait until every action is over."""
+        tasks = [running.task for running in self._running.values()]
+        if tasks:
+            await asyncio.wait(tasks)
+
+    def _begin(self, action: Action, actor: Actor, grant: str, recheck: Callable[[], object]) -> Running:
+        task = asyncio.current_task()
+        assert task is not None
+        return Running(f"a{next(self._numbers)}", action, actor, grant, recheck, task)
+
+    def _rule(self, action: Action, key: str, wanted: Callable[[], bool]) -> Callable[[], Grant | None]:
+        """Everything that must hold for `action`, as one call that raises RefusedError."""
+
+        def check() -> Grant | None:
+            if not wanted():
+                raise RefusedError("nobody waits for this any more", reason=CANCELLED)
+            if not self._link_up():
+                raise RefusedError("the relay cannot be reached, so nothing new may start", reason="no-relay")
+            for path in action.touched:
+                self._machine.check_limits(path)
+            if action.scope == ANY_SCOPE:
+                self._keeper.consent.check_open()
+                return None
+            grants = [self._keeper.allow(action.scope, key, path) for path in action.touched or (None,)]
+            return grants[0]
+
+        return check
+
+    async def _write_intent(self, running: Running) -> Acknowledgement:
+        draft = intent_draft(running.action, running.number, running.actor, running.grant)
+        try:
+            acknowledgement = await self._recorder.intent(draft, running.action.sealed)
+            running.require()  # no await from here to the first line of the work
+        except asyncio.CancelledError:
+            ours = running.absorb()
+            running.phase = OVER
+            await self._abort(running, running.stopped or CANCELLED)
+            if not ours:
+                raise
+            raise RefusedError(f"nothing was done: {running.stopped}", reason=running.stopped) from None
+        except RefusedError as error:
+            running.phase = OVER
+            await self._abort(running, error.reason)
+            self._show(say("live.refused", what=running.action.what, why=error.message))
+            raise
+        running.acknowledgement = acknowledgement
+        return acknowledgement
+
+    async def _act(self, running: Running, acknowledgement: Acknowledgement, work: Work) -> Performed:
+        running.phase = ACTING
+        self._show(say("live.began", what=running.action.what))
+        error: AssistError | None = None
+        foreign: BaseException | None = None
+        try:
+            ending = await work(self._machine, running)
+        except asyncio.CancelledError as cancelled:
+            ending = _stopped(running)
+            foreign = None if running.absorb() else cancelled
+        except AssistError as failure:
+            error = failure
+            ending = _stopped(running) if running.stopped else _failed(running, failure)
+        except OSError as failure:
+            error = AssistError(failure.strerror or str(failure))
+            ending = _stopped(running) if running.stopped else _failed(running, error)
+        except Exception as bug:
+            ending, foreign = _failed(running, AssistError("an error in the agent itself")), bug
+        running.phase = OVER
+        await self._write_outcome(running, ending)
+        if foreign is not None:
+            raise foreign
+        return Performed(running.number, ending, acknowledgement, error)
+
+    async def _write_outcome(self, running: Running, ending: Ending) -> None:
+        draft = outcome_draft(running.action, running.number, running.actor, ending)
+        await self._recorder.append(draft, ending.sealed)
+        if running.survivors:
+            await self._name_survivors(running)
+        self._show(_last_line(running.action, ending))
+
+    async def _name_survivors(self, running: Running) -> None:
+        names = ", ".join(running.survivors)
+        draft = RecordDraft(
+            code="RA1902E",
+            actor=Actor(kind="agent"),
+            action=running.number,
+            sizes={"count": len(running.survivors)},
+            outcome=Outcome(status="failed", reason="survivors"),
+        )
+        await self._recorder.append(draft, {"names": names.encode("utf-8", "backslashreplace")})
+        self._show(say("live.survivors", names=names))
+
+    async def _abort(self, running: Running, reason: str) -> None:
+        try:
+            await self._recorder.append(aborted_draft(running.action, running.number, running.actor, reason))
+        except AuditUnavailable:
+            self._show(say("live.refused", what=running.action.what, why="the record cannot be written"))
+
+
+def _stopped(running: Running) -> Ending:
+    status = "cancelled" if running.stopped in {CANCELLED, DISCONNECTED, ""} else "aborted"
+    return replace(running.partial, status=status, reason=running.stopped or CANCELLED)
+
+
+def _failed(running: Running, error: AssistError) -> Ending:
+    reason = getattr(error, "reason", "") or "failed"
+    return replace(running.partial, status="failed", reason=reason, sentence=error.message)
+
+
+def _last_line(action: Action, ending: Ending) -> SafeStr:
+    if ending.sentence:
+        return say("live.ended-sentence", what=action.what, status=ending.status, sentence=ending.sentence)
+    return say("live.ended", what=action.what, status=ending.status)
