@@ -1,0 +1,174 @@
+"""The road to one session's agent: a stream through the relay, SSH with both keys pinned, conversations on it.
+
+Every command opens its own; the relay numbers the streams. A conversation that ended well is used again.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from datetime import datetime
+from types import TracebackType
+from typing import Any, Self
+
+from remote_assist.core.codec import decode
+from remote_assist.core.messages import RelayRefused, StreamControl, StreamOpened
+from remote_assist.errors import RefusedError, RemoteProtocolError, UnreachableError
+from remote_assist.settings import TechnicianSettings
+from remote_assist.technician.conversation import Conversation, Ledger
+from remote_assist.transport.channel import open_channel
+from remote_assist.transport.link import Link, dial
+from remote_assist.transport.ssh import connect_to_agent
+from remote_assist.transport.streams import StreamTunnel
+
+AWAY_REASONS = frozenset({"away", "agent-away", "no-session", "unknown-session", "absent", "not-found"})
+"""What the relay says while an agent is on its way: just paired, or back after a cut."""
+
+PATIENCE_SECONDS = 10.0
+"""How long a command waits for an agent that is away."""
+
+RETRY_SECONDS = 0.1
+MAX_RETRY_SECONDS = 1.0
+
+MAX_MESSAGE_BYTES = 1 << 20
+"""Longest WebSocket message of a stream."""
+
+MAX_IDLE = 4
+"""Conversations kept for the next request."""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """What is needed to reach an agent: relay, token, pinned keys, where acknowledgements are kept."""
+
+    settings: TechnicianSettings
+    relay: str
+    token: str
+    ledger: Ledger
+    clock: Callable[[], datetime]
+
+    @property
+    def session(self) -> str:
+        return self.ledger.session
+
+
+class AgentLink:
+    """An SSH connection to the agent. `async with`; lost when the link is lost."""
+
+    def __init__(self, route: Route, connection: Any) -> None:
+        self._route = route
+        self._connection = connection
+        self._idle: list[Conversation] = []
+
+    @classmethod
+    async def open(cls, route: Route) -> "AgentLink":
+        """Connect. Raises RefusedError (over, not ours), UnreachableError (away), VerificationError (other key)."""
+        folder = route.ledger.folder
+        session_key = folder.session_key(route.clock())
+        link, opened = await _open_stream(route)
+        try:
+            tunnel = StreamTunnel(link, stream=opened.stream, epoch=opened.epoch)
+            connection = await connect_to_agent(
+                tunnel,
+                session_key=session_key,
+                host_key_line=folder.facts().host_key,
+                deadline_seconds=route.settings.connect_deadline_seconds,
+            )
+        except BaseException:
+            await link.close()
+            raise
+        return cls(route, connection)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connection; the session goes on."""
+        self._idle.clear()
+        self._connection.close()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(5):
+                await self._connection.wait_closed()
+
+    @contextlib.asynccontextmanager
+    async def conversation(self) -> AsyncIterator[Conversation]:
+        """A conversation for one request. One that broke off in the middle is closed, which cancels its request."""
+        conversation = self._idle.pop() if self._idle else await self._new()
+        try:
+            yield conversation
+        except RefusedError:
+            await self._put_back(conversation)
+            raise
+        except BaseException:
+            with contextlib.suppress(Exception, asyncio.CancelledError):
+                await asyncio.shield(conversation.close())
+            raise
+        await self._put_back(conversation)
+
+    async def _new(self) -> Conversation:
+        channel = await open_channel(self._connection)
+        return Conversation(channel, self._route.ledger, deadline_seconds=self._route.settings.request_deadline_seconds)
+
+    async def _put_back(self, conversation: Conversation) -> None:
+        if len(self._idle) < MAX_IDLE and conversation.is_quiet:
+            self._idle.append(conversation)
+        else:
+            await conversation.close()
+
+
+async def _open_stream(route: Route) -> tuple[Link, StreamOpened]:
+    """A stream the agent has taken; waits a little for an agent that is away."""
+    loop = asyncio.get_running_loop()
+    end = loop.time() + PATIENCE_SECONDS
+    pause = RETRY_SECONDS
+    while True:
+        try:
+            return await _try_stream(route)
+        except RefusedError as error:
+            if error.reason not in AWAY_REASONS:
+                raise
+            if loop.time() + pause >= end:
+                raise UnreachableError(
+                    f"the customer's agent is not connected: {error.message}",
+                    advice="Ask the customer whether the program still runs; `remote-assist sessions` shows its state.",
+                ) from error
+        await asyncio.sleep(pause)
+        pause = min(pause * 2, MAX_RETRY_SECONDS)
+
+
+async def _try_stream(route: Route) -> tuple[Link, StreamOpened]:
+    seconds = route.settings.connect_deadline_seconds
+    link = await dial(
+        route.relay,
+        f"/v1/sessions/{route.session}/stream",
+        headers={"Authorization": f"Bearer {route.token}"},
+        tls_ca_file=route.settings.tls_ca_file,
+        max_bytes=MAX_MESSAGE_BYTES,
+        deadline_seconds=seconds,
+    )
+    try:
+        async with asyncio.timeout(seconds):
+            raw = await link.receive()
+        return link, _opened(raw, route.session)
+    except TimeoutError as error:
+        await link.close()
+        raise UnreachableError("the agent did not take the stream in time", advice="Try again.") from error
+    except BaseException:
+        await link.close()
+        raise
+
+
+def _opened(raw: str | bytes, session: str) -> StreamOpened:
+    if isinstance(raw, bytes):
+        raise RemoteProtocolError("a frame before the stream was open")
+    said: StreamOpened | RelayRefused = decode(raw, StreamControl)  # type: ignore[arg-type]  # a union
+    if isinstance(said, RelayRefused):
+        raise RefusedError(said.sentence, reason=said.reason, advice=said.advice)
+    if said.session != session:
+        raise RemoteProtocolError("the relay opened a stream of another session")
+    return said

@@ -1,0 +1,262 @@
+"""The relay's HTTP API as the technician's program calls it: typed answers, our errors, limits on everything.
+
+The only file of this side that knows aiohttp. What the relay says is data: decoded strictly, shown only through
+`safe_text`, and believed only where a signature is checked elsewhere.
+"""
+
+import asyncio
+import ipaddress
+import ssl
+from collections.abc import AsyncIterator
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TypeVar
+from urllib.parse import quote, urlsplit
+
+import aiohttp
+import msgspec
+
+from remote_assist.core.api import (
+    About,
+    ApiError,
+    ChallengeAnswer,
+    ListsAnswer,
+    LoggedRecord,
+    Login,
+    LoginAnswer,
+    NewNote,
+    NewTicket,
+    Records,
+    Sessions,
+    SessionSummary,
+    Ticket,
+    TicketNote,
+    Tickets,
+)
+from remote_assist.core.codec import decode, encode
+from remote_assist.core.codes import relay_origin
+from remote_assist.core.messages import Wrap
+from remote_assist.errors import (
+    AssistError,
+    AuditUnavailable,
+    ContentError,
+    RefusedError,
+    RemoteProtocolError,
+    UnreachableError,
+    UsageError,
+    VerificationError,
+)
+
+MAX_ANSWER_BYTES = 16 << 20
+"""Longest answer read: a page of 500 records stays well below."""
+
+MAX_PAGES = 10_000
+"""Pages of one session's records; with 500 a page, five million records."""
+
+T = TypeVar("T")
+
+
+def safe_origin(url: str) -> str:
+    """`scheme://host:port` of a relay. Raises UsageError for plain HTTP beyond this machine."""
+    if not url:
+        raise UsageError("no relay was named", advice="Give --relay URL, or set REMOTE_ASSIST_RELAY, or log in first.")
+    origin = relay_origin(url)
+    parts = urlsplit(origin)
+    if parts.scheme == "http" and not _is_loopback(parts.hostname or ""):
+        raise UsageError(
+            f"{origin} is plain HTTP and not on this machine", advice="Use https://; plain HTTP is for loopback only."
+        )
+    return origin
+
+
+class RelayApi:
+    """One relay, one login. Use as `async with`."""
+
+    def __init__(
+        self, url: str, *, token: str = "", tls_ca_file: Path | None = None, deadline_seconds: float = 60.0
+    ) -> None:
+        self.origin = safe_origin(url)
+        self._token = token
+        self._tls = _tls_context(self.origin, tls_ca_file)
+        self._deadline = aiohttp.ClientTimeout(total=deadline_seconds, sock_connect=min(20.0, deadline_seconds))
+        self._client: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close connections; harmless when there are none."""
+        if self._client is not None:
+            await self._client.close()
+            self._client = None
+
+    async def about(self) -> About:
+        """What the relay says of itself: hints only."""
+        return await self._get("/v1/about", About)
+
+    async def login_challenge(self) -> ChallengeAnswer:
+        """A nonce to sign."""
+        return await self._call("POST", "/v1/login/challenge", ChallengeAnswer)
+
+    async def login(self, login: Login) -> LoginAnswer:
+        """Exchange a signature for a token."""
+        return await self._call("POST", "/v1/login", LoginAnswer, login)
+
+    async def lists(self) -> tuple[bytes, ...]:
+        """The CA-signed lists, unverified."""
+        return (await self._get("/v1/lists", ListsAnswer)).lists
+
+    async def tickets(self) -> tuple[Ticket, ...]:
+        """All tickets, without their notes or with, as the relay likes."""
+        return (await self._get("/v1/tickets", Tickets)).tickets
+
+    async def ticket(self, ticket: str) -> Ticket:
+        """One ticket with its notes. Raises UsageError when there is none."""
+        return await self._get(f"/v1/tickets/{quote(ticket, safe='')}", Ticket)
+
+    async def new_ticket(self, subject: str, description: str = "") -> Ticket:
+        """Open a ticket."""
+        if not 1 <= len(subject) <= 200:
+            raise UsageError("a ticket's subject has 1 to 200 characters")
+        return await self._call("POST", "/v1/tickets", Ticket, NewTicket(subject=subject, description=description))
+
+    async def add_note(self, ticket: str, note: NewNote) -> TicketNote:
+        """Put words on a ticket. Repeating it with the same key does nothing more."""
+        return await self._call("POST", f"/v1/tickets/{quote(ticket, safe='')}/notes", TicketNote, note)
+
+    async def sessions(self) -> tuple[SessionSummary, ...]:
+        """The caller's sessions (a reviewer: all)."""
+        return (await self._get("/v1/sessions", Sessions)).sessions
+
+    async def session(self, session: str) -> SessionSummary:
+        """One session. Raises UsageError when there is none."""
+        return await self._get(f"/v1/sessions/{quote(session, safe='')}", SessionSummary)
+
+    async def record_pages(self, session: str) -> AsyncIterator[Records]:
+        """A session's records from the first on, a page at a time."""
+        start = 0
+        for _ in range(MAX_PAGES):
+            page = await self._get(f"/v1/sessions/{quote(session, safe='')}/records?from={start}", Records)
+            yield page
+            start += len(page.records)
+            if not page.more:
+                return
+            if not page.records:
+                raise RemoteProtocolError("the relay promises more records and sends none")
+        raise RemoteProtocolError(f"session {session} has more records than can be read")
+
+    async def records(self, session: str) -> list[LoggedRecord]:
+        """All of a session's records."""
+        return [record async for page in self.record_pages(session) for record in page.records]
+
+    async def wraps(self, session: str) -> list[Wrap]:
+        """The sealed content keys of a session."""
+        found: dict[tuple[str, str], Wrap] = {}
+        async for page in self.record_pages(session):
+            found.update({(wrap.key_id, wrap.reviewer): wrap for wrap in page.wraps})
+        return list(found.values())
+
+    async def _get(self, path: str, kind: type[T]) -> T:
+        return await self._call("GET", path, kind)
+
+    async def _call(self, method: str, path: str, kind: type[T], body: msgspec.Struct | None = None) -> T:
+        status, raw = await self._exchange(method, path, encode(body) if body is not None else None)
+        if status >= 400:
+            raise _refusal(status, raw)
+        return decode(raw, kind, max_bytes=MAX_ANSWER_BYTES)
+
+    async def _exchange(self, method: str, path: str, body: bytes | None) -> tuple[int, bytes]:
+        client = self._open_client()
+        headers = {"Content-Type": "application/json"} if body is not None else {}
+        if self._token:
+            headers["Authorization"] = f"Bearer {self._token}"
+        try:
+            async with client.request(
+                method, self.origin + path, data=body, headers=headers, allow_redirects=False
+            ) as answer:
+                return answer.status, await _read(answer)
+        except (aiohttp.ClientSSLError, ssl.SSLError) as error:
+            raise VerificationError(
+                f"the certificate of {self.origin} does not hold: {_reason(error)}",
+                advice="A relay with a certificate of your own needs --ca-file FILE.",
+            ) from error
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise UnreachableError(
+                f"the relay {self.origin} cannot be reached: {_reason(error)}",
+                advice="Check the address, the network, and whether the relay runs.",
+            ) from error
+
+    def _open_client(self) -> aiohttp.ClientSession:
+        if self._client is None:
+            connector = aiohttp.TCPConnector(ssl=self._tls, limit=8)
+            self._client = aiohttp.ClientSession(
+                connector=connector, timeout=self._deadline, trust_env=not self.origin.startswith("http://")
+            )
+        return self._client
+
+
+async def _read(answer: aiohttp.ClientResponse) -> bytes:
+    parts: list[bytes] = []
+    size = 0
+    async for part in answer.content.iter_chunked(256 << 10):
+        size += len(part)
+        if size > MAX_ANSWER_BYTES:
+            raise RemoteProtocolError(f"the relay's answer is longer than {MAX_ANSWER_BYTES} bytes")
+        parts.append(part)
+    return b"".join(parts)
+
+
+def _refusal(status: int, raw: bytes) -> AssistError:
+    try:
+        said = decode(raw, ApiError)
+    except RemoteProtocolError:
+        if status >= 500:
+            return UnreachableError(f"the relay failed (HTTP {status})", advice="Ask its operator; try again later.")
+        return RemoteProtocolError(f"the relay refused (HTTP {status}) without saying why")
+    return _error_of(status, said)
+
+
+def _error_of(status: int, said: ApiError) -> AssistError:
+    sentence, advice = said.sentence or f"the relay refused (HTTP {status})", said.advice
+    if status == 401:
+        return RefusedError(
+            sentence, reason=said.reason, advice=advice or "Log in again: remote-assist login --key FILE"
+        )
+    if status in {400, 404, 413}:
+        return UsageError(sentence, advice=advice)
+    if status == 503:
+        return AuditUnavailable(sentence, reason=said.reason, advice=advice or "Ask the relay's operator.")
+    if status > 503:
+        return UnreachableError(sentence, advice=advice)
+    return RefusedError(sentence, reason=said.reason, advice=advice)
+
+
+def _tls_context(origin: str, ca_file: Path | None) -> ssl.SSLContext | bool:
+    if ca_file is None or origin.startswith("http://"):
+        return True
+    try:
+        return ssl.create_default_context(cafile=str(ca_file))
+    except (OSError, ssl.SSLError) as error:
+        raise ContentError(f"{ca_file} holds no usable TLS certificate: {_reason(error)}") from error
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, asyncio.TimeoutError):
+        return "no answer in time"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return str(error) or type(error).__name__

@@ -1,0 +1,252 @@
+"""The technician's desk: everything a logged-in technician can do, for the TUI and the verbs alike.
+
+Opened from the stored login; nothing here prints, asks or knows a screen.
+"""
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from remote_assist.core.api import LoggedRecord, NewNote, SessionSummary, Ticket
+from remote_assist.core.certificates import ca_of
+from remote_assist.core.codes import relay_origin
+from remote_assist.core.keys import fingerprint
+from remote_assist.core.lists import TrustedLists, open_lists
+from remote_assist.core.messages import Acknowledgement
+from remote_assist.core.records import format_time
+from remote_assist.errors import AssistError, RefusedError, UnreachableError, UsageError, VerificationError
+from remote_assist.settings import TechnicianSettings
+from remote_assist.technician.agent_link import AgentLink, Route
+from remote_assist.technician.api import RelayApi
+from remote_assist.technician.conversation import Ledger
+from remote_assist.technician.ending import Ending, EndResult
+from remote_assist.technician.home import LOG_IN_AGAIN, Home, Identity
+from remote_assist.technician.invite import Invitation, Inviter, Wanted
+from remote_assist.technician.login import AskPassphrase, open_credential, read_certificate_line, verify_lists
+from remote_assist.technician.session import Session
+from remote_assist.technician.session_folder import SessionFacts, SessionFolder
+
+__all__ = ["Desk", "EndResult", "Invitation", "Session"]
+
+
+def _no_passphrase(question: str) -> bytes:
+    raise RefusedError("the key needs its passphrase, and nobody can be asked", reason="passphrase")
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Desk:
+    """One login at one relay. `async with`."""
+
+    def __init__(
+        self,
+        settings: TechnicianSettings,
+        home: Home,
+        api: RelayApi,
+        identity: Identity,
+        token: str,
+        lists: TrustedLists,
+        ca_line: str,
+        ask_passphrase: AskPassphrase,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self.settings = settings
+        self.home = home
+        self.api = api
+        self.identity = identity
+        self.lists = lists
+        self.ca_line = ca_line
+        self._token = token
+        self._ask_passphrase = ask_passphrase
+        self._clock = clock
+        self._invitations: list[Invitation] = []
+        self._ending = Ending(api, self._live_words)
+
+    @classmethod
+    async def open(
+        cls,
+        settings: TechnicianSettings,
+        *,
+        ask_passphrase: AskPassphrase = _no_passphrase,
+        clock: Callable[[], datetime] = _utc_now,
+    ) -> "Desk":
+        """Use the stored login. `settings.relay_url` may be empty: then the login's relay is taken.
+
+        Raises RefusedError when nobody is logged in (there), VerificationError when the stored lists do not hold.
+        """
+        home = Home(settings.home)
+        identity, token = home.identity(), home.token()
+        if settings.relay_url and relay_origin(settings.relay_url) != identity.relay:
+            raise RefusedError(
+                f"you are logged in at {identity.relay}, not at {relay_origin(settings.relay_url)}",
+                reason="not-logged-in",
+                advice=LOG_IN_AGAIN,
+            )
+        ca_line = ca_of(read_certificate_line(Path(identity.certificate_file)))
+        api = RelayApi(
+            identity.relay,
+            token=token.token,
+            tls_ca_file=settings.tls_ca_file,
+            deadline_seconds=settings.request_deadline_seconds,
+        )
+        try:
+            lists = await _trusted_lists(home, api, ca_line, clock())
+        except BaseException:
+            await api.close()
+            raise
+        home.forget_expired_keys(clock())
+        return cls(settings, home, api, identity, token.token, lists, ca_line, ask_passphrase, clock)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Let go of the relay; codes that still wait are burned."""
+        for invitation in self._invitations:
+            await invitation.cancel()
+        await self.api.close()
+
+    @property
+    def name(self) -> str:
+        """The technician's name, as the certificate says it."""
+        return self.identity.name
+
+    @property
+    def organisation(self) -> str:
+        """The organisation's name, from the CA-signed list only."""
+        return self.lists.organisation.name
+
+    @property
+    def log_keys(self) -> tuple[str, ...]:
+        """The relay's log keys the CA vouches for."""
+        return self.lists.organisation.log_keys
+
+    # --- tickets ----------------------------------------------------------------------------------
+
+    async def tickets(self) -> tuple[Ticket, ...]:
+        """All tickets."""
+        return await self.api.tickets()
+
+    async def ticket(self, ticket: str) -> Ticket:
+        """One ticket with its notes."""
+        return await self.api.ticket(ticket)
+
+    async def new_ticket(self, subject: str, description: str = "") -> Ticket:
+        """Open a ticket."""
+        return await self.api.new_ticket(subject, description)
+
+    async def add_note(self, ticket: str, text: str, *, key: str, session: str = "") -> None:
+        """Disclose words on a ticket; refused when they contain a support code. `key` makes a repeat harmless."""
+        self._ending.check_note(text)
+        await self.api.add_note(ticket, NewNote(text=text, key=key, session=session))
+
+    # --- sessions ---------------------------------------------------------------------------------
+
+    async def invite(self, ticket: Ticket, scopes: tuple[str, ...], seconds: int) -> Invitation:
+        """A support code for this ticket's customer. May ask for the key's passphrase."""
+        wanted = Wanted(ticket, scopes, seconds)
+        wanted.check()
+        now = self._clock()
+        credential = open_credential(
+            Path(self.identity.key_file),
+            read_certificate_line(Path(self.identity.certificate_file)),
+            role="technician",
+            ask_passphrase=self._ask_passphrase,
+            now=now,
+        )
+        raw = await self.api.lists()
+        self.lists = verify_lists(self.home, raw, credential.certificate, now=now)
+        self.home.remember_lists(raw)
+        inviter = Inviter(self.settings, self.home, self.identity.relay, self._token, credential, raw, self._clock)
+        invitation = await Invitation.open(inviter, wanted)
+        self._invitations.append(invitation)
+        return invitation
+
+    async def sessions(self) -> tuple[SessionSummary, ...]:
+        """The technician's sessions (a reviewer: all), as the relay tells them."""
+        return await self.api.sessions()
+
+    async def session_summary(self, session: str) -> SessionSummary:
+        """One session, as the relay tells it."""
+        return await self.api.session(session)
+
+    def session_facts(self, session: str) -> SessionFacts:
+        """What this machine knows of a session. Raises UsageError when it was not opened from here."""
+        return self.home.session(session).facts()
+
+    def session_folder(self, session: str) -> SessionFolder:
+        """The files of a session opened from here."""
+        return self.home.session(session)
+
+    async def connect(self, session: str) -> Session:
+        """SSH to the session's agent, both keys pinned. Raises UsageError, RefusedError, UnreachableError."""
+        folder = self.home.session(session)
+        facts = folder.facts()
+        if facts.relay != self.identity.relay:
+            raise UsageError(
+                f"session {session} runs through {facts.relay}", advice=f"Log in there: {LOG_IN_AGAIN} --relay URL"
+            )
+        ledger = Ledger(session, folder, self.log_keys)
+        link = await AgentLink.open(Route(self.settings, self.identity.relay, self._token, ledger, self._clock))
+        return Session(link, folder, self._ending, self._clock)
+
+    async def end(self, session: str, note: str, reason: str = "") -> EndResult:
+        """End a session for everybody, with a closing note; one that ended already only gets the note.
+
+        Raises UnreachableError that says what is undelivered.
+        """
+        self._ending.check_note(note)
+        folder = self.home.session(session)
+        try:
+            if (await self.api.session(session)).state == "ended":
+                return await self._ending.finish(folder, note, None)
+            async with await self.connect(session) as connected:
+                done = await connected.say_end(reason)
+        except UnreachableError as error:
+            raise UnreachableError(
+                f"{error.message}; undelivered: the end of session {session} and the closing note",
+                advice="Repeat the same `end` later; the customer can end the session at any time.",
+            ) from error
+        return await self._ending.finish(folder, note, done)
+
+    async def records(self, session: str) -> list[LoggedRecord]:
+        """A session's records as the relay stores them; verify them before believing."""
+        return await self.api.records(session)
+
+    def shown_acknowledgements(self, session: str) -> Sequence[Acknowledgement]:
+        """The acknowledgements this technician was shown: a copy the relay's operator cannot change."""
+        return self.home.session(session).acknowledgements() if self.home.has_session(session) else []
+
+    async def extend_until(self, session: str, seconds: int) -> str:
+        """When a consent asked for now would end at the latest (RFC 3339 UTC), for showing."""
+        return min(
+            format_time(self._clock() + timedelta(seconds=seconds)), self.session_facts(session).certificate_ends
+        )
+
+    def _live_words(self) -> tuple[str, ...]:
+        return tuple(one.code.words for one in self._invitations)
+
+
+async def _trusted_lists(home: Home, api: RelayApi, ca_line: str, now: datetime) -> TrustedLists:
+    """The stored lists; when they do not hold any more (expired), newer ones from the relay, verified alike."""
+    floors = home.floors(fingerprint(ca_line))
+    try:
+        return open_lists(home.lists(), ca_line=ca_line, now=now, floors=floors)
+    except VerificationError as stale:
+        try:
+            raw = await api.lists()
+        except AssistError:
+            raise stale from None
+    lists = open_lists(raw, ca_line=ca_line, now=now, floors=floors)
+    home.raise_floors(fingerprint(ca_line), lists.numbers)
+    home.remember_lists(raw)
+    return lists

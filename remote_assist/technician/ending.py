@@ -1,0 +1,130 @@
+"""Ending a session: the agent's end record acknowledged, the closing note in the built-in book, the keys deleted.
+
+Rule: what could not be delivered is said, never assumed. The note's key is the session, so that a repeat is harmless.
+"""
+
+import asyncio
+import re
+import unicodedata
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from remote_assist.core.api import NewNote, Ticket
+from remote_assist.core.codes import contains_live_code
+from remote_assist.core.requests import Done
+from remote_assist.core.words import WORDS
+from remote_assist.errors import RefusedError, UnreachableError, UsageError
+from remote_assist.technician.api import RelayApi
+from remote_assist.technician.session_folder import SessionFolder
+
+MAX_NOTE_CHARS = 16_000
+"""Longest note on a ticket."""
+
+HELD_SECONDS = 10.0
+"""How long the book may take to show the note."""
+
+LOOK_SECONDS = 0.1
+
+_WORDS = frozenset(WORDS)
+_MAYBE_CODE = re.compile(r"(?:\b[0-9]{6}[\W_]+)?\b([a-z]+)([\W_]+)([a-z]+)([\W_]+)([a-z]+)\b")
+
+
+@dataclass(frozen=True, slots=True)
+class EndResult:
+    """`acknowledged`: the end record is durable at the relay. `note_held`: the ticket shows the closing note."""
+
+    session: str
+    acknowledged: bool
+    note_held: bool
+    undelivered: tuple[str, ...] = ()
+
+
+class Ending:
+    """How sessions of one login end."""
+
+    def __init__(self, api: RelayApi, live_words: Callable[[], tuple[str, ...]] = tuple) -> None:
+        self._api = api
+        self._live_words = live_words
+
+    def check_note(self, text: str) -> None:
+        """Raise UsageError for an empty or overlong note, RefusedError for one that contains a support code."""
+        if not text.strip():
+            raise UsageError("a closing note is needed", advice="Say what was found and done: --note TEXT.")
+        if len(text) > MAX_NOTE_CHARS:
+            raise UsageError(f"a note has at most {MAX_NOTE_CHARS} characters")
+        if looks_like_code(text) or any(contains_live_code(text, words) for words in self._live_words()):
+            raise RefusedError(
+                "this text contains a support code", reason="live-code", advice="Codes are spoken, never written down."
+            )
+
+    async def finish(self, folder: SessionFolder, note: str, done: Done | None) -> EndResult:
+        """After the agent was told (`done`), or was found ended already: the note, then the keys go.
+
+        Raises UnreachableError when the note could not be delivered.
+        """
+        facts = folder.facts()
+        acknowledged = done is None or done.acknowledgement is not None
+        if not acknowledged:
+            acknowledged = await self._is_ended(facts.session)
+        held = await self._close_ticket(facts.ticket, facts.session, note)
+        missing = _missing(acknowledged=acknowledged, held=held)
+        if not missing:
+            folder.end()
+        return EndResult(facts.session, acknowledged, held, missing)
+
+    async def _is_ended(self, session: str) -> bool:
+        return await self._wait_until(lambda: self._state_is_ended(session))
+
+    async def _state_is_ended(self, session: str) -> bool:
+        return (await self._api.session(session)).state == "ended"
+
+    async def _close_ticket(self, ticket: str, session: str, text: str) -> bool:
+        note = NewNote(text=text, key=f"end:{session}", session=session, closing=True)
+        try:
+            await self._api.add_note(ticket, note)
+        except UnreachableError as error:
+            raise UnreachableError(
+                f"{error.message}; undelivered: the closing note on ticket {ticket}",
+                advice="Repeat the same `end` when the relay is back; nothing is said twice.",
+            ) from error
+
+        async def shown() -> bool:
+            return holds_note(await self._api.ticket(ticket), session, text)
+
+        return await self._wait_until(shown)
+
+    async def _wait_until(self, look: Callable[[], Awaitable[bool]]) -> bool:
+        try:
+            async with asyncio.timeout(HELD_SECONDS):
+                while not await look():  # noqa: ASYNC110  # the relay is asked; it has nothing to wait on
+                    await asyncio.sleep(LOOK_SECONDS)
+        except TimeoutError:
+            return False
+        return True
+
+
+def holds_note(ticket: Ticket, session: str, text: str) -> bool:
+    """Whether a ticket shows these words for this session."""
+    return any(text in note.text and note.session in {session, ""} for note in ticket.notes)
+
+
+def looks_like_code(text: str) -> bool:
+    """Whether a text shows a support code: six digits and three list words, or three list words joined by dashes."""
+    plain = unicodedata.normalize("NFKC", text).lower()
+    start = 0
+    while found := _MAYBE_CODE.search(plain, start):
+        first, one, second, two, third = found.groups()
+        dashed = one.strip() == "-" and two.strip() == "-"
+        if {first, second, third} <= _WORDS and (dashed or found[0][0].isdigit()):
+            return True
+        start = found.start(2)
+    return False
+
+
+def _missing(*, acknowledged: bool, held: bool) -> tuple[str, ...]:
+    missing = []
+    if not acknowledged:
+        missing.append("the acknowledgement of the agent's end record")
+    if not held:
+        missing.append("the closing note in the ticket book")
+    return tuple(missing)

@@ -1,0 +1,98 @@
+"""Bundles and what known issues say about them, on the technician's machine.
+
+The catalog, its YAML and the rule engine are loaded only when findings or a fix are wanted: `run` must start fast.
+"""
+
+import functools
+import shutil
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from remote_assist.core.requests import Collect, PlanFix
+from remote_assist.errors import ContentError, UsageError
+
+if TYPE_CHECKING:  # only names for types: both load the catalog or the rule engine
+    from remote_assist.core.catalog_model import Catalog
+    from remote_assist.core.findings import Finding
+
+DEFAULT_BUNDLE = "first-look"
+
+Suggest = Callable[[str, Sequence[str]], str]
+
+
+@functools.cache
+def catalog() -> "Catalog":
+    """The shipped catalog, read once a process."""
+    from remote_assist.diagnostics.catalog_loader import load_catalog
+
+    return load_catalog()
+
+
+def collect_request(bundle: str) -> Collect:
+    """The request for a bundle of the catalog. Raises UsageError naming the nearest."""
+    known = catalog().bundles
+    if bundle not in known:
+        raise UsageError(f"there is no bundle '{bundle}'{_nearest(bundle, list(known))}", advice=_choose(known))
+    item = known[bundle]
+    return Collect(bundle=item.id, version=item.version, digest=item.digest)
+
+
+def plan_request(fix: str, parameters: dict[str, str]) -> PlanFix:
+    """The request for the dry run of a fix of the catalog. Raises UsageError naming the nearest."""
+    known = catalog().fixes
+    if fix not in known:
+        raise UsageError(f"there is no fix '{fix}'{_nearest(fix, list(known))}", advice=_choose(known))
+    item = known[fix]
+    return PlanFix(fix=item.id, version=item.version, digest=item.digest, parameters=parameters)
+
+
+def default_bundle_name(session: str, bundle: str, now: datetime) -> str:
+    """A file name for a bundle nobody named."""
+    return f"{session}-{bundle}-{now:%Y%m%dT%H%M%SZ}.tar.zst"
+
+
+def evaluate_bundle(path: Path) -> "list[Finding]":
+    """What the known issues say about a bundle file. Raises ContentError (not a bundle), UsageError (no file)."""
+    from remote_assist.core.findings import evaluate
+    from remote_assist.diagnostics.bundle import read_bundle
+
+    if not path.is_file():
+        raise UsageError(f"there is no bundle {path}", advice="A SESSION looks like s-k3vq2m7x4nbdw6zu.")
+    bundle = read_bundle(path)
+    return list(evaluate(catalog(), bundle.facts))
+
+
+def parameters_for(fix: str, findings: "Sequence[Finding]") -> dict[str, str]:
+    """The parameters the findings give a fix. Raises UsageError when they give several different ones."""
+    offered = [dict(finding.parameters) for finding in findings if finding.fix == fix]
+    different = [one for index, one in enumerate(offered) if one not in offered[:index]]
+    if len(different) > 1:
+        shown = "; ".join(" ".join(f"{key}={value}" for key, value in one.items()) for one in different)
+        raise UsageError(f"several findings offer {fix}: {shown}", advice="Choose with --set KEY=VALUE.")
+    return {key: str(value) for key, value in different[0].items()} if different else {}
+
+
+def copy_bundle(source: Path, target: Path) -> None:
+    """A copy of a bundle for the technician, appearing whole. Raises ContentError when it cannot be written."""
+    beside = target.with_name(f".{target.name}.new")
+    try:
+        shutil.copyfile(source, beside)
+        beside.chmod(0o600)
+        beside.replace(target)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise ContentError(f"{target} cannot be written: {error.strerror}") from error
+
+
+def _nearest(name: str, known: Sequence[str]) -> str:
+    import difflib
+
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"; did you mean '{near[0]}'?" if near else ""
+
+
+def _choose(known: object) -> str:
+    assert isinstance(known, dict)
+    return f"There are: {', '.join(sorted(known))}." if known else "The catalog is empty."

@@ -1,0 +1,156 @@
+"""Files to and from the customer: `get`, `put`, `ls` over one conversation each.
+
+Rule: a fetched file lands in the folder the technician chose, under the base name of the path they asked for.
+"""
+
+import asyncio
+import hashlib
+import os
+import stat
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from remote_assist.core.requests import Accepted, Done, Entry, InputEnd, ListFolder, ReadFile, WriteFile
+from remote_assist.errors import AssistError, RemoteProtocolError, UsageError, VerificationError
+from remote_assist.technician.conversation import Conversation, check_done
+from remote_assist.technician.names import place_in
+from remote_assist.technician.part_file import PartFile
+
+CHUNK_BYTES = 1 << 20
+"""How much of a local file is read at once."""
+
+OnBytes = Callable[[int, int], None]
+"""Told how many bytes of how many have moved."""
+
+
+@dataclass(frozen=True, slots=True)
+class FetchedFile:
+    """A file that arrived whole. `resumed_bytes`: what an earlier try had brought."""
+
+    path: Path
+    size: int
+    sha256: str
+    resumed_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class FolderListing:
+    """Entries of a remote folder; `truncated` when there were more."""
+
+    entries: tuple[Entry, ...]
+    truncated: bool
+
+
+async def list_folder(conversation: Conversation, path: bytes) -> FolderListing:
+    """What is in a folder. Raises RefusedError, AssistError."""
+    result = await conversation.ask(ListFolder(path=path))
+    assert result.done is not None
+    check_done(result.done)
+    return FolderListing(tuple(result.entries), result.truncated or result.done.truncated)
+
+
+async def fetch(
+    conversation: Conversation, remote: bytes, folder: Path, *, force: bool = False, on_bytes: OnBytes | None = None
+) -> FetchedFile:
+    """Bring one file into `folder`. Raises RefusedError (name, consent, exists), VerificationError, AssistError."""
+    _check_folder(folder)
+    part = PartFile(place_in(folder, remote), force=force)
+    try:
+        await part.open()
+        accepted = await conversation.begin(ReadFile(path=remote, offset=part.held, prefix_sha256=part.prefix))
+        await part.start_at(accepted.offset)
+        resumed = part.held
+        done = await _receive(conversation, part, accepted, on_bytes)
+        check_done(done)
+        path = await part.finish(sha256=done.sha256, size=done.size)
+        return FetchedFile(path, done.size, done.sha256, resumed)
+    finally:
+        await part.close()
+
+
+async def bring(
+    conversation: Conversation,
+    local: Path,
+    folder: bytes,
+    *,
+    force: bool = False,
+    on_bytes: OnBytes | None = None,
+) -> Done:
+    """Put one local file into a remote folder. Raises UsageError (no such file), RefusedError, AssistError."""
+    size, sha256, mode = await asyncio.to_thread(_measure, local)
+    request = WriteFile(
+        folder=folder, name=os.fsencode(local.name), size=size, sha256=sha256, mode=mode, overwrite=force
+    )
+    accepted = await conversation.begin(request)
+    await _check_prefix(local, accepted, size)
+    sent = accepted.offset
+    async for chunk in _chunks(local, sent):
+        await conversation.send_data(chunk)
+        sent += len(chunk)
+        if on_bytes is not None:
+            on_bytes(sent, size)
+    await conversation.send(InputEnd())
+    result = await conversation.finish()
+    assert result.done is not None
+    return check_done(result.done)
+
+
+async def _receive(conversation: Conversation, part: PartFile, accepted: Accepted, on_bytes: OnBytes | None) -> Done:
+    async def take(_: int, data: bytes) -> None:
+        await part.write(data)
+        if on_bytes is not None:
+            on_bytes(part.size, accepted.size)
+
+    result = await conversation.finish(on_data=take)
+    assert result.done is not None
+    return result.done
+
+
+async def _check_prefix(local: Path, accepted: Accepted, size: int) -> None:
+    """What an earlier try left at the agent must be the beginning of this very file."""
+    if accepted.offset == 0:
+        return
+    if not 0 < accepted.offset <= size:
+        raise RemoteProtocolError("the agent starts beyond the end of the file")
+    if await asyncio.to_thread(_digest, local, accepted.offset) != accepted.prefix_sha256:
+        raise VerificationError("what an earlier try left at the agent is not the beginning of this file")
+
+
+def _check_folder(folder: Path) -> None:
+    if not folder.is_dir():
+        raise UsageError(f"{folder} is not a folder", advice="Make it first, or name another.")
+
+
+def _measure(local: Path) -> tuple[int, str, int]:
+    try:
+        found = local.stat()
+        if not stat.S_ISREG(found.st_mode):
+            raise UsageError(f"{local} is not a regular file")
+        return found.st_size, _digest(local, found.st_size), stat.S_IMODE(found.st_mode) & 0o777
+    except FileNotFoundError as error:
+        raise UsageError(f"there is no file {local}") from error
+    except OSError as error:
+        raise AssistError(f"{local} cannot be read: {error.strerror}") from error
+
+
+def _digest(local: Path, size: int) -> str:
+    digest = hashlib.sha256()
+    with local.open("rb") as file:
+        while size > 0 and (chunk := file.read(min(CHUNK_BYTES, size))):
+            digest.update(chunk)
+            size -= len(chunk)
+    return digest.hexdigest()
+
+
+async def _chunks(local: Path, offset: int) -> AsyncIterator[bytes]:
+    """The file from `offset` on; the next chunk is read while the last one is sent."""
+    with await asyncio.to_thread(local.open, "rb") as file:
+        await asyncio.to_thread(file.seek, offset)
+        following = asyncio.ensure_future(asyncio.to_thread(file.read, CHUNK_BYTES))
+        try:
+            while chunk := await following:
+                following = asyncio.ensure_future(asyncio.to_thread(file.read, CHUNK_BYTES))
+                yield chunk
+        finally:
+            await asyncio.gather(following, return_exceptions=True)

@@ -1,0 +1,160 @@
+"""Inviting a customer: a support code, the pairing as technician, and the keys of the session that comes of it.
+
+Rule 1: the words of a code exist in this process's memory and on the screen, nowhere else.
+Rule 2: one guess. The first wrong or malformed reply burns the code here, whatever the relay does.
+Rule 3: the ten minutes run on this machine's clock.
+"""
+
+import asyncio
+import contextlib
+import secrets
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from types import TracebackType
+from typing import Self
+
+from remote_assist.core.codec import encode
+from remote_assist.core.codes import SupportCode, choose_words
+from remote_assist.core.messages import Burn, NameplateAssigned, PeerJoined, PeerLeft
+from remote_assist.errors import AssistError, CodeBurned, RemoteProtocolError, UnreachableError
+from remote_assist.technician.pairing_attempt import (
+    ASK_AGAIN,
+    Inviter,
+    PairingAttempt,
+    Wanted,
+    read_rendezvous,
+    unexpected,
+)
+from remote_assist.transport.link import Link, dial
+
+__all__ = ["Invitation", "Inviter", "Wanted"]
+
+DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+"""How digits are spoken."""
+
+
+class Invitation:
+    """A code that waits for its customer. Ends by `paired()`, `cancel()`, or after ten minutes."""
+
+    def __init__(self, inviter: Inviter, wanted: Wanted, link: Link, assigned: NameplateAssigned) -> None:
+        self._inviter = inviter
+        self._wanted = wanted
+        self._link = link
+        self._code = _new_code(assigned.nameplate)
+        self._expires = self._expiry(assigned)
+
+    @classmethod
+    async def open(cls, inviter: Inviter, wanted: Wanted) -> "Invitation":
+        """Get a nameplate and choose the words. Raises UsageError, RefusedError, UnreachableError."""
+        wanted.check()
+        link = await dial(
+            inviter.relay,
+            "/v1/nameplate",
+            headers={"Authorization": f"Bearer {inviter.token}"},
+            tls_ca_file=inviter.settings.tls_ca_file,
+            max_bytes=inviter.settings.pairing.message_max_bytes,
+            deadline_seconds=inviter.settings.connect_deadline_seconds,
+        )
+        try:
+            async with asyncio.timeout(inviter.settings.connect_deadline_seconds):
+                said = read_rendezvous(await link.receive())
+            if not isinstance(said, NameplateAssigned):
+                raise unexpected(said)
+            return cls(inviter, wanted, link, said)
+        except TimeoutError as error:
+            await link.close()
+            raise UnreachableError("the relay gave no support code in time") from error
+        except BaseException:
+            await link.close()
+            raise
+
+    @property
+    def code(self) -> SupportCode:
+        """The code to tell the customer."""
+        return self._code
+
+    @property
+    def expires(self) -> datetime:
+        """When the code stops working."""
+        return self._expires
+
+    @property
+    def spoken(self) -> str:
+        """The code as one says it on the telephone."""
+        digits = [DIGITS[int(digit)] for digit in self._code.nameplate]
+        return ", ".join([" ".join(digits[:3]), " ".join(digits[3:]), *self._code.words.split("-")])
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.cancel()
+
+    async def cancel(self) -> None:
+        """Burn the code and leave; harmless when it is over already."""
+        with contextlib.suppress(AssistError, TimeoutError):
+            async with asyncio.timeout(2):
+                await self._link.send_text(encode(Burn(reason="refused")))
+        await self._link.close()
+
+    async def paired(self, on_new_code: Callable[[SupportCode], None] | None = None) -> str:
+        """Wait for the customer's yes; answer the session id.
+
+        When strangers joined and left too often, the relay replaces the nameplate: `on_new_code` is told, and
+        without it that is the end. Raises CodeBurned, ConsentDenied, UnreachableError.
+        """
+        try:
+            while True:
+                await self._wait_for_customer(on_new_code)
+                attempt = PairingAttempt(self._inviter, self._wanted, self._code, self._link)
+                if session := await attempt.run():
+                    return session
+        except CodeBurned as error:
+            await self._burn("malformed" if error.reason == "malformed" else "wrong-code")
+            raise
+        except RemoteProtocolError as error:
+            await self._burn("malformed")
+            raise CodeBurned(
+                f"the pairing was refused: {error.message}; the code is burned", reason="malformed", advice=ASK_AGAIN
+            ) from error
+        finally:
+            await self._link.close()
+
+    async def _wait_for_customer(self, on_new_code: Callable[[SupportCode], None] | None) -> None:
+        while True:
+            left = (self._expires - self._inviter.clock()).total_seconds()
+            try:
+                async with asyncio.timeout(max(0.0, left)):
+                    said = read_rendezvous(await self._link.receive())
+            except TimeoutError as error:
+                await self._burn("refused")
+                raise CodeBurned("nobody came within ten minutes", reason="expired", advice=ASK_AGAIN) from error
+            if isinstance(said, PeerJoined):
+                return
+            if isinstance(said, NameplateAssigned) and on_new_code is not None:
+                self._code = _new_code(said.nameplate)
+                self._expires = self._expiry(said)
+                on_new_code(self._code)
+            elif isinstance(said, NameplateAssigned):
+                raise CodeBurned(
+                    "strangers joined this code and left; it was replaced", reason="used", advice=ASK_AGAIN
+                )
+            elif not (isinstance(said, PeerLeft) and said.reason == "gone"):
+                raise unexpected(said)
+
+    async def _burn(self, reason: str) -> None:
+        with contextlib.suppress(AssistError, TimeoutError):
+            async with asyncio.timeout(2):
+                await self._link.send_text(encode(Burn(reason=reason)))
+
+    def _expiry(self, assigned: NameplateAssigned) -> datetime:
+        seconds = min(assigned.seconds, self._inviter.settings.pairing.code_lifetime_seconds)
+        return self._inviter.clock() + timedelta(seconds=seconds)
+
+
+def _new_code(nameplate: str) -> SupportCode:
+    if not (len(nameplate) == 6 and nameplate.isascii() and nameplate.isdigit()):
+        raise RemoteProtocolError("the relay's nameplate is not six digits")
+    return SupportCode(nameplate, choose_words(secrets.token_bytes(8)))

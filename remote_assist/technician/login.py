@@ -1,0 +1,187 @@
+"""Logging in: the certificate's key signs the relay's challenge; the lists it hands out are checked, not believed.
+
+The CA is the one inside the technician's *own* certificate file, never one the relay names.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from remote_assist.core.api import Login, LoginAnswer
+from remote_assist.core.certificates import ROLES, Certificate, ca_of, check_certificate
+from remote_assist.core.keys import MAX_PRIVATE_BYTES, PrivateKey, load_private, public_line
+from remote_assist.core.lists import TrustedLists, open_lists
+from remote_assist.core.records import format_time, login_bytes
+from remote_assist.core.sshsig import sign
+from remote_assist.errors import ContentError, UsageError, VerificationError
+from remote_assist.settings import TechnicianSettings
+from remote_assist.technician.api import RelayApi
+from remote_assist.technician.home import Home, Identity
+from remote_assist.technician.session_folder import moment_of
+from remote_assist.transport.private_files import read_private
+
+MAX_CERTIFICATE_BYTES = 64 << 10
+"""Longest certificate file read."""
+
+AskPassphrase = Callable[[str], bytes]
+"""Given what to ask for, the passphrase the person typed."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedIn:
+    """Who is logged in where, until when, and whom the organisation trusts."""
+
+    identity: Identity
+    expires: datetime
+    certificate: Certificate
+    lists: TrustedLists
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """A private key with the certificate that names its owner."""
+
+    key: PrivateKey
+    certificate: Certificate
+
+
+async def login(
+    settings: TechnicianSettings,
+    *,
+    key_file: Path,
+    certificate_file: Path | None = None,
+    role: str = "",
+    ask_passphrase: AskPassphrase,
+    clock: Callable[[], datetime],
+) -> LoggedIn:
+    """Log in and remember it in the state folder.
+
+    Raises ContentError (files), VerificationError (certificate, lists), RefusedError (the relay), UnreachableError.
+    """
+    home = Home(settings.home)
+    certificate_file = certificate_file or default_certificate_file(key_file)
+    line = read_certificate_line(certificate_file)
+    role = choose_role(line, role, now=clock())
+    credential = open_credential(key_file, line, role=role, ask_passphrase=ask_passphrase, now=clock())
+    async with RelayApi(
+        settings.relay_url, tls_ca_file=settings.tls_ca_file, deadline_seconds=settings.request_deadline_seconds
+    ) as api:
+        answer = await _exchange(api, credential, role, clock)
+        origin = api.origin
+    identity = _identity(key_file, certificate_file, origin, role, credential.certificate.name)
+    lists = verify_lists(home, answer.lists, credential.certificate, now=clock())
+    home.remember_login(identity, answer)
+    return LoggedIn(identity, moment_of(answer.expires), credential.certificate, lists)
+
+
+def default_certificate_file(key_file: Path) -> Path:
+    """Where ssh-keygen and `remote-assist ca sign` put the certificate of a key."""
+    return key_file.with_name(key_file.name + "-cert.pub")
+
+
+def read_certificate_line(path: Path) -> str:
+    """The one line of a certificate file. Raises ContentError."""
+    try:
+        with path.open("rb") as file:
+            raw = file.read(MAX_CERTIFICATE_BYTES + 1)
+        text = raw.decode("ascii").strip()
+    except FileNotFoundError as error:
+        raise ContentError(
+            f"there is no certificate at {path}",
+            advice="Ask your operator to sign your public key, or name the file with --cert.",
+        ) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ContentError(f"{path} cannot be read as a certificate") from error
+    if len(raw) > MAX_CERTIFICATE_BYTES or "\n" in text:
+        raise ContentError(f"{path} is not a certificate file: it holds more than one line")
+    return text
+
+
+def choose_role(line: str, role: str, *, now: datetime) -> str:
+    """The role to log in with: the one asked for, else the only one the certificate has."""
+    if role:
+        return role
+    roles = _roles(line, now)
+    if len(roles) != 1:
+        raise UsageError(f"the certificate holds the roles {', '.join(roles)}", advice="Choose one with --role.")
+    return roles[0]
+
+
+def open_credential(
+    key_file: Path, line: str, *, role: str, ask_passphrase: AskPassphrase, now: datetime
+) -> Credential:
+    """Key and certificate, checked to belong together and to be valid now. Raises ContentError, VerificationError."""
+    certificate = check_certificate(line, ca_line=ca_of(line), now=now, role=role)
+    key = load_key(key_file, ask_passphrase)
+    if public_line(key) != certificate.key_line:
+        raise ContentError(
+            f"the certificate is for another key than {key_file}", advice="Name the key that was signed."
+        )
+    return Credential(key, certificate)
+
+
+def load_key(path: Path, ask_passphrase: AskPassphrase) -> PrivateKey:
+    """The private key in `path`; asks for its passphrase when it has one. Raises ContentError."""
+    try:
+        raw = read_private(path, MAX_PRIVATE_BYTES)
+    except FileNotFoundError as error:
+        raise ContentError(f"there is no key at {path}", advice="Make one: ssh-keygen -t ed25519.") from error
+    try:
+        return load_private(raw)
+    except ContentError as error:
+        if "passphrase" not in error.message:
+            raise
+    return load_private(raw, ask_passphrase(f"Passphrase of {path}: "))
+
+
+def verify_lists(home: Home, raw: tuple[bytes, ...], certificate: Certificate, *, now: datetime) -> TrustedLists:
+    """The organisation's lists, signed by the technician's own CA and no older than seen before.
+
+    Raises VerificationError, also when this certificate is on the revocations list.
+    """
+    lists = open_lists(raw, ca_line=certificate.ca_line, now=now, floors=home.floors(certificate.ca_fingerprint))
+    if certificate.serial in lists.revocations.serials:
+        raise VerificationError(
+            f"the certificate of {certificate.name} (serial {certificate.serial}) was revoked",
+            advice="Ask your operator for a new one.",
+        )
+    home.raise_floors(certificate.ca_fingerprint, lists.numbers)
+    return lists
+
+
+def _identity(key_file: Path, certificate_file: Path, relay: str, role: str, name: str) -> Identity:
+    return Identity(
+        key_file=str(key_file.absolute()),
+        certificate_file=str(certificate_file.absolute()),
+        relay=relay,
+        role=role,
+        name=name,
+    )
+
+
+async def _exchange(api: RelayApi, credential: Credential, role: str, clock: Callable[[], datetime]) -> LoginAnswer:
+    challenge = await api.login_challenge()
+    time = format_time(clock())
+    signed = sign(credential.key, "login", login_bytes(api.origin, challenge.nonce, time, role))
+    return await api.login(
+        Login(
+            certificate=credential.certificate.line,
+            nonce=challenge.nonce,
+            time=time,
+            role=role,
+            signature=signed,
+        )
+    )
+
+
+def _roles(line: str, now: datetime) -> tuple[str, ...]:
+    """Roles in a certificate: it is checked against each, the first fault is told when none fits."""
+    fault: VerificationError | None = None
+    for role in ROLES:
+        try:
+            return check_certificate(line, ca_line=ca_of(line), now=now, role=role).roles
+        except VerificationError as error:
+            fault = fault or error
+    assert fault is not None
+    raise fault

@@ -1,0 +1,247 @@
+"""One joiner's pairing, from message 1 to the customer's answer, as the technician.
+
+Rule 1: the session's keys are on disk before the statement is sent, so a crash costs an invitation, not a session.
+Rule 2: a joiner that leaves before its reply costs no guess; after the reply there is only success or a burned code.
+"""
+
+import asyncio
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from remote_assist.core.api import Ticket
+from remote_assist.core.codec import decode, encode
+from remote_assist.core.codes import SupportCode, session_id
+from remote_assist.core.consent import SCOPES
+from remote_assist.core.keys import fingerprint, load_public, new_key, private_bytes, public_line
+from remote_assist.core.messages import (
+    PROTOCOL_VERSION,
+    AgentStatement,
+    Burn,
+    NameplateAssigned,
+    Pairing,
+    PairingReply,
+    PairingVerdict,
+    PeerJoined,
+    PeerLeft,
+    RelayRefused,
+    Rendezvous,
+    SignedStatement,
+    Verdict,
+)
+from remote_assist.core.pairing import TechnicianPairing, sign_statement
+from remote_assist.core.records import format_time
+from remote_assist.errors import (
+    AssistError,
+    CodeBurned,
+    ConsentDenied,
+    ContentError,
+    RefusedError,
+    RemoteProtocolError,
+    UsageError,
+)
+from remote_assist.settings import PairingSettings, TechnicianSettings
+from remote_assist.technician.home import Home
+from remote_assist.technician.login import Credential
+from remote_assist.technician.session_folder import SessionFacts, SessionFolder, moment_of
+from remote_assist.transport.link import Link
+
+ASK_AGAIN = "Make a new code: remote-assist invite."
+
+MAX_SECONDS = 8 * 3600
+"""Longest consent that may be asked for."""
+
+MAX_AGENT_TEXT_CHARS = 255
+"""Longest version, platform or host name an agent may state."""
+
+_MessageT = TypeVar("_MessageT")
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the customer is asked for. `seconds`: how long."""
+
+    ticket: Ticket
+    scopes: tuple[str, ...]
+    seconds: int
+
+    def check(self) -> None:
+        """Raise UsageError for scopes or times no agent would show."""
+        if not self.scopes:
+            raise UsageError("no scope was named", advice=f"Choose from {', '.join(SCOPES)}.")
+        for scope in self.scopes:
+            if scope not in SCOPES:
+                raise UsageError(f"there is no scope '{scope}'", advice=f"Choose from {', '.join(SCOPES)}.")
+        if not 1 <= self.seconds <= MAX_SECONDS:
+            raise UsageError("a consent lasts at most 8 hours", advice="Shorten --until, for example 30m.")
+
+
+@dataclass(frozen=True, slots=True)
+class Inviter:
+    """Who invites: login, key, and the lists the agent will be shown."""
+
+    settings: TechnicianSettings
+    home: Home
+    relay: str
+    token: str
+    credential: Credential
+    lists: tuple[bytes, ...]
+    clock: Callable[[], datetime]
+
+
+class PairingAttempt:
+    """One joiner's pairing, messages 1 to 6."""
+
+    def __init__(self, inviter: Inviter, wanted: Wanted, code: SupportCode, link: Link) -> None:
+        self._inviter = inviter
+        self._wanted = wanted
+        self._link = link
+        self._limits: PairingSettings = inviter.settings.pairing
+        self._pairing = TechnicianPairing(code, nonce=secrets.token_bytes(32), entropy=secrets.token_bytes)
+
+    async def run(self) -> str:
+        """The session id, or "" when the joiner left before its reply, which costs no guess."""
+        await self._link.send_binary(encode(self._pairing.start(), max_bytes=self._limits.message_max_bytes))
+        reply = await self._receive(PairingReply, self._limits.handshake_deadline_seconds)
+        if reply is None:
+            return ""
+        agent = self._pairing.receive_reply(reply)
+        check_agent_statement(agent)
+        session, folder, statement = self._prepare(agent)
+        try:
+            await self._link.send_binary(statement)
+            verdict = await self._verdict()
+            self._accept(folder, verdict)
+        except BaseException:
+            folder.discard()
+            raise
+        return session
+
+    def _prepare(self, agent: AgentStatement) -> tuple[str, SessionFolder, bytes]:
+        """Sign the statement; keys and facts are on disk before it is sent."""
+        inviter, ticket = self._inviter, self._wanted.ticket
+        session_key = new_key(secrets.token_bytes(32))
+        certificate = inviter.credential.certificate
+        statement = SignedStatement(
+            version=PROTOCOL_VERSION,
+            transcript=self._pairing.transcript,
+            agent_host_key=agent.host_key,
+            session_key=public_line(session_key),
+            ticket=ticket.id,
+            subject=ticket.subject,
+            scopes=self._wanted.scopes,
+            seconds=self._wanted.seconds,
+            relay=inviter.relay,
+            organisation_ca=certificate.ca_line,
+        )
+        envelope = sign_statement(inviter.credential.key, certificate.line, statement, inviter.lists)
+        session = session_id(envelope.statement)
+        now = inviter.clock()
+        folder = inviter.home.new_session(session)
+        folder.write_keys(private_bytes(session_key), self._pairing.resume_key)
+        folder.write(
+            SessionFacts(
+                session=session,
+                relay=inviter.relay,
+                ticket=ticket.id,
+                subject=ticket.subject,
+                host_key=load_public(agent.host_key),
+                host_name=agent.host_name,
+                scopes=self._wanted.scopes,
+                certificate_fingerprint=certificate.key_fingerprint,
+                opened=format_time(now),
+                ends=format_time(now + timedelta(seconds=self._wanted.seconds)),
+                certificate_ends=format_time(certificate.valid_before),
+            )
+        )
+        message = self._pairing.statement(envelope)
+        return session, folder, encode(message, max_bytes=self._limits.message_max_bytes)
+
+    async def _verdict(self) -> Verdict:
+        limits = self._limits
+        deadline = (
+            limits.consent_deadline_seconds + limits.first_contact_wait_seconds + limits.handshake_deadline_seconds
+        )
+        message = await self._receive(PairingVerdict, deadline)
+        if message is None:
+            raise ConsentDenied(
+                "the customer's program left before an answer",
+                reason="gone",
+                advice="Ask the customer, then invite anew.",
+            )
+        return self._pairing.receive_verdict(message)
+
+    def _accept(self, folder: SessionFolder, verdict: Verdict) -> None:
+        if not verdict.grants:
+            raise _denied(verdict)
+        facts = folder.facts()
+        granted = tuple(grant.scope for grant in verdict.grants)
+        if unasked := set(granted) - set(facts.scopes):
+            raise RemoteProtocolError(f"the agent granted what was not asked for: {', '.join(sorted(unasked))[:100]}")
+        folder.grant(granted, max((grant.until for grant in verdict.grants), key=moment_of))
+
+    async def _receive(self, kind: type[_MessageT], seconds: float) -> _MessageT | None:
+        """The next pairing message, or None when the other end left."""
+        try:
+            async with asyncio.timeout(seconds):
+                raw = await self._link.receive()
+        except TimeoutError as error:
+            raise CodeBurned(
+                "the other end did not answer in time; the code is burned", reason="expired", advice=ASK_AGAIN
+            ) from error
+        if isinstance(raw, str):
+            said = read_rendezvous(raw)
+            if isinstance(said, PeerLeft):
+                return None
+            raise unexpected(said)
+        message: object = decode(raw, Pairing, max_bytes=self._limits.message_max_bytes)  # type: ignore[arg-type]  # a union
+        if not isinstance(message, kind):
+            raise RemoteProtocolError(f"a {type(message).__name__} out of turn")
+        return message
+
+
+def check_agent_statement(agent: AgentStatement) -> None:
+    """What must hold before anything about the technician is sent. Raises RemoteProtocolError."""
+    try:
+        fingerprint(load_public(agent.host_key))
+    except ContentError as error:
+        raise RemoteProtocolError(f"the agent's host key is unusable: {error.message}") from error
+    if load_public(agent.host_key) != agent.host_key or not agent.host_key.startswith("ssh-ed25519 "):
+        raise RemoteProtocolError("the agent's host key is not a plain Ed25519 key")
+    for name, text in (
+        ("version", agent.agent_version),
+        ("platform", agent.platform),
+        ("host name", agent.host_name),
+    ):
+        if len(text) > MAX_AGENT_TEXT_CHARS:
+            raise RemoteProtocolError(f"the agent's {name} is longer than {MAX_AGENT_TEXT_CHARS} characters")
+
+
+def _denied(verdict: Verdict) -> ConsentDenied:
+    sentences = {
+        "denied": "the customer said no",
+        "timed-out": "the customer did not answer in time, which is a no",
+        "unverified": "the customer's program could not verify you",
+    }
+    sentence = sentences.get(verdict.reason, "the customer's program said no")
+    if verdict.sentence:
+        sentence = f"{sentence}: {verdict.sentence}"
+    return ConsentDenied(sentence, reason=verdict.reason, advice="Speak with the customer, then invite anew.")
+
+
+def read_rendezvous(raw: str | bytes) -> NameplateAssigned | PeerJoined | PeerLeft | Burn | RelayRefused:
+    """What the relay says beside a pairing. Raises RemoteProtocolError."""
+    if isinstance(raw, bytes):
+        raise RemoteProtocolError("a binary message before anybody joined")
+    return decode(raw, Rendezvous)  # type: ignore[arg-type]  # a union of tagged structs
+
+
+def unexpected(said: object) -> AssistError:
+    """The error for a message of the relay that ends the invitation."""
+    if isinstance(said, RelayRefused):
+        return RefusedError(said.sentence, reason=said.reason, advice=said.advice)
+    if isinstance(said, PeerLeft):
+        return CodeBurned(f"the code is used up ({said.reason})", reason=said.reason, advice=ASK_AGAIN)
+    return RemoteProtocolError(f"the relay said {type(said).__name__} out of turn")

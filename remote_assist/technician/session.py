@@ -1,0 +1,250 @@
+"""A connected session: everything a technician does on the customer's machine, one request each.
+
+A façade for the TUI and the verbs. What comes back from the agent is hostile until `safe_text`.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from remote_assist.core.requests import (
+    ApplyFix,
+    AskStatus,
+    Done,
+    EndSession,
+    Entry,
+    InputEnd,
+    Plan,
+    PlanFix,
+    Progress,
+    RequestScopes,
+    Run,
+    Status,
+)
+from remote_assist.errors import RemoteProtocolError, UsageError
+from remote_assist.technician import files
+from remote_assist.technician.agent_link import AgentLink
+from remote_assist.technician.conversation import Conversation, check_done
+from remote_assist.technician.ending import Ending, EndResult
+from remote_assist.technician.evidence import DEFAULT_BUNDLE, collect_request, copy_bundle, evaluate_bundle
+from remote_assist.technician.files import FetchedFile, FolderListing, OnBytes
+from remote_assist.technician.part_file import PartFile
+from remote_assist.technician.session_folder import SessionFolder
+
+if TYPE_CHECKING:  # only a name for types: the rule engine is loaded when findings are wanted
+    from remote_assist.core.findings import Finding
+
+CONSENT_SECONDS = 180.0
+"""How long an answer may take that a person at the other end must give."""
+
+MAX_ARGUMENTS = 1024
+"""Longest argv the protocol carries."""
+
+OnProgress = Callable[[Progress], None]
+OnOutput = Callable[[int, bytes], None]
+"""Given KIND_DATA (standard output) or KIND_ERROR (standard error) and the bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class BundleSummary:
+    """A bundle that arrived whole. `collectors`: name → how it ended."""
+
+    path: Path
+    size: int
+    sha256: str
+    seconds: float
+    collectors: Mapping[str, str]
+
+
+class Session:
+    """One connected session. `async with`; leaving it disconnects, the session goes on."""
+
+    def __init__(self, link: AgentLink, folder: SessionFolder, ending: Ending, clock: Callable[[], datetime]) -> None:
+        self._link = link
+        self._folder = folder
+        self._ending = ending
+        self._clock = clock
+        facts = folder.facts()
+        self.id = facts.session
+        self.ticket = facts.ticket
+        self.subject = facts.subject
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Disconnect; the session goes on until it is ended."""
+        await self._link.close()
+
+    async def status(self) -> Status:
+        """What is granted now, and until when."""
+        async with self._link.conversation() as conversation:
+            status = (await conversation.ask(AskStatus())).status
+        assert status is not None
+        if status.session != self.id:
+            raise RemoteProtocolError("the agent answered for another session")
+        if status.grants:
+            self._folder.grant(tuple(grant.scope for grant in status.grants), status.ends)
+        return status
+
+    async def collect(
+        self, bundle: str = DEFAULT_BUNDLE, out: Path | None = None, on_progress: OnProgress | None = None
+    ) -> BundleSummary:
+        """Run a bundle; it is kept as the session's last one and copied to `out`."""
+        request = collect_request(bundle)
+        began = asyncio.get_running_loop().time()
+        collectors: dict[str, str] = {}
+
+        def note(progress: Progress) -> None:
+            collectors[progress.item] = progress.status
+            if on_progress is not None:
+                on_progress(progress)
+
+        part = PartFile(self._folder.bundle, force=True)
+        try:
+            await part.open()
+            async with self._link.conversation() as conversation:
+                await conversation.begin(request)
+                await part.start_at(0)
+                done = await _receive_bundle(conversation, part, note)
+            path = await part.finish(sha256=done.sha256, size=done.size)
+        finally:
+            await part.close()
+        if out is not None:
+            await asyncio.to_thread(copy_bundle, path, out)
+        seconds = asyncio.get_running_loop().time() - began
+        return BundleSummary(out or path, done.size, done.sha256, seconds, collectors)
+
+    async def findings(self, bundle_file: Path | None = None) -> "list[Finding]":
+        """What known issues say about a bundle: the one named, else the session's last, else a fresh first-look."""
+        if bundle_file is None and not self._folder.bundle.is_file():
+            await self.collect(DEFAULT_BUNDLE)
+        return await asyncio.to_thread(evaluate_bundle, bundle_file or self._folder.bundle)
+
+    async def plan(self, fix: str, version: int, digest: str, parameters: Mapping[str, str]) -> Plan:
+        """Prechecks and dry run of a fix; nothing is changed."""
+        request = PlanFix(fix=fix, version=version, digest=digest, parameters=dict(parameters))
+        async with self._link.conversation() as conversation:
+            result = await conversation.ask(request)
+        assert result.done is not None
+        if result.plan is None:
+            check_done(result.done)
+            raise RemoteProtocolError("the agent sent no plan")
+        return result.plan
+
+    async def apply(self, plan_digest: str, on_progress: OnProgress | None = None) -> Done:
+        """Run a plan; the customer may be asked. `status`: resolved, rolled-back or failed."""
+        async with self._link.conversation() as conversation:
+            await conversation.begin(ApplyFix(plan=plan_digest), deadline_seconds=CONSENT_SECONDS)
+            result = await conversation.finish(on_progress=on_progress)
+        assert result.done is not None
+        return result.done
+
+    async def run(
+        self, argv: Sequence[str], *, stdin: AsyncIterable[bytes] | None = None, on_output: OnOutput, folder: str = ""
+    ) -> Done:
+        """Run a program; `exit` of the answer is its status, or -N for signal N."""
+        _check_argv(argv)
+
+        async def hand_on(kind: int, data: bytes) -> None:
+            on_output(kind, data)
+
+        async with self._link.conversation() as conversation:
+            await conversation.begin(Run(argv=tuple(argv), stdin=stdin is not None, folder=folder))
+            async with _feeding(conversation, stdin):
+                result = await conversation.finish(on_data=hand_on)
+        assert result.done is not None
+        return result.done
+
+    async def ls(self, path: bytes) -> list[Entry]:
+        """Entries of a folder, or the one file named."""
+        return list((await self.listing(path)).entries)
+
+    async def listing(self, path: bytes) -> FolderListing:
+        """Entries of a folder, and whether there were more."""
+        async with self._link.conversation() as conversation:
+            return await files.list_folder(conversation, path)
+
+    async def get(
+        self, remote: bytes, folder: Path, on_progress: OnBytes | None = None, *, force: bool = False
+    ) -> FetchedFile:
+        """Fetch one file into a local folder."""
+        async with self._link.conversation() as conversation:
+            return await files.fetch(conversation, remote, folder, force=force, on_bytes=on_progress)
+
+    async def put(self, local: Path, folder: bytes, on_progress: OnBytes | None = None, *, force: bool = False) -> Done:
+        """Bring one local file into a remote folder."""
+        async with self._link.conversation() as conversation:
+            return await files.bring(conversation, local, folder, force=force, on_bytes=on_progress)
+
+    async def request_scopes(self, scopes: Sequence[str], seconds: int, reason: str = "") -> Status:
+        """Ask the customer for more. Raises ConsentDenied."""
+        request = RequestScopes(scopes=tuple(scopes), seconds=seconds, reason=reason)
+        async with self._link.conversation() as conversation:
+            result = await conversation.ask(request, deadline_seconds=CONSENT_SECONDS)
+        assert result.done is not None
+        check_done(result.done)
+        return await self.status()
+
+    async def end(self, note: str, reason: str = "") -> EndResult:
+        """End for everybody, with a closing note on the ticket. Raises UnreachableError saying what is undelivered."""
+        self._ending.check_note(note)
+        return await self._ending.finish(self._folder, note, await self.say_end(reason))
+
+    async def say_end(self, reason: str) -> Done:
+        """Tell the agent; answered once its end record is acknowledged."""
+        if len(reason) > 200:
+            raise UsageError("a reason has at most 200 characters")
+        async with self._link.conversation() as conversation:
+            result = await conversation.ask(EndSession(reason=reason))
+        assert result.done is not None
+        return result.done
+
+
+async def _receive_bundle(conversation: Conversation, part: PartFile, on_progress: OnProgress) -> Done:
+    async def take(_: int, data: bytes) -> None:
+        await part.write(data)
+
+    result = await conversation.finish(on_progress=on_progress, on_data=take)
+    assert result.done is not None
+    return check_done(result.done)
+
+
+@contextlib.asynccontextmanager
+async def _feeding(conversation: Conversation, stdin: AsyncIterable[bytes] | None) -> AsyncIterator[None]:
+    """Send standard input while the program runs; what it does not read is dropped with it."""
+    if stdin is None:
+        yield
+        return
+    feeder = asyncio.create_task(_feed(conversation, stdin))
+    try:
+        yield
+    finally:
+        feeder.cancel()
+        await asyncio.gather(feeder, return_exceptions=True)
+
+
+async def _feed(conversation: Conversation, stdin: AsyncIterable[bytes]) -> None:
+    async for data in stdin:
+        await conversation.send_data(data)
+    await conversation.send(InputEnd())
+
+
+def _check_argv(argv: Sequence[str]) -> None:
+    if not argv or not argv[0]:
+        raise UsageError("no program was named", advice="Write it after --: remote-assist run SESSION -- uname -a")
+    if len(argv) > MAX_ARGUMENTS:
+        raise UsageError(f"a command has at most {MAX_ARGUMENTS} words")
+    for word in argv:
+        if "\0" in word or any(0xD800 <= ord(sign) <= 0xDFFF for sign in word):
+            raise UsageError("a word of the command is not text", advice="Arguments are UTF-8 without NUL.")
