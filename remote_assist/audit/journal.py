@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 from msgspec.structs import replace
 
+from remote_assist.audit.acknowledged import Acknowledged
 from remote_assist.audit.durable_file import FULL, Disk, DurableFile, make_folder, shrink, sync_folder, write_new
 from remote_assist.audit.journal_files import (
     ACKNOWLEDGEMENTS,
@@ -31,7 +32,7 @@ from remote_assist.core.chain import Chain, advance, extend, link, session_of
 from remote_assist.core.keys import PrivateKey, load_private, new_key, private_bytes, public_line
 from remote_assist.core.messages import Acknowledgement, StoredRecord
 from remote_assist.core.record_codes import CODES, JOURNAL_KEY_CODES, NEVER_WAITING, SESSION_ENDED
-from remote_assist.core.records import RecordDraft, head_bytes, place, record_hash, verify_acknowledgement
+from remote_assist.core.records import RecordDraft, head_bytes, place, verify_acknowledgement
 from remote_assist.core.sshsig import sign
 from remote_assist.errors import AuditUnavailable, LocalProtocolError, VerificationError
 
@@ -289,35 +290,6 @@ class Journal:
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
-
-
-class Acknowledged:
-    """What the relay has said so far: per seq its index and words, so that it cannot say two things."""
-
-    def __init__(self) -> None:
-        self._indexes: dict[int, int] = {}
-        self._digests: dict[int, str] = {}
-
-    def check(self, acknowledgement: Acknowledgement, where: str) -> bool:
-        """Whether exactly this was said before. Raises VerificationError when it contradicts what was."""
-        seq, index = acknowledgement.seq, acknowledgement.index
-        if seq in self._digests:
-            if self._digests[seq] != _digest(acknowledgement):
-                raise VerificationError(f"{where}: the relay acknowledged it twice, differently", where=where)
-            return True
-        before, after = self._indexes.get(seq - 1), self._indexes.get(seq + 1)
-        if (before is not None and index <= before) or (after is not None and index >= after):
-            raise VerificationError(f"{where}: the relay's index {index} does not rise with the records", where=where)
-        return False
-
-    def add(self, acknowledgement: Acknowledgement) -> None:
-        """Remember one that was verified."""
-        self._indexes[acknowledgement.seq] = acknowledgement.index
-        self._digests[acknowledgement.seq] = _digest(acknowledgement)
-
-
-def _digest(acknowledgement: Acknowledgement) -> str:
-    return record_hash(line_of(acknowledgement))
 
 
 def _walk(content: JournalContent) -> tuple[Chain, list[str]]:

@@ -210,7 +210,8 @@ def verify_acknowledgement(acknowledgement: Acknowledgement, log_keys: Collectio
     Raises VerificationError; also when there is no key to check against.
     """
     where = place(acknowledgement.session, acknowledgement.seq)
-    if not (_TIME.fullmatch(acknowledgement.time) and _HASH.fullmatch(acknowledgement.hash)):
+    forms = (_SESSION.fullmatch(acknowledgement.session), _HASH.fullmatch(acknowledgement.hash))
+    if not (all(forms) and _is_time(acknowledgement.time)):
         raise VerificationError(f"{where}: the acknowledgement is malformed", where=where)
     if not log_keys:
         raise VerificationError(
@@ -264,6 +265,14 @@ def _lines(purpose: str, *fields: str) -> bytes:
     return "\n".join([f"remote-assist/1 {purpose}", *fields, ""]).encode()
 
 
+def _is_time(text: str) -> bool:
+    try:
+        parse_time(text)
+    except RemoteProtocolError:
+        return False
+    return True
+
+
 def _signed_by_any(signature: str, keys: Collection[str], message: bytes) -> bool:
     for key in keys:
         try:
@@ -292,10 +301,8 @@ def _fault(record: Record) -> str:
 
 
 def _fault_in_values(record: Record) -> str:
-    try:
-        parse_time(record.time)
-    except RemoteProtocolError as error:
-        return error.message
+    if not _is_time(record.time):
+        return "its time is malformed"
     for name in [*record.sizes, *record.sealed]:
         if not _FIELD_NAME.fullmatch(name):
             return f"the name {name[:64]!r} is malformed"

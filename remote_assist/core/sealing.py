@@ -17,6 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
+import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
@@ -49,6 +50,13 @@ class ContentKey:
     key: bytes = field(repr=False)
 
 
+class Disclosure(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A sealed value in clear, with what proves that it is the one the record committed to."""
+
+    value: bytes
+    commitment_key: bytes
+
+
 def new_content_key(entropy: Callable[[int], bytes]) -> ContentKey:
     """A fresh content key; its id is a hash of it, so a wrap can be checked when it is opened."""
     key = entropy(KEY_BYTES)
@@ -72,6 +80,14 @@ def open_sealed(key: ContentKey, field: SealedField, *, session: str, name: str)
 
     Raises VerificationError: another key, bytes that were changed or moved, a commitment to something else.
     """
+    return disclose(key, field, session=session, name=name).value
+
+
+def disclose(key: ContentKey, field: SealedField, *, session: str, name: str) -> Disclosure:
+    """Value and commitment key of a sealed field: whoever has both can check the commitment, and no other field's.
+
+    Raises VerificationError as `open_sealed`.
+    """
     if field.key != key.id:
         raise VerificationError(f"'{name}' is sealed with the key {field.key}, not {key.id}", where=name)
     nonce, sealed = field.ciphertext[:NONCE_BYTES], field.ciphertext[NONCE_BYTES:]
@@ -79,10 +95,16 @@ def open_sealed(key: ContentKey, field: SealedField, *, session: str, name: str)
         opened = ChaCha20Poly1305(key.key).decrypt(nonce, sealed, _bound(session, name, key.id))
     except (InvalidTag, ValueError) as error:
         raise VerificationError(f"'{name}' does not open: it was changed or belongs elsewhere", where=name) from error
-    commitment_key, value = opened[:KEY_BYTES], opened[KEY_BYTES:]
-    if len(opened) < KEY_BYTES or not hmac.compare_digest(_commitment(commitment_key, value), field.commitment):
+    disclosure = Disclosure(value=opened[KEY_BYTES:], commitment_key=opened[:KEY_BYTES])
+    check_disclosure(disclosure, field, name=name)
+    return disclosure
+
+
+def check_disclosure(disclosure: Disclosure, field: SealedField, *, name: str) -> None:
+    """Raise VerificationError unless a disclosed value is what the record committed to."""
+    fits = _commitment(disclosure.commitment_key, disclosure.value)
+    if len(disclosure.commitment_key) != KEY_BYTES or not hmac.compare_digest(fits, field.commitment):
         raise VerificationError(f"'{name}' is not what its commitment says", where=name)
-    return value
 
 
 def wrap(key: ContentKey, reviewer: Reviewer) -> Wrap:

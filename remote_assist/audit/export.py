@@ -1,0 +1,175 @@
+"""The jsonl export: sessions as lines that can be verified later, elsewhere, without the relay.
+
+    header   origin, when, the CA-signed lists (they name the log keys)
+    record   stored bytes, head signature, time, leaf index, acknowledgement, inclusion proof     one a line
+    trailer  how many records, checkpoint; a file without it was cut
+
+Rule 1: every line is canonical JSON: a changed byte is a changed line. Rule 2: sealed fields stay sealed; what a
+reviewer opened stands beside the record with the commitment key that proves it.
+Reserved: `proof` is empty and `checkpoint` is "" until the tree's proofs are exported.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+
+import msgspec
+
+from remote_assist.core.api import LoggedRecord
+from remote_assist.core.canonical import canonical_bytes
+from remote_assist.core.messages import Acknowledgement
+from remote_assist.core.records import decode_record, format_time
+from remote_assist.core.sealing import Disclosure, check_disclosure
+from remote_assist.errors import RemoteProtocolError, VerificationError
+
+FORMAT = "remote-assist audit export/1"
+MAX_LINE_BYTES = 4 << 20
+"""Longest line read: a record of the largest size, twice in base64, with what was disclosed of it."""
+
+
+class _Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind"):
+    """Base of the three kinds of line."""
+
+
+class Header(_Line, frozen=True, tag="header"):
+    """First line. `lists` are CA-signed lists as the relay keeps them; believed only under a vouched-for CA."""
+
+    format: str
+    origin: str
+    exported: str
+    lists: tuple[bytes, ...]
+
+
+class RecordLine(_Line, frozen=True, tag="record"):
+    """One record. `time` and `index` repeat the acknowledgement's, for readers that want no nesting."""
+
+    record: bytes
+    head: str
+    time: str
+    index: int
+    acknowledgement: Acknowledgement
+    proof: tuple[str, ...] = ()
+    disclosed: dict[str, Disclosure] = {}
+
+
+class Trailer(_Line, frozen=True, tag="trailer"):
+    """Last line. `count` is the number of record lines."""
+
+    count: int
+    checkpoint: str = ""
+
+
+_DECODER = msgspec.json.Decoder(Header | RecordLine | Trailer)
+
+
+class ExportWriter:
+    """Makes the lines of one export, in order: header, records, trailer."""
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    def header(self, *, origin: str, lists: Sequence[bytes], now: datetime) -> bytes:
+        """The first line."""
+        return _line(Header(format=FORMAT, origin=origin, exported=format_time(now), lists=tuple(lists)))
+
+    def record(self, logged: LoggedRecord, disclosed: dict[str, Disclosure] | None = None) -> bytes:
+        """A record's line. Records of one session follow each other in seq order."""
+        self._count += 1
+        return _line(
+            RecordLine(
+                record=logged.record,
+                head=logged.head,
+                time=logged.acknowledgement.time,
+                index=logged.acknowledgement.index,
+                acknowledgement=logged.acknowledgement,
+                disclosed=disclosed or {},
+            )
+        )
+
+    def trailer(self) -> bytes:
+        """The last line."""
+        return _line(Trailer(count=self._count))
+
+
+def read_export(lines: Iterable[bytes]) -> Iterator[Header | list[RecordLine]]:
+    """The header, then a list of lines for each session, in file order. Nothing is verified but the form.
+
+    Raises VerificationError naming the line: damaged, out of place, cut short, a session in two places.
+    """
+    seen: set[str] = set()
+    group: list[RecordLine] = []
+    session = ""
+    count = 0
+    last: Header | RecordLine | Trailer | None = None
+    number = 0
+    for number, raw in enumerate(lines, start=1):
+        line = _read(raw, number)
+        if isinstance(last, Trailer) or isinstance(line, Header) != (number == 1):
+            raise _fault(number, "it stands where no such line may stand")
+        if isinstance(line, Header):
+            yield line
+        elif isinstance(line, RecordLine):
+            count += 1
+            found = _session(line, number)
+            if found != session:
+                if found in seen:
+                    raise _fault(number, f"session {found} is in two places")
+                if group:
+                    yield group
+                seen.add(found)
+                group, session = [], found
+            group.append(line)
+        elif line.count != count:
+            raise _fault(number, f"{line.count} records were exported, {count} are here")
+        last = line
+    if not isinstance(last, Trailer):
+        raise VerificationError(
+            f"the export is cut: it has no trailer after line {number}",
+            where=f"line {number}",
+            advice="Export it again; what is here cannot be told from a part of it.",
+        )
+    if group:
+        yield group
+
+
+def check_disclosures(line: RecordLine) -> dict[str, bytes]:
+    """Values a reviewer opened, each checked against its record's commitment. Raises VerificationError."""
+    sealed = decode_record(line.record).sealed
+    for name, disclosure in line.disclosed.items():
+        if name not in sealed:
+            raise VerificationError(f"'{name}' is disclosed, but the record has no such sealed field", where=name)
+        check_disclosure(disclosure, sealed[name], name=name)
+    return {name: disclosure.value for name, disclosure in line.disclosed.items()}
+
+
+def _read(raw: bytes, number: int) -> Header | RecordLine | Trailer:
+    if len(raw) > MAX_LINE_BYTES:
+        raise _fault(number, f"it is longer than {MAX_LINE_BYTES} bytes")
+    try:
+        line: Header | RecordLine | Trailer = _DECODER.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise _fault(number, f"it cannot be read: {error}") from error
+    if _line(line) != raw:
+        raise _fault(number, "it is not written as exports are: somebody changed it")
+    if isinstance(line, Header) and line.format != FORMAT:
+        raise _fault(number, f"the form '{line.format[:60]}' is not known here")
+    if isinstance(line, RecordLine) and (line.time, line.index) != (
+        line.acknowledgement.time,
+        line.acknowledgement.index,
+    ):
+        raise _fault(number, "its time or index is not its acknowledgement's")
+    return line
+
+
+def _session(line: RecordLine, number: int) -> str:
+    try:
+        return decode_record(line.record).session
+    except RemoteProtocolError as error:
+        raise _fault(number, error.message) from error
+
+
+def _line(line: Header | RecordLine | Trailer) -> bytes:
+    return canonical_bytes(line) + b"\n"
+
+
+def _fault(number: int, text: str) -> VerificationError:
+    return VerificationError(f"line {number} of the export: {text}", where=f"line {number}")

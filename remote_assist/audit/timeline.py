@@ -1,0 +1,130 @@
+"""A session as people read it: one line a record, who did what and how it ended. Pure: records in, lines out.
+
+Strings of records stay as they were written; whoever prints a line passes it through `safe_text`.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from remote_assist.core.codec import decode
+from remote_assist.core.messages import SignedStatement
+from remote_assist.core.record_codes import CODES, Kind
+from remote_assist.core.records import Outcome, Record
+from remote_assist.errors import RemoteProtocolError
+
+Opened = Mapping[tuple[int, str], bytes]
+"""(seq, field name) → value of a sealed field that was opened."""
+
+COMMITMENT_CHARS = 12
+"""How much of a commitment a line shows."""
+
+MAX_VALUE_CHARS = 2000
+"""How much of an opened value a line shows."""
+
+_SHOWN_PATHS = 5
+_MARKS = {Kind.INTENT: "→", Kind.OUTCOME: "←", Kind.EVENT: "·", Kind.REFUSAL: "✗"}
+
+
+@dataclass(frozen=True, slots=True)
+class TimelineLine:
+    """One record in words. `sealed`: (field, value or `sealed` and its commitment). `mark`: → ← · ✗."""
+
+    seq: int
+    time: str
+    code: str
+    mark: str
+    who: str
+    what: str
+    outcome: str
+    sealed: tuple[tuple[str, str], ...]
+
+    def text(self) -> str:
+        """The whole line: `09:30:01  →  Alice Example  Runs a program: ls (sealed arguments 1f2e…)`."""
+        parts = [f"{self.time[:19].replace('T', ' ')}  {self.mark}  {self.who}: {self.what}"]
+        if self.outcome:
+            parts.append(f"— {self.outcome}")
+        parts.extend(f"[{name}: {value}]" for name, value in self.sealed)
+        return " ".join(parts)
+
+
+def timeline(
+    records: Iterable[Record], *, opened: Opened | None = None, names: Mapping[str, str] | None = None
+) -> list[TimelineLine]:
+    """Lines of `records`, in order. `names`: key fingerprint → name, as a verified log or list gives it."""
+    return [_line(record, opened or {}, names or {}) for record in records]
+
+
+def size_words(size: int) -> str:
+    """`1,234 bytes`."""
+    return f"{size:,} byte{'' if size == 1 else 's'}"
+
+
+def subject_words(record: Record) -> str:
+    """What a record is about, from its clear fields: program, catalog item, paths, target."""
+    parts = [part for part in (record.program, record.catalog) if part]
+    if record.paths:
+        shown = ", ".join(record.paths[:_SHOWN_PATHS])
+        more = len(record.paths) - _SHOWN_PATHS
+        parts.append(shown + (f" and {more} more" if more > 0 else ""))
+    if record.target:
+        parts.append(f"on {record.target}")
+    return " ".join(parts)
+
+
+def outcome_words(outcome: Outcome | None) -> str:
+    """How it ended: `done`, `failed, exit 3, no-such-file`."""
+    if outcome is None:
+        return ""
+    parts = [outcome.status]
+    if outcome.exit:
+        parts.append(f"exit {outcome.exit}")
+    if outcome.size:
+        parts.append(size_words(outcome.size))
+    if outcome.reason:
+        parts.append(outcome.reason)
+    return ", ".join(parts)
+
+
+def _line(record: Record, opened: Opened, names: Mapping[str, str]) -> TimelineLine:
+    code = CODES[record.code]
+    about = [part for part in (_opening_words(record), subject_words(record), _scope_words(record)) if part]
+    return TimelineLine(
+        seq=record.seq,
+        time=record.time,
+        code=record.code,
+        mark=_MARKS[code.kind],
+        who=_who(record, names),
+        what=code.sentence + (f": {'; '.join(about)}" if about else ""),
+        outcome=outcome_words(record.outcome),
+        sealed=tuple((name, _sealed_words(record, name, opened)) for name in sorted(record.sealed)),
+    )
+
+
+def _who(record: Record, names: Mapping[str, str]) -> str:
+    actor = record.actor
+    name = names.get(actor.key) or actor.kind
+    return f"{name} for {actor.on_behalf_of}" if actor.on_behalf_of else name
+
+
+def _opening_words(record: Record) -> str:
+    if record.opening is None:
+        return ""
+    try:
+        statement = decode(record.opening.statement, SignedStatement)
+    except RemoteProtocolError:
+        return "a statement that cannot be read"
+    return f"ticket {statement.ticket}, {statement.subject}"
+
+
+def _scope_words(record: Record) -> str:
+    sizes = ", ".join(f"{name} {size:,}" for name, size in sorted(record.sizes.items()))
+    scope = f"scope {record.scope}" if record.scope else ""
+    return ", ".join(part for part in (scope, sizes) if part)
+
+
+def _sealed_words(record: Record, name: str, opened: Opened) -> str:
+    value = opened.get((record.seq, name))
+    if value is None:
+        return f"sealed {record.sealed[name].commitment[:COMMITMENT_CHARS]}"
+    text = value.decode("utf-8", "backslashreplace")
+    return text if len(text) <= MAX_VALUE_CHARS else text[:MAX_VALUE_CHARS] + " …"
