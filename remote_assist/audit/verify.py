@@ -86,7 +86,8 @@ def verify_session(
     """Verify one session's log from its first record on.
 
     `log_keys`: public lines that may sign acknowledgements; with `ca_line`, also those that the opening's lists,
-    signed by that CA, name. `session`: which one was asked for. `must_have_ended`: somebody says it ended, so the end record
+    signed by that CA, name. `session`: which one was asked for. `must_have_ended`: somebody says it ended, so the
+    end record
     must be there. `may_lack_acknowledgements`: a receipt, whose last records may be newer than the relay's word.
     `witnesses`: acknowledgements seen elsewhere; each must be in this log. Raises VerificationError.
     """
