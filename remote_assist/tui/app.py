@@ -1,0 +1,86 @@
+"""The program `remote-assist tui`: theme, palette, the first screen. Composition of the TUI, nothing else."""
+
+import contextlib
+import os
+from collections.abc import Awaitable, Callable, Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import ClassVar
+
+from textual.app import App, SystemCommand
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+
+from remote_assist.errors import AssistError, Exit
+from remote_assist.settings import TechnicianSettings
+from remote_assist.technician.desk import Desk
+from remote_assist.tui.ports import AskPassphrase, DeskPort, OpenDesk
+from remote_assist.tui.screens.help import HelpScreen
+from remote_assist.tui.screens.tickets import TicketsScreen
+from remote_assist.tui.theme import ASSIST
+from remote_assist.tui.work import Work
+
+WIDE_COLUMNS = 100
+"""From this width on, lists and details stand side by side."""
+
+Clock = Callable[[], datetime]
+
+
+class AssistApp(App[None]):
+    """The technician's screens over one desk."""
+
+    CSS_PATH = "assist.tcss"
+    TITLE = "remote-assist"
+    ENABLE_COMMAND_PALETTE = True
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (WIDE_COLUMNS, "-wide")]  # noqa: RUF012  # declared so by Textual
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("question_mark", "help", "help", key_display="?"),
+        Binding("ctrl+q", "quit", "quit", show=False, priority=True),
+    ]
+
+    def __init__(self, open_desk: OpenDesk, *, downloads: Path, clock: Clock) -> None:
+        super().__init__(ansi_color="NO_COLOR" in os.environ)
+        self.animation_level = "none"
+        self._work = Work(open_desk, downloads)
+        self._clock = clock
+
+    def on_mount(self) -> None:
+        self.register_theme(ASSIST)
+        self.theme = ASSIST.name
+        self.push_screen(TicketsScreen(self._work, self._clock))
+
+    async def on_unmount(self) -> None:
+        with contextlib.suppress(AssistError, TimeoutError):
+            await self._work.close()
+
+    def action_help(self) -> None:
+        if not isinstance(self.screen, HelpScreen):
+            self.push_screen(HelpScreen(self.screen))
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        """The palette lists what the keys of this screen do, so nothing has to be remembered."""
+        for _, binding, enabled, _ in screen.active_bindings.values():
+            if binding.show and enabled and binding.action != "command_palette":
+                key = self.get_key_display(binding)
+                yield SystemCommand(binding.description, f"key {key}", self._runs(screen, binding.action))
+        yield SystemCommand("quit", "leave; sessions go on", self.exit)
+
+    def _runs(self, screen: Screen[object], action: str) -> Callable[[], Awaitable[None]]:
+        async def run() -> None:
+            focused = screen.focused or screen
+            await self.run_action(action, default_namespace=focused)
+
+        return run
+
+
+def run_tui(settings: TechnicianSettings, *, open_desk: OpenDesk | None = None) -> int:
+    """Show the screens until the technician leaves; answer the exit code."""
+
+    async def open_stored_login(ask_passphrase: AskPassphrase) -> DeskPort:
+        return await Desk.open(settings, ask_passphrase=ask_passphrase)
+
+    app = AssistApp(
+        open_desk or open_stored_login, downloads=settings.home / "collected", clock=lambda: datetime.now(UTC)
+    )
+    app.run()
+    return int(app.return_code or Exit.DONE)

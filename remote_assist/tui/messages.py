@@ -1,0 +1,210 @@
+"""What widgets ask for and what the bridge answers. Requests are imperative, answers past tense.
+
+Rule: an answer goes to the screen that asked; a screen that is gone hears nothing.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from textual.message import Message
+
+from remote_assist.core.api import SessionSummary, Ticket
+from remote_assist.core.requests import Done, Entry, Plan, Status
+from remote_assist.errors import AssistError
+from remote_assist.tui.pending import OutputBuffer, ProgressBoard
+from remote_assist.tui.ports import EndPort, FetchedPort, FindingPort, InvitationPort, SessionPort
+
+
+class Job(StrEnum):
+    """What the bridge does for a screen. The value is what a person reads."""
+
+    TICKETS = "load tickets"
+    TICKET = "load the ticket"
+    NEW_TICKET = "open a ticket"
+    INVITE = "make a support code"
+    PAIRING = "wait for the customer"
+    CONNECT = "connect"
+    STATUS = "ask for the state"
+    COLLECT = "look at the computer"
+    FINDINGS = "evaluate known issues"
+    FACTS = "read the bundle"
+    LIST = "list a folder"
+    GET = "get a file"
+    RUN = "run a program"
+    PLAN = "plan a fix"
+    APPLY = "apply a fix"
+    SCOPES = "ask the customer for more"
+    LOG = "read the log"
+    END = "end the session"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """An error as a person reads it; both strings may hold a peer's words."""
+
+    sentence: str
+    advice: str = ""
+    reason: str = ""
+
+    @classmethod
+    def of(cls, error: AssistError) -> "Problem":
+        return cls(error.message, error.advice, str(getattr(error, "reason", "")))
+
+
+# --- requests of widgets ---------------------------------------------------------------------------
+
+
+@dataclass
+class CollectBundle(Message):
+    """Look at the machine."""
+
+    bundle: str
+
+
+@dataclass
+class PlanFix(Message):
+    """Plan the fix of this finding; nothing is changed."""
+
+    finding: FindingPort
+
+
+@dataclass
+class ListFolder(Message):
+    path: bytes
+
+
+@dataclass
+class GetFile(Message):
+    path: bytes
+
+
+@dataclass
+class RunProgram(Message):
+    argv: tuple[str, ...]
+
+
+# --- answers of the bridge -------------------------------------------------------------------------
+
+
+@dataclass
+class JobFailed(Message):
+    job: Job
+    problem: Problem
+
+
+@dataclass
+class JobCancelled(Message):
+    job: Job
+
+
+@dataclass
+class TicketsLoaded(Message):
+    tickets: Sequence[Ticket]
+    sessions: Sequence[SessionSummary]
+    name: str
+
+
+@dataclass
+class TicketLoaded(Message):
+    ticket: Ticket
+    sessions: Sequence[SessionSummary]
+
+
+@dataclass
+class TicketOpened(Message):
+    ticket: Ticket
+
+
+@dataclass
+class CodeMade(Message):
+    invitation: InvitationPort
+
+
+@dataclass
+class CodeReplaced(Message):
+    """Strangers used the nameplate up; the invitation holds another code now."""
+
+
+@dataclass
+class CustomerPaired(Message):
+    session: str
+
+
+@dataclass
+class SessionConnected(Message):
+    session: SessionPort
+
+
+@dataclass
+class StatusRead(Message):
+    status: Status
+    seconds: float
+
+
+@dataclass
+class ProgressMade(Message):
+    """Something moved on `board`; posted at most once until the screen looked."""
+
+    job: Job
+    board: ProgressBoard
+
+
+@dataclass
+class OutputArrived(Message):
+    """Something lies in `buffer`; posted at most once until the screen looked."""
+
+    buffer: OutputBuffer
+
+
+@dataclass
+class BundleCollected(Message):
+    bundle: str
+
+
+@dataclass
+class FindingsMade(Message):
+    findings: Sequence[FindingPort]
+
+
+@dataclass
+class FactsRead(Message):
+    facts: Mapping[str, object]
+
+
+@dataclass
+class FolderListed(Message):
+    path: bytes
+    entries: Sequence[Entry]
+
+
+@dataclass
+class FileFetched(Message):
+    file: FetchedPort
+
+
+@dataclass
+class ProgramEnded(Message):
+    done: Done
+
+
+@dataclass
+class FixPlanned(Message):
+    finding: FindingPort
+    plan: Plan
+
+
+@dataclass
+class FixApplied(Message):
+    plan: Plan
+    done: Done
+
+
+@dataclass
+class TimelineRead(Message):
+    lines: Sequence[str]
+
+
+@dataclass
+class SessionEnded(Message):
+    result: EndPort

@@ -1,0 +1,73 @@
+"""Fast news for a slow screen: bounded, coalesced, looked at when the screen gets round to it.
+
+A collector or a program may report thousands of times a second. News gathers here; `wake` is called once, and
+again only after the screen took what lay here.
+"""
+
+from collections.abc import Callable
+
+from remote_assist.core.requests import KIND_ERROR, Progress
+
+MAX_ITEMS = 512
+"""Most collectors, steps or files of one job that are remembered by name; the rest only move the bar."""
+
+MAX_OUTPUT_BYTES = 256 << 10
+"""Most output that waits for the screen; older bytes give way and the screen says how many."""
+
+
+class ProgressBoard:
+    """The latest news of each item of one job, in the order the items appeared."""
+
+    def __init__(self, wake: Callable[["ProgressBoard"], None]) -> None:
+        self.items: dict[str, Progress] = {}
+        self.latest: Progress | None = None
+        self._wake = wake
+        self._told = False
+
+    def report(self, progress: Progress) -> None:
+        """Note news; wakes the screen unless it was woken already."""
+        self.latest = progress
+        if progress.item in self.items or len(self.items) < MAX_ITEMS:
+            self.items[progress.item] = progress
+        if not self._told:
+            self._told = True
+            self._wake(self)
+
+    def looked(self) -> None:
+        """The screen shows what is here; the next news wakes it again."""
+        self._told = False
+
+    @property
+    def fraction(self) -> float | None:
+        """0.0 to 1.0, or None while the total is unknown."""
+        if self.latest is None or self.latest.total <= 0:
+            return None
+        return min(1.0, max(0.0, self.latest.done / self.latest.total))
+
+
+class OutputBuffer:
+    """Output of one program that waits to be shown."""
+
+    def __init__(self, wake: Callable[["OutputBuffer"], None]) -> None:
+        self.dropped_bytes = 0
+        self._pieces: list[tuple[bool, bytes]] = []
+        self._held = 0
+        self._wake = wake
+        self._told = False
+
+    def write(self, kind: int, data: bytes) -> None:
+        """Take a piece of standard output or error; wakes the screen unless it was woken already."""
+        self._pieces.append((kind == KIND_ERROR, bytes(data)))
+        self._held += len(data)
+        while self._held > MAX_OUTPUT_BYTES and self._pieces:
+            _, old = self._pieces.pop(0)
+            self._held -= len(old)
+            self.dropped_bytes += len(old)
+        if not self._told:
+            self._told = True
+            self._wake(self)
+
+    def take(self) -> list[tuple[bool, bytes]]:
+        """What waited, as (is standard error, bytes); afterwards it is empty."""
+        taken, self._pieces, self._held, self._told = self._pieces, [], 0, False
+        return taken

@@ -1,0 +1,154 @@
+"""What the screens need of the technician's side, and nothing more: the façade's own names and signatures.
+
+The real ones are `technician.desk.Desk`, `Session` and `Invitation`; tests hand in a small world of their own.
+Rule: every string that comes back is a peer's (`HostileStr` in all but type) until a widget showed it by `shown`.
+"""
+
+from collections.abc import AsyncIterable, Awaitable, Callable, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+from remote_assist.core.api import SessionSummary, Ticket
+from remote_assist.core.codes import SupportCode
+from remote_assist.core.requests import Done, Entry, Plan, Progress, Status
+
+OnProgress = Callable[[Progress], None]
+OnOutput = Callable[[int, bytes], None]
+"""Told the kind of frame (standard output or error) and its bytes."""
+
+AskPassphrase = Callable[[str], bytes]
+
+
+class FindingPort(Protocol):
+    """What a known issue says about a bundle. `severity`: critical, high, medium, low, info."""
+
+    @property
+    def issue(self) -> str: ...
+    @property
+    def version(self) -> int: ...
+    @property
+    def title(self) -> str: ...
+    @property
+    def severity(self) -> str: ...
+    @property
+    def outcome(self) -> str: ...
+    @property
+    def subject(self) -> str: ...
+    @property
+    def message(self) -> str: ...
+    @property
+    def explanation(self) -> str: ...
+    @property
+    def evidence(self) -> Sequence[object]: ...
+    @property
+    def fix(self) -> str: ...
+    @property
+    def parameters(self) -> Mapping[str, object]: ...
+
+
+class FetchedPort(Protocol):
+    """A file that came over: where it lies now and how long it is."""
+
+    @property
+    def path(self) -> Path: ...
+    @property
+    def size(self) -> int: ...
+
+
+class EndPort(Protocol):
+    """How ending went; `undelivered` says what still waits for the relay, or is empty."""
+
+    @property
+    def undelivered(self) -> str: ...
+
+
+class InvitationPort(Protocol):
+    """A support code that waits for its customer."""
+
+    @property
+    def code(self) -> SupportCode: ...
+    @property
+    def expires(self) -> datetime: ...
+    @property
+    def spoken(self) -> str: ...
+
+    async def paired(self, on_new_code: Callable[[SupportCode], None] | None = None) -> str:
+        """The session's id; `on_new_code`: the relay replaced the nameplate.
+
+        Raises CodeBurned, ConsentDenied, UnreachableError.
+        """
+
+    async def cancel(self) -> None:
+        """Burn the code."""
+
+
+class LookingPort(Protocol):
+    """Seeing a machine."""
+
+    async def status(self) -> Status: ...
+    async def collect(self, bundle: str, out: Path, on_progress: OnProgress) -> object: ...
+    async def findings(self, bundle_file: Path | None = None) -> Sequence[FindingPort]: ...
+    async def facts(self, bundle_file: Path | None = None) -> Mapping[str, object]: ...
+
+
+class FilesPort(Protocol):
+    """Files by name."""
+
+    async def ls(self, path: bytes) -> Sequence[Entry]: ...
+    async def get(self, remote: bytes, folder: Path, on_progress: OnProgress) -> FetchedPort: ...
+
+
+class ActingPort(Protocol):
+    """Changing a machine, and ending."""
+
+    async def plan_known(self, fix: str, parameters: Mapping[str, object]) -> Plan: ...
+    async def apply(self, plan_digest: str, on_progress: OnProgress) -> Done: ...
+    async def run(self, argv: Sequence[str], *, stdin: AsyncIterable[bytes] | None, on_output: OnOutput) -> Done: ...
+    async def request_scopes(self, scopes: tuple[str, ...], seconds: int, reason: str) -> Status: ...
+    async def end(self, note: str) -> EndPort: ...
+
+
+class SessionPort(LookingPort, FilesPort, ActingPort, Protocol):
+    """One session, its link up."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def ticket(self) -> str: ...
+    @property
+    def subject(self) -> str: ...
+    @property
+    def has_bundle(self) -> bool:
+        """Whether a bundle of this session lies on this machine."""
+
+    async def close(self) -> None:
+        """Leave; the session itself goes on."""
+
+
+class TicketBookPort(Protocol):
+    """The relay's tickets."""
+
+    async def tickets(self) -> Sequence[Ticket]: ...
+    async def ticket(self, ticket: str) -> Ticket: ...
+    async def new_ticket(self, subject: str, description: str = "") -> Ticket: ...
+
+
+class DeskPort(TicketBookPort, Protocol):
+    """A technician, logged in."""
+
+    @property
+    def name(self) -> str:
+        """Who the technician is, by their certificate."""
+
+    async def invite(self, ticket: Ticket, scopes: tuple[str, ...], seconds: int) -> InvitationPort: ...
+    async def sessions(self) -> Sequence[SessionSummary]: ...
+    async def connect(self, session: str) -> SessionPort: ...
+    async def timeline(self, session: str) -> Sequence[str]: ...
+
+    async def close(self) -> None:
+        """Let go of the relay; codes that still wait are burned."""
+
+
+OpenDesk = Callable[[AskPassphrase], Awaitable[DeskPort]]
+"""Opens the desk inside the program's own event loop; may be called again after it failed."""

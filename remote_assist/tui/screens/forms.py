@@ -1,0 +1,151 @@
+"""Small questions: a new ticket, the closing note, which scopes and for how long. Modals that return values."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.screen import ModalScreen
+from textual.widgets import Input, Label, SelectionList, Static
+from textual.widgets.selection_list import Selection
+
+from remote_assist.tui.theme import BAD, FAINT
+from remote_assist.tui.widgets.lines import keys_line
+from remote_assist.tui.widgets.text import joined, shown
+from remote_assist.tui.words import SCOPE_WORDS, duration, parse_duration
+
+MAX_SUBJECT, MAX_DESCRIPTION, MAX_NOTE = 200, 2000, 2000
+MAX_CONSENT_SECONDS = 8 * 3600
+LEAVE = Binding("escape", "dismiss(None)", "leave", key_display="esc")
+
+
+@dataclass(frozen=True, slots=True)
+class TicketDraft:
+    subject: str
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What to ask the customer for, and for how many seconds."""
+
+    scopes: tuple[str, ...]
+    seconds: int
+
+
+class NewTicketScreen(ModalScreen[TicketDraft | None]):
+    """Subject and description."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [LEAVE]
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="box form"):
+            yield Label("New ticket", classes="title", markup=False)
+            yield Label("Subject")
+            yield Input(id="subject", max_length=MAX_SUBJECT, placeholder="Web server does not start")
+            yield Label("Description (may stay empty)")
+            yield Input(id="description", max_length=MAX_DESCRIPTION)
+            yield Static(id="fault")
+            yield Static(keys_line(("enter", "open it"), ("esc", "leave")))
+
+    @on(Input.Submitted)
+    def accept(self) -> None:
+        subject = self.query_one("#subject", Input).value.strip()
+        if not subject:
+            self.query_one("#fault", Static).update(joined(("A ticket needs a subject.", BAD)))
+            self.query_one("#subject", Input).focus()
+            return
+        self.dismiss(TicketDraft(subject, self.query_one("#description", Input).value.strip()))
+
+
+class EndScreen(ModalScreen[str | None]):
+    """Ends the session for everybody, with a note for the ticket."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [LEAVE]
+
+    def __init__(self, ticket: str, host: str) -> None:
+        super().__init__()
+        self._ticket = ticket
+        self._host = host
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="box form"):
+            yield Static(joined("End the session on ", shown(self._host, max_chars=60)), classes="title")
+            yield Static(joined("Closing note, written on #", shown(self._ticket, max_chars=40)))
+            yield Input(id="note", max_length=MAX_NOTE, placeholder="What was wrong, what was done, how it was checked")
+            yield Static(id="fault")
+            yield Static(keys_line(("enter", "end the session"), ("esc", "go on working")))
+
+    @on(Input.Submitted)
+    def accept(self, submitted: Input.Submitted) -> None:
+        if note := submitted.value.strip():
+            self.dismiss(note)
+        else:
+            self.query_one("#fault", Static).update(joined(("The ticket needs a sentence.", BAD)))
+
+
+class PassphraseScreen(ModalScreen[str | None]):
+    """The passphrase of the technician's key; never shown, never stored."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [LEAVE]
+
+    def __init__(self, question: str) -> None:
+        super().__init__()
+        self._question = question
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="box form"):
+            yield Static(shown(self._question, max_chars=300), classes="title")
+            yield Input(id="passphrase", password=True, max_length=1024)
+            yield Static(keys_line(("enter", "unlock the key"), ("esc", "leave")))
+
+    @on(Input.Submitted)
+    def accept(self, submitted: Input.Submitted) -> None:
+        self.dismiss(submitted.value)
+
+
+class ScopesScreen(ModalScreen[Wish | None]):
+    """Which scopes, and for how long."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [LEAVE, Binding("ctrl+s", "accept", "ask for these", key_display="^s")]
+
+    def __init__(self, wish: Wish, *, title: str, remark: str) -> None:
+        super().__init__()
+        self._wish = wish
+        self._title = title
+        self._remark = remark
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="box form"):
+            yield Label(self._title, classes="title", markup=False)
+            yield SelectionList[str](
+                *(
+                    Selection(joined(f"{scope:<12}", (words, FAINT)), scope, scope in self._wish.scopes)
+                    for scope, words in SCOPE_WORDS.items()
+                )
+            )
+            yield Label("For how long (30m, 2h; at most 8h)", markup=False)
+            yield Input(duration(self._wish.seconds), id="until", max_length=6)
+            yield Static(joined((self._remark, FAINT)))
+            yield Static(id="fault")
+            yield Static(keys_line(("space", "tick"), ("tab", "next"), ("^s", "ask for these"), ("esc", "leave")))
+
+    @on(Input.Submitted)
+    def submit(self) -> None:
+        self.action_accept()
+
+    def action_accept(self) -> None:
+        chosen = set(self.query_one(SelectionList).selected)
+        scopes = tuple(scope for scope in SCOPE_WORDS if scope in chosen)
+        seconds = parse_duration(self.query_one("#until", Input).value)
+        if not scopes:
+            self._complain("Tick at least one scope.")
+        elif seconds is None or seconds > MAX_CONSENT_SECONDS:
+            self._complain("Say how long like 30m or 2h, at most 8h.")
+        else:
+            self.dismiss(Wish(scopes, seconds))
+
+    def _complain(self, sentence: str) -> None:
+        self.query_one("#fault", Static).update(joined((sentence, BAD)))

@@ -1,0 +1,377 @@
+"""A live session: the header that answers six questions, six tabs, one job at a time.
+
+The screen decides which job runs and gives answers to the panes; the panes draw, work.py talks.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+from typing import ClassVar
+
+from rich.text import Text
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.content import Content
+from textual.screen import Screen
+from textual.widgets import Footer, Input, TabbedContent, TabPane
+
+from remote_assist.tui import messages as say
+from remote_assist.tui.messages import Job, Problem
+from remote_assist.tui.ports import FindingPort, SessionPort
+from remote_assist.tui.screens.forms import EndScreen, ScopesScreen, Wish
+from remote_assist.tui.screens.plan import PlanScreen
+from remote_assist.tui.theme import FAINT
+from remote_assist.tui.widgets.actions import ActionLine, ActionsPane, action_text
+from remote_assist.tui.widgets.facts import FactsPane
+from remote_assist.tui.widgets.files import FilesPane
+from remote_assist.tui.widgets.findings import FIRST_LOOK, HIDDEN_OUTCOMES, FindingsPane
+from remote_assist.tui.widgets.fixes import FixesPane
+from remote_assist.tui.widgets.lines import ProblemPanel, TwoEnds, keys_line
+from remote_assist.tui.widgets.log import LogPane
+from remote_assist.tui.widgets.progress import summary_text
+from remote_assist.tui.widgets.session_header import HeaderState, LinkState, SessionHeader
+from remote_assist.tui.widgets.text import joined, shown
+from remote_assist.tui.words import size
+from remote_assist.tui.work import Work
+
+POLL_SECONDS = 3.0
+"""How often the state is asked for; it is no action and no record."""
+
+RECONNECT_POLLS = 2
+"""After so many unanswered polls a new connection is tried."""
+
+MAX_ACTIONS = 200
+OVER_REASONS = frozenset({"ended", "revoked", "expired", "over", "session-over"})
+"""Reasons after which a session never answers again."""
+
+TABS = ("findings", "facts", "files", "actions", "fixes", "log")
+
+
+class SessionScreen(Screen[None]):
+    """Everything a technician does with one customer."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("d", "look", "first look"),
+        Binding("e", "end", "end"),
+        Binding("p", "ask_scopes", "ask for more"),
+        Binding("escape", "back", "back", key_display="esc"),
+        *(Binding(str(number), f"tab('{tab}')", tab.capitalize(), show=False) for number, tab in enumerate(TABS, 1)),
+    ]
+
+    def __init__(self, work: Work, clock: Callable[[], datetime], session: str) -> None:
+        super().__init__()
+        self._work = work
+        self._clock = clock
+        self._session_id = session
+        self._session: SessionPort | None = None
+        self._job: Job | None = None
+        self._what = ""
+        self._actions: list[ActionLine] = []
+        self._silent_polls = 0
+        self._planned_for: FindingPort | None = None
+
+    def compose(self) -> ComposeResult:
+        yield SessionHeader(HeaderState(self._work.technician), self._clock)
+        yield ProblemPanel()
+        with TabbedContent(id="tabs"):
+            with TabPane(_tab("1 Findings"), id="findings-tab"):
+                yield FindingsPane(id="findings-pane")
+            with TabPane(_tab("2 Facts"), id="facts-tab"):
+                yield FactsPane(id="facts-pane")
+            with TabPane(_tab("3 Files"), id="files-tab"):
+                yield FilesPane(id="files-pane")
+            with TabPane(_tab("4 Actions"), id="actions-tab"):
+                yield ActionsPane(id="actions-pane")
+            with TabPane(_tab("5 Fixes"), id="fixes-tab"):
+                yield FixesPane(id="fixes-pane")
+            with TabPane(_tab("6 Log"), id="log-tab"):
+                yield LogPane(id="log-pane")
+        yield TwoEnds("", "", id="strip")
+        yield Footer()
+
+    def on_mount(self) -> None:
+        self._work.connect(self, self._session_id)
+        self.set_interval(POLL_SECONDS, self._poll)
+
+    def on_unmount(self) -> None:
+        if self._session is not None:
+            self._work.leave(self.app, self._session)
+
+    # --- link and state -----------------------------------------------------------------------------
+
+    @on(say.SessionConnected)
+    def take_session(self, connected: say.SessionConnected) -> None:
+        first = self._session is None
+        self._session = connected.session
+        self._silent_polls = 0
+        self.query_one(ProblemPanel).clear()
+        self._header(link=LinkState.UP, ticket=connected.session.ticket, subject=connected.session.subject)
+        self._work.ask_status(self, connected.session)
+        self._work.read_log(self, self._session_id)
+        if first and connected.session.has_bundle:
+            self._evaluate(connected.session)
+
+    @on(say.StatusRead)
+    def show_status(self, read: say.StatusRead) -> None:
+        self._silent_polls = 0
+        grown = self._state.status is None or self._state.status.recorded != read.status.recorded
+        self._header(link=LinkState.UP, seconds=read.seconds, status=read.status)
+        if self._job is Job.SCOPES:
+            self._finish("done", f"allowed now: {', '.join(self._state.scopes)}")
+        if grown:
+            self._work.read_log(self, self._session_id)
+
+    def _poll(self) -> None:
+        self.query_one(SessionHeader).refresh()
+        if self._state.link is LinkState.OVER:
+            return
+        if self._session is not None and self._silent_polls < RECONNECT_POLLS:
+            self._work.ask_status(self, self._session)
+        elif self._silent_polls:
+            self._silent_polls = 0
+            self._work.connect(self, self._session_id)
+
+    def _link_trouble(self, problem: Problem) -> None:
+        """Status or connection failed: either the session is over, or the way to it is."""
+        if problem.reason in OVER_REASONS:
+            self._header(link=LinkState.OVER)
+            self.query_one(ProblemPanel).show(problem, ("esc", "back to the ticket"))
+            return
+        self._silent_polls += 1
+        self._header(link=LinkState.DOWN)
+        if self._session is None:
+            self._silent_polls = RECONNECT_POLLS
+            self.query_one(ProblemPanel).show(problem, ("esc", "back to the ticket"))
+
+    @property
+    def _state(self) -> HeaderState:
+        return self.query_one(SessionHeader).state
+
+    def _header(self, **changes: object) -> None:
+        self.query_one(SessionHeader).show(replace(self._state, **changes))  # type: ignore[arg-type]  # HeaderState's own
+
+    # --- one job at a time --------------------------------------------------------------------------
+
+    def _begin(self, job: Job, what: str) -> SessionPort | None:
+        """The session, when a job may start now; says why not otherwise."""
+        if self._session is None or self._state.link is LinkState.OVER:
+            self.notify("There is no session to do that in.", severity="warning", markup=False)
+            return None
+        if self._job is not None:
+            self.notify("One thing at a time: esc stops what is running.", severity="warning", markup=False)
+            return None
+        self._job, self._what = job, what
+        self._strip(joined(("… ", FAINT), shown(what, max_chars=200)))
+        return self._session
+
+    def _finish(self, status: str, detail: str = "") -> None:
+        action = ActionLine(f"{self._clock().astimezone():%H:%M:%S}", self._what, status, detail)
+        self._actions = [*self._actions[-MAX_ACTIONS + 1 :], action]
+        self._job = None
+        self.query_one(ActionsPane).show_actions(self._actions)
+        self._strip(action_text(action))
+        self._work.read_log(self, self._session_id)
+
+    def _strip(self, left: Text) -> None:
+        right = keys_line(("esc", "stop")) if self._job else Text(end="")
+        self.query_one("#strip", TwoEnds).show(left, right)
+
+    @on(say.JobFailed)
+    def show_problem(self, failed: say.JobFailed) -> None:
+        if failed.job in {Job.STATUS, Job.CONNECT}:
+            self._link_trouble(failed.problem)
+        elif failed.job is self._job:
+            self._stop_drawing(failed.job)
+            refused = bool(failed.problem.reason)
+            self._finish("refused" if refused else "failed", f"{failed.problem.sentence} {failed.problem.advice}")
+            self._tell(failed.problem)
+        elif failed.job is not Job.LOG:
+            self._tell(failed.problem)
+
+    @on(say.JobCancelled)
+    def show_cancelled(self, cancelled: say.JobCancelled) -> None:
+        if cancelled.job is self._job:
+            self._stop_drawing(cancelled.job)
+            self._finish("cancelled")
+
+    def _stop_drawing(self, job: Job) -> None:
+        if job in {Job.COLLECT, Job.FINDINGS}:
+            self.query_one(FindingsPane).stop_progress()
+
+    def _tell(self, problem: Problem) -> None:
+        words = shown(f"{problem.sentence}\n{problem.advice}".strip(), lines=True, max_chars=600)
+        self.notify(words.plain, severity="error", timeout=10, markup=False)
+
+    @on(say.ProgressMade)
+    def show_progress(self, made: say.ProgressMade) -> None:
+        made.board.looked()
+        if made.job is not self._job:
+            return
+        if made.job is Job.COLLECT:
+            self.query_one(FindingsPane).show_progress(made.board)
+        width = max(20, self.size.width - 16 - len(self._what))
+        self._strip(joined(("… ", FAINT), shown(self._what, max_chars=60), "  ", summary_text(made.board, width)))
+
+    # --- looking ------------------------------------------------------------------------------------
+
+    def action_look(self) -> None:
+        self._look(FIRST_LOOK)
+
+    @on(say.CollectBundle)
+    def _on_collect(self, asked: say.CollectBundle) -> None:
+        self._look(asked.bundle)
+
+    def _look(self, bundle: str) -> None:
+        if session := self._begin(Job.COLLECT, f"{bundle}"):
+            self.action_tab("findings")
+            self._work.collect(self, session, bundle)
+
+    @on(say.BundleCollected)
+    def evaluate_bundle(self, collected: say.BundleCollected) -> None:
+        self._finish("done")
+        if self._session is not None:
+            self._evaluate(self._session)
+
+    def _evaluate(self, session: SessionPort) -> None:
+        self._work.evaluate(self, session)
+        self._work.read_facts(self, session)
+
+    @on(say.FindingsMade)
+    def show_findings(self, made: say.FindingsMade) -> None:
+        self.query_one(FindingsPane).show_findings(made.findings)
+        self.query_one(FixesPane).show_offers(made.findings)
+        open_ones = sum(finding.outcome not in HIDDEN_OUTCOMES for finding in made.findings)
+        self.query_one(TabbedContent).get_tab("findings-tab").label = _tab(f"1 Findings {open_ones}")
+
+    @on(say.FactsRead)
+    def show_facts(self, read: say.FactsRead) -> None:
+        self.query_one(FactsPane).show_facts(read.facts)
+
+    # --- files and programs -------------------------------------------------------------------------
+
+    @on(say.ListFolder)
+    def list_folder(self, asked: say.ListFolder) -> None:
+        if session := self._begin(Job.LIST, f"ls {_printable(asked.path)}"):
+            self._work.list_folder(self, session, asked.path)
+
+    @on(say.FolderListed)
+    def show_folder(self, listed: say.FolderListed) -> None:
+        self._finish("done", f"{len(listed.entries)} entries")
+        self.query_one(FilesPane).show_folder(listed.path, listed.entries)
+
+    @on(say.GetFile)
+    def get_file(self, asked: say.GetFile) -> None:
+        if session := self._begin(Job.GET, f"get {_printable(asked.path)}"):
+            self._work.get_file(self, session, asked.path)
+
+    @on(say.FileFetched)
+    def show_file(self, fetched: say.FileFetched) -> None:
+        self._finish("done", f"{size(fetched.file.size)} in {fetched.file.path}")
+
+    @on(say.RunProgram)
+    def run_program(self, asked: say.RunProgram) -> None:
+        if session := self._begin(Job.RUN, f"run {asked.argv[0]}"):
+            self.query_one(ActionsPane).show_start(asked.argv)
+            self._work.run_program(self, session, asked.argv)
+
+    @on(say.OutputArrived)
+    def show_output(self, arrived: say.OutputArrived) -> None:
+        self.query_one(ActionsPane).show_output(arrived.buffer)
+
+    @on(say.ProgramEnded)
+    def show_program_end(self, ended: say.ProgramEnded) -> None:
+        self.query_one(ActionsPane).show_end(ended.done)
+        self._finish(ended.done.status, f"exit {ended.done.exit}")
+
+    # --- fixes --------------------------------------------------------------------------------------
+
+    @on(say.PlanFix)
+    def plan_fix(self, asked: say.PlanFix) -> None:
+        if session := self._begin(Job.PLAN, f"plan {asked.finding.fix}"):
+            self._work.plan_fix(self, session, asked.finding)
+
+    @on(say.FixPlanned)
+    def show_plan(self, planned: say.FixPlanned) -> None:
+        self._finish("done")
+        if self._session is None:
+            return
+        host = self._state.status.host_name if self._state.status else ""
+        screen = PlanScreen(self._work, self._session, planned, host)
+        self.app.push_screen(screen, lambda status: self._note_fix(planned.finding, status))
+
+    def _note_fix(self, finding: FindingPort, status: str | None) -> None:
+        if status is None:
+            return
+        self._what = f"fix {finding.fix}"
+        self._finish(status)
+        self.query_one(FixesPane).show_result(finding, status)
+
+    # --- consent and end ----------------------------------------------------------------------------
+
+    def action_ask_scopes(self) -> None:
+        remark = "The customer is asked on their screen; silence is a no."
+        wish = Wish(self._state.scopes, 30 * 60)
+        screen = ScopesScreen(wish, title="Ask the customer to allow", remark=remark)
+        self.app.push_screen(screen, self._ask_scopes)
+
+    def _ask_scopes(self, wish: Wish | None) -> None:
+        if wish is None:
+            return
+        if session := self._begin(Job.SCOPES, "ask the customer for more"):
+            self._work.ask_scopes(self, session, wish.scopes, wish.seconds)
+
+    def action_end(self) -> None:
+        if self._session is not None:
+            host = self._state.status.host_name if self._state.status else ""
+            self.app.push_screen(EndScreen(self._session.ticket, host), self._end)
+
+    def _end(self, note: str | None) -> None:
+        if note is None:
+            return
+        if session := self._begin(Job.END, "end the session"):
+            self._work.end(self, session, note)
+
+    @on(say.SessionEnded)
+    def leave_ended(self, ended: say.SessionEnded) -> None:
+        self._finish("done")
+        self._header(link=LinkState.OVER)
+        undelivered = ended.result.undelivered
+        words = (
+            f"The session has ended. {undelivered}"
+            if undelivered
+            else "The session has ended; the note is on the ticket."
+        )
+        self.notify(shown(words, max_chars=400).plain, markup=False)
+        self.dismiss(None)
+
+    # --- log, tabs, leaving -------------------------------------------------------------------------
+
+    @on(say.TimelineRead)
+    def show_log(self, read: say.TimelineRead) -> None:
+        self.query_one(LogPane).show_lines(read.lines)
+
+    def action_tab(self, tab: str) -> None:
+        self.query_one(TabbedContent).active = f"{tab}-tab"
+
+    @on(TabbedContent.TabActivated)
+    def focus_pane(self, activated: TabbedContent.TabActivated) -> None:
+        for pane in activated.pane.query("FindingsPane, FactsPane, FilesPane, ActionsPane, FixesPane, LogPane"):
+            pane.focus_list()  # type: ignore[attr-defined]  # every pane has it
+
+    def action_back(self) -> None:
+        """Stop what runs; else leave the field; else leave the screen. The session goes on."""
+        if self._job is not None:
+            self._work.cancel(self, self._job)
+        elif isinstance(self.focused, Input):
+            self.query_one("Tabs").focus()
+        else:
+            self.dismiss(None)
+
+
+def _tab(label: str) -> Content:
+    return Content(label)
+
+
+def _printable(path: bytes) -> str:
+    return path.decode("utf-8", "surrogateescape")

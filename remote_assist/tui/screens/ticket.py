@@ -1,0 +1,151 @@
+"""One ticket: what was said, which sessions it had, and the way to the customer."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import ClassVar
+
+from rich.text import Text
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Container, Vertical, VerticalScroll
+from textual.screen import Screen
+from textual.widgets import DataTable, Footer, Static
+
+from remote_assist.core.api import SessionSummary, Ticket, TicketNote
+from remote_assist.settings import DEFAULT_SCOPES
+from remote_assist.tui.messages import JobFailed, TicketLoaded
+from remote_assist.tui.screens.forms import Wish
+from remote_assist.tui.screens.invite import InviteScreen
+from remote_assist.tui.screens.session import SessionScreen
+from remote_assist.tui.theme import ACCENT, FAINT, SESSION_STATE
+from remote_assist.tui.widgets.lines import ProblemPanel, TwoEnds
+from remote_assist.tui.widgets.table import FitTable, Row
+from remote_assist.tui.widgets.text import joined, shown
+from remote_assist.tui.words import day_and_time
+from remote_assist.tui.work import Work
+
+DEFAULT_SECONDS = 30 * 60
+"""What an invitation asks for when nobody says otherwise."""
+
+MAX_NOTES_SHOWN = 500
+
+
+class TicketScreen(Screen[None]):
+    """Notes and sessions of one ticket."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("i", "invite", "invite the customer"),
+        Binding("r", "reload", "reload"),
+        Binding("escape", "app.pop_screen", "back", key_display="esc"),
+    ]
+
+    def __init__(self, work: Work, clock: Callable[[], datetime], ticket: str) -> None:
+        super().__init__()
+        self._work = work
+        self._clock = clock
+        self._ticket_id = ticket
+        self._ticket: Ticket | None = None
+        self._sessions: dict[str, SessionSummary] = {}
+
+    def compose(self) -> ComposeResult:
+        yield TwoEnds(joined("#", shown(self._ticket_id, max_chars=40)), "loading …", id="top")
+        yield ProblemPanel()
+        with Container(id="ticket"):
+            with VerticalScroll(id="thread", can_focus=True):
+                yield Static(id="notes")
+            with Vertical(id="sessions"):
+                yield Static("Sessions", classes="title", markup=False)
+                yield FitTable(("state", "opened", "technician", "records"), flexible=2)
+                yield Static(id="empty", classes="empty")
+        yield Footer()
+
+    def on_mount(self) -> None:
+        self.query_one("#thread").border_title = "Notes"
+        self.query_one("#empty").display = False
+        self.query_one(FitTable).focus()
+
+    def on_screen_resume(self) -> None:
+        self.action_reload()
+
+    def action_reload(self) -> None:
+        self._work.load_ticket(self, self._ticket_id)
+
+    def action_invite(self) -> None:
+        if self._ticket is None:
+            return
+        wish = Wish(DEFAULT_SCOPES, DEFAULT_SECONDS)
+        self.app.push_screen(InviteScreen(self._work, self._clock, self._ticket, wish), self._enter)
+
+    @on(TicketLoaded)
+    def show_ticket(self, loaded: TicketLoaded) -> None:
+        self._ticket = loaded.ticket
+        self._sessions = {session.id: session for session in loaded.sessions}
+        self.query_one(ProblemPanel).clear()
+        self.query_one("#top", TwoEnds).show(
+            joined(("#", "bold"), shown(loaded.ticket.id, "bold", max_chars=40), "  ", shown(loaded.ticket.subject)),
+            shown(loaded.ticket.state, FAINT, max_chars=20),
+        )
+        self.query_one("#notes", Static).update(thread(loaded.ticket))
+        table = self.query_one(FitTable)
+        table.show_rows([session_row(session) for session in reversed(list(loaded.sessions))])
+        table.display = bool(loaded.sessions)
+        empty = self.query_one("#empty", Static)
+        empty.update(joined("None yet. Press ", ("i", "bold"), " to invite the customer."))
+        empty.display = not loaded.sessions
+
+    @on(JobFailed)
+    def show_problem(self, failed: JobFailed) -> None:
+        self.query_one(ProblemPanel).show(failed.problem, ("r", "try again"), ("esc", "back"))
+
+    @on(DataTable.RowSelected)
+    def open_selected(self) -> None:
+        session = self._sessions.get(self.query_one(FitTable).selected or "")
+        if session is None:
+            return
+        if session.state == "ended":
+            reason = f": {session.end_reason}" if session.end_reason else ""
+            self.notify(shown(f"This session has ended{reason}", max_chars=200).plain, markup=False)
+            return
+        self._enter(session.id)
+
+    def _enter(self, session: str | None) -> None:
+        if session:
+            self.app.push_screen(SessionScreen(self._work, self._clock, session))
+
+
+def thread(ticket: Ticket) -> Text:
+    """Description and notes, oldest first; of very many, the last ones."""
+    text = joined((day_and_time_line(ticket.opened, ticket.opened_by)), "\n")
+    text.append_text(shown(ticket.description or "(no description)", "" if ticket.description else FAINT, lines=True))
+    hidden = len(ticket.notes) - MAX_NOTES_SHOWN
+    if hidden > 0:
+        text.append(f"\n\n… {hidden} older notes are not shown", FAINT)
+    for note in ticket.notes[-MAX_NOTES_SHOWN:]:
+        text.append("\n\n").append_text(_note(note))
+    return text
+
+
+def day_and_time_line(time: str, author: str) -> Text:
+    return joined(shown(author, "bold", max_chars=80), ("  ", ""), shown(day_and_time(time), FAINT, max_chars=40))
+
+
+def _note(note: TicketNote) -> Text:
+    text = day_and_time_line(note.time, note.author)
+    if note.visibility == "customer":
+        text.append("  customer sees this", ACCENT)
+    return text.append("\n").append_text(shown(note.text, lines=True, max_chars=8000))
+
+
+def session_row(session: SessionSummary) -> Row:
+    """One line of the table of sessions."""
+    sign, colour = SESSION_STATE.get(session.state, ("?", FAINT))
+    return Row(
+        session.id,
+        (
+            joined((f"{sign} ", colour), shown(session.state, colour, max_chars=20)),
+            shown(day_and_time(session.opened), max_chars=20),
+            shown(session.technician, max_chars=80),
+            shown(str(session.records), FAINT),
+        ),
+    )

@@ -1,0 +1,72 @@
+"""Small lines used everywhere: a line with a left and a right end, a problem with its advice, a bar."""
+
+from rich.text import Text
+from textual.app import RenderResult
+from textual.widget import Widget
+from textual.widgets import Static
+
+from remote_assist.tui.messages import Problem
+from remote_assist.tui.theme import ACCENT, BAD, FAINT
+from remote_assist.tui.widgets.text import cut, joined, shown
+
+
+class TwoEnds(Widget):
+    """One line; when both ends do not fit, the left one is cut: the right end is the one that must be read."""
+
+    DEFAULT_CSS = "TwoEnds { height: 1; padding: 0 1; }"
+
+    def __init__(self, left: Text | str = "", right: Text | str = "", *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._left = joined(left)
+        self._right = joined(right)
+
+    def show(self, left: Text, right: Text) -> None:
+        self._left, self._right = left, right
+        self.refresh()
+
+    def render(self) -> RenderResult:
+        return two_ends(self._left, self._right, self.content_size.width)
+
+
+class ProblemPanel(Static):
+    """An error's sentence, its advice, and the key that tries again. Hidden until there is one."""
+
+    DEFAULT_CSS = "ProblemPanel { display: none; padding: 1 2; height: auto; }"
+
+    def show(self, problem: Problem, *keys: tuple[str, str]) -> None:
+        text = joined(("✖ ", BAD), shown(problem.sentence, BAD, max_chars=1000))
+        if problem.advice:
+            text.append("\n  ").append_text(shown(problem.advice, max_chars=1000))
+        if keys:
+            text.append("\n\n ")
+            for key, label in keys:
+                text.append(f" [{key}] ", ACCENT).append(f"{label} ")
+        self.update(text)
+        self.display = True
+
+    def clear(self) -> None:
+        self.display = False
+
+
+def two_ends(left: Text, right: Text, width: int) -> Text:
+    """`left` and `right` on one line of `width` cells."""
+    right = cut(right, width)
+    left = cut(left, max(1, width - right.cell_len - 2)) if right.cell_len else cut(left, width)
+    gap = max(0, width - left.cell_len - right.cell_len)
+    return joined(left, " " * gap, right)
+
+
+def bar(fraction: float | None, width: int) -> Text:
+    """`████░░░░`; all half-tone while nobody knows how much there is."""
+    if fraction is None:
+        return joined(("▒" * width, FAINT))
+    full = round(fraction * width)
+    return joined(("█" * full, ACCENT), ("░" * (width - full), FAINT))
+
+
+def keys_line(*keys: tuple[str, str]) -> Text:
+    """`[y] run   [esc] leave`"""
+    text = Text(end="")
+    for number, (key, label) in enumerate(keys):
+        text.append("   " if number else "").append(f"[{key}]", ACCENT).append(f" {label}")
+    return text

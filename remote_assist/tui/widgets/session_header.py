@@ -1,0 +1,115 @@
+"""Two lines that never go away: who, which ticket, what is allowed, until when, recorded, and the link."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+
+from rich.text import Text
+from textual.app import RenderResult
+from textual.widget import Widget
+
+from remote_assist.core.requests import Status
+from remote_assist.tui.theme import ACCENT, BAD, FAINT, GOOD, WARN
+from remote_assist.tui.widgets.lines import two_ends
+from remote_assist.tui.widgets.text import joined, shown
+from remote_assist.tui.words import clock_time, minutes_left, parse_time
+
+SOON_SECONDS = 5 * 60
+"""From here on the time left is shown as a warning."""
+
+
+class LinkState(Enum):
+    """How the way to the agent stands: sign, words, colour."""
+
+    CONNECTING = ("…", "connecting", WARN)
+    UP = ("▲", "linked", GOOD)
+    DOWN = ("▼", "link down", BAD)
+    OVER = ("■", "ended", FAINT)
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderState:
+    """What the header shows. `seconds` is the last round trip; `status` None until the agent spoke."""
+
+    technician: str
+    ticket: str = ""
+    subject: str = ""
+    link: LinkState = LinkState.CONNECTING
+    seconds: float = 0.0
+    status: Status | None = None
+
+    @property
+    def until(self) -> datetime | None:
+        """When the last grant ends, or the session if that is earlier."""
+        if self.status is None:
+            return None
+        times = [time for grant in self.status.grants if (time := parse_time(grant.until)) is not None]
+        ends = parse_time(self.status.ends)
+        last = max(times, default=None)
+        return min(last, ends) if last and ends else last or ends
+
+    @property
+    def scopes(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(grant.scope for grant in self.status.grants)) if self.status else ()
+
+
+class SessionHeader(Widget):
+    """Draws a `HeaderState`; a clock is handed in for the minutes left."""
+
+    def __init__(self, state: HeaderState, clock: Callable[[], datetime]) -> None:
+        super().__init__()
+        self._state = state
+        self._clock = clock
+
+    @property
+    def state(self) -> HeaderState:
+        return self._state
+
+    def show(self, state: HeaderState) -> None:
+        self._state = state
+        self.refresh()
+
+    def render(self) -> RenderResult:
+        width = self.content_size.width
+        first = two_ends(self._who(), self._how(wide=width >= 96), width)
+        second = two_ends(self._may(), joined(shown(self._state.technician, max_chars=40), (" (you)", FAINT)), width)
+        return joined(first, "\n", second)
+
+    def _who(self) -> Text:
+        state = self._state
+        host = state.status.host_name if state.status else "…"
+        return joined(
+            ("● ", state.link.value[2]),
+            shown(host, "bold", max_chars=60),
+            ("  #", FAINT),
+            shown(state.ticket, max_chars=30),
+            " ",
+            shown(state.subject, FAINT, max_chars=200),
+        )
+
+    def _how(self, *, wide: bool) -> Text:
+        state = self._state
+        sign, words, colour = state.link.value
+        trip = f" {state.seconds * 1000:.0f} ms" if state.link is LinkState.UP else ""
+        text = joined((f"{sign} {words if wide or not trip else ''}".rstrip() + trip, colour))
+        if state.status is not None:
+            text.append("  ◉ ", BAD).append(f"rec {state.status.recorded}")
+        if state.until is not None:
+            text.append_text(self._until(state.until))
+        return text
+
+    def _until(self, until: datetime) -> Text:
+        now = self._clock()
+        soon = (until - now).total_seconds() < SOON_SECONDS
+        return joined(f"  until {clock_time(until)} ", (f"({minutes_left(until, now)})", WARN if soon else FAINT))
+
+    def _may(self) -> Text:
+        text = joined(("may: ", FAINT))
+        if self._state.status is None:
+            return text.append("…", FAINT)
+        if not self._state.scopes:
+            return text.append("nothing", WARN)
+        for scope in self._state.scopes:
+            text.append_text(shown(scope, ACCENT, max_chars=20)).append("  ")
+        return text

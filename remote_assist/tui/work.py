@@ -1,0 +1,291 @@
+"""The bridge: runs the façade's calls in workers and posts typed messages to the screen that asked.
+
+Rule 1: nothing here draws, nothing in widgets or screens awaits the network. Rule 2: every job ends in exactly
+one message: its answer, `JobFailed` or `JobCancelled`. Rule 3: every job has a time limit.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from textual.dom import DOMNode
+from textual.message import Message
+from textual.message_pump import MessagePump
+
+from remote_assist.core.api import Ticket
+from remote_assist.errors import AssistError, RefusedError
+from remote_assist.tui.messages import (
+    BundleCollected,
+    CodeMade,
+    CodeReplaced,
+    CustomerPaired,
+    FactsRead,
+    FileFetched,
+    FindingsMade,
+    FixApplied,
+    FixPlanned,
+    FolderListed,
+    Job,
+    JobCancelled,
+    JobFailed,
+    OutputArrived,
+    Problem,
+    ProgramEnded,
+    ProgressMade,
+    SessionConnected,
+    SessionEnded,
+    StatusRead,
+    TicketLoaded,
+    TicketOpened,
+    TicketsLoaded,
+    TimelineRead,
+)
+from remote_assist.tui.pending import OutputBuffer, ProgressBoard
+from remote_assist.tui.ports import DeskPort, FindingPort, InvitationPort, OpenDesk, SessionPort
+
+LIMIT_SECONDS: dict[Job, float] = {
+    Job.TICKETS: 60,
+    Job.TICKET: 60,
+    Job.NEW_TICKET: 60,
+    Job.INVITE: 60,
+    Job.PAIRING: 900,
+    Job.CONNECT: 60,
+    Job.STATUS: 30,
+    Job.COLLECT: 1800,
+    Job.FINDINGS: 120,
+    Job.FACTS: 60,
+    Job.LIST: 120,
+    Job.GET: 8 * 3600,
+    Job.RUN: 8 * 3600,
+    Job.PLAN: 180,
+    Job.APPLY: 1800,
+    Job.SCOPES: 180,
+    Job.LOG: 60,
+    Job.END: 120,
+}
+"""How long each job may take before the screen gives up on it. The agent keeps its own, shorter limits."""
+
+CLOSE_SECONDS = 5.0
+
+PASSPHRASE_WANTED = "passphrase"  # noqa: S105  # a reason, not a secret
+"""Reason of a refusal that a passphrase would lift."""
+
+Call = Callable[[], Awaitable[Message | None]]
+
+
+class Work:
+    """Every call of the façade the screens know, as a job that answers by message."""
+
+    def __init__(self, open_desk: OpenDesk, downloads: Path) -> None:
+        self.downloads = downloads
+        self._open_desk = open_desk
+        self._desk: DeskPort | None = None
+        self._passphrase: bytes | None = None
+        self._opening = asyncio.Lock()
+
+    @property
+    def technician(self) -> str:
+        """Who is logged in; empty until the desk is open."""
+        return self._desk.name if self._desk is not None else ""
+
+    def remember_passphrase(self, passphrase: bytes | None) -> None:
+        """Keep the key's passphrase in memory for the next invitation, or forget it."""
+        self._passphrase = passphrase
+
+    async def close(self) -> None:
+        """Let go of the relay. Called once, when the program ends."""
+        if self._desk is not None:
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await self._desk.close()
+
+    def cancel(self, screen: DOMNode, job: Job) -> None:
+        """Stop a job of this screen; it answers `JobCancelled`."""
+        screen.workers.cancel_group(screen, job.name)
+
+    # --- tickets ------------------------------------------------------------------------------------
+
+    def load_tickets(self, screen: DOMNode) -> None:
+        async def call() -> Message:
+            desk = await self._get_desk()
+            tickets, sessions = await asyncio.gather(desk.tickets(), desk.sessions())
+            return TicketsLoaded(tickets, sessions, desk.name)
+
+        self._start(screen, Job.TICKETS, call)
+
+    def load_ticket(self, screen: DOMNode, ticket: str) -> None:
+        async def call() -> Message:
+            desk = await self._get_desk()
+            found, sessions = await asyncio.gather(desk.ticket(ticket), desk.sessions())
+            return TicketLoaded(found, [session for session in sessions if session.ticket == ticket])
+
+        self._start(screen, Job.TICKET, call)
+
+    def open_ticket(self, screen: DOMNode, subject: str, description: str) -> None:
+        async def call() -> Message:
+            return TicketOpened(await (await self._get_desk()).new_ticket(subject, description))
+
+        self._start(screen, Job.NEW_TICKET, call)
+
+    # --- invitation ---------------------------------------------------------------------------------
+
+    def invite(self, screen: DOMNode, ticket: Ticket, scopes: tuple[str, ...], seconds: int) -> None:
+        async def call() -> Message:
+            return CodeMade(await (await self._get_desk()).invite(ticket, scopes, seconds))
+
+        self._start(screen, Job.INVITE, call)
+
+    def await_customer(self, screen: DOMNode, invitation: InvitationPort) -> None:
+        async def call() -> Message:
+            return CustomerPaired(await invitation.paired(lambda _: _post(screen, CodeReplaced())))
+
+        self._start(screen, Job.PAIRING, call)
+
+    def burn(self, app: DOMNode, invitation: InvitationPort) -> None:
+        """Burn a code nobody waits for any more. Runs on the app: the screen that asked is going."""
+
+        async def call() -> None:
+            await invitation.cancel()
+
+        self._start(app, Job.INVITE, call)
+
+    # --- session ------------------------------------------------------------------------------------
+
+    def connect(self, screen: DOMNode, session: str) -> None:
+        async def call() -> Message:
+            return SessionConnected(await (await self._get_desk()).connect(session))
+
+        self._start(screen, Job.CONNECT, call)
+
+    def leave(self, app: DOMNode, session: SessionPort) -> None:
+        """Close our connection; the session goes on. Runs on the app: the screen is going."""
+
+        async def call() -> None:
+            await session.close()
+
+        self._start(app, Job.CONNECT, call)
+
+    def ask_status(self, screen: DOMNode, session: SessionPort) -> None:
+        async def call() -> Message:
+            started = time.monotonic()
+            return StatusRead(await session.status(), time.monotonic() - started)
+
+        self._start(screen, Job.STATUS, call)
+
+    def collect(self, screen: DOMNode, session: SessionPort, bundle: str) -> None:
+        async def call() -> Message:
+            folder = self.downloads / session.id
+            await asyncio.to_thread(folder.mkdir, 0o700, parents=True, exist_ok=True)
+            await session.collect(bundle, folder / f"{bundle}.tar.zst", self._board(screen, Job.COLLECT).report)
+            return BundleCollected(bundle)
+
+        self._start(screen, Job.COLLECT, call)
+
+    def evaluate(self, screen: DOMNode, session: SessionPort) -> None:
+        async def call() -> Message:
+            return FindingsMade(await session.findings())
+
+        self._start(screen, Job.FINDINGS, call)
+
+    def read_facts(self, screen: DOMNode, session: SessionPort) -> None:
+        async def call() -> Message:
+            return FactsRead(await session.facts())
+
+        self._start(screen, Job.FACTS, call)
+
+    def list_folder(self, screen: DOMNode, session: SessionPort, path: bytes) -> None:
+        async def call() -> Message:
+            return FolderListed(path, await session.ls(path))
+
+        self._start(screen, Job.LIST, call)
+
+    def get_file(self, screen: DOMNode, session: SessionPort, path: bytes) -> None:
+        async def call() -> Message:
+            folder = self.downloads / session.id / "files"
+            await asyncio.to_thread(folder.mkdir, 0o700, parents=True, exist_ok=True)
+            return FileFetched(await session.get(path, folder, self._board(screen, Job.GET).report))
+
+        self._start(screen, Job.GET, call)
+
+    def run_program(self, screen: DOMNode, session: SessionPort, argv: tuple[str, ...]) -> None:
+        async def call() -> Message:
+            output = OutputBuffer(lambda buffer: _post(screen, OutputArrived(buffer)))
+            return ProgramEnded(await session.run(argv, stdin=None, on_output=output.write))
+
+        self._start(screen, Job.RUN, call)
+
+    def plan_fix(self, screen: DOMNode, session: SessionPort, finding: FindingPort) -> None:
+        async def call() -> Message:
+            return FixPlanned(finding, await session.plan_known(finding.fix, finding.parameters))
+
+        self._start(screen, Job.PLAN, call)
+
+    def apply_fix(self, screen: DOMNode, session: SessionPort, planned: FixPlanned) -> None:
+        async def call() -> Message:
+            board = self._board(screen, Job.APPLY)
+            return FixApplied(planned.plan, await session.apply(planned.plan.digest, board.report))
+
+        self._start(screen, Job.APPLY, call)
+
+    def ask_scopes(self, screen: DOMNode, session: SessionPort, scopes: tuple[str, ...], seconds: int) -> None:
+        async def call() -> Message:
+            started = time.monotonic()
+            status = await session.request_scopes(scopes, seconds, "")
+            return StatusRead(status, time.monotonic() - started)
+
+        self._start(screen, Job.SCOPES, call)
+
+    def read_log(self, screen: DOMNode, session: str) -> None:
+        async def call() -> Message:
+            return TimelineRead(await (await self._get_desk()).timeline(session))
+
+        self._start(screen, Job.LOG, call)
+
+    def end(self, screen: DOMNode, session: SessionPort, note: str) -> None:
+        async def call() -> Message:
+            return SessionEnded(await session.end(note))
+
+        self._start(screen, Job.END, call)
+
+    # --- how a job runs -----------------------------------------------------------------------------
+
+    def _give_passphrase(self, question: str) -> bytes:
+        if self._passphrase is None:
+            raise RefusedError(question, reason=PASSPHRASE_WANTED)
+        return self._passphrase
+
+    async def _get_desk(self) -> DeskPort:
+        async with self._opening:
+            if self._desk is None:
+                self._desk = await self._open_desk(self._give_passphrase)
+            return self._desk
+
+    def _board(self, screen: DOMNode, job: Job) -> ProgressBoard:
+        return ProgressBoard(lambda board: _post(screen, ProgressMade(job, board)))
+
+    def _start(self, screen: DOMNode, job: Job, call: Call) -> None:
+        screen.run_worker(_finish(screen, job, call), name=job.value, group=job.name, exit_on_error=False)
+
+
+async def _finish(screen: MessagePump, job: Job, call: Call) -> None:
+    try:
+        async with asyncio.timeout(LIMIT_SECONDS[job]):
+            answer = await call()
+    except asyncio.CancelledError:
+        _post(screen, JobCancelled(job))
+        raise
+    except AssistError as error:
+        answer = JobFailed(job, Problem.of(error))
+    except TimeoutError:
+        sentence = f"no answer within {LIMIT_SECONDS[job]:.0f} s: {job.value}"
+        answer = JobFailed(job, Problem(sentence, "Check the link and try again."))
+    except Exception as error:  # a bug of ours must reach the reader as a sentence, not take the screen down
+        sentence = f"could not {job.value}: {type(error).__name__}: {error}"
+        answer = JobFailed(job, Problem(sentence, "This is a fault of this program; please report it."))
+    if answer is not None:
+        _post(screen, answer)
+
+
+def _post(screen: MessagePump, message: Message) -> None:
+    if screen.is_running:
+        screen.post_message(message)
