@@ -5,7 +5,7 @@ Rule 2: commands are argv lists. There is no way to pass a shell string here.
 """
 
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,3 +82,11 @@ class MutableTarget(Target, Protocol):
 
     async def signal(self, process_id: int, name: str) -> None:
         """Send TERM, KILL or HUP to one process."""
+
+
+@runtime_checkable
+class TlsProbe(Protocol):
+    """A target that can also look at a TLS server from the machine's own side."""
+
+    async def tls_certificate(self, host: str, port: int, timeout_seconds: float) -> bytes | None:
+        """The leaf certificate (DER) a server presents, unverified; None when it does not speak TLS in time."""

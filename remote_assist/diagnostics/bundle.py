@@ -1,0 +1,202 @@
+"""A bundle file: tar in zstd, facts and texts and a manifest; what it says and how it is read back.
+
+    facts/NAME.json   texts/NAME.txt   …   manifest.json (last)
+
+Rule 1: a bundle comes from a machine nobody controls: every size is bounded before it is allocated, names and
+types outside the table above are refused, and nothing is ever unpacked onto a disk.
+Rule 2: each file's SHA-256 is in the manifest; a file that does not match is a VerificationError.
+Readable with stock tools as well: `tar --zstd -tf bundle.tar.zst`.
+"""
+
+import hashlib
+import re
+import sys
+import tarfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from remote_assist.errors import ContentError, RemoteProtocolError, VerificationError
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+BLOCK = 512
+MAX_FILE_BYTES = 64 << 20
+MAX_UNPACKED_BYTES = 64 << 20
+MAX_MEMBER_BYTES = 16 << 20
+MAX_MEMBERS = 512
+MAX_DEPTH = 24
+WINDOW_LOG_MAX = 24
+MANIFEST = "manifest.json"
+NAME = re.compile(r"manifest\.json|facts/[a-z0-9][a-z0-9_-]{0,63}\.json|texts/[a-z0-9][a-z0-9_.-]{0,95}\.txt")
+
+
+class TextReport(msgspec.Struct, frozen=True, kw_only=True):
+    """A text beside the facts."""
+
+    file: str
+    size: int
+    sha256: str
+
+
+class ItemReport(msgspec.Struct, frozen=True, kw_only=True):
+    """One collector's line in the manifest. `status`: ok, cut, failed, timed-out, unavailable or cancelled."""
+
+    collector: str
+    version: int
+    digest: str
+    status: str
+    sensitivity: str
+    seconds: float
+    reason: str = ""
+    file: str = ""
+    size: int = 0
+    sha256: str = ""
+    redacted: dict[str, int] = {}
+    texts: tuple[TextReport, ...] = ()
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+    """What was collected. `status`: complete (every item was tried), partial or cancelled. Times RFC 3339 UTC."""
+
+    format: int
+    program: str
+    platform: str
+    bundle: str
+    version: int
+    digest: str
+    status: str
+    started: str
+    ended: str
+    seconds: float
+    profile: str
+    redacted: dict[str, int]
+    items: tuple[ItemReport, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A bundle in memory: facts by collector, texts by file name."""
+
+    manifest: Manifest
+    facts: dict[str, object]
+    texts: dict[str, str]
+
+    @property
+    def statuses(self) -> dict[str, str]:
+        """Collector → status."""
+        return {item.collector: item.status for item in self.manifest.items}
+
+    @property
+    def digests(self) -> dict[str, str]:
+        """Collector → SHA-256 of its facts file."""
+        return {item.collector: item.sha256 for item in self.manifest.items}
+
+
+def read_bundle(source: Path | str | bytes) -> Bundle:
+    """A whole bundle from a file or from its bytes.
+
+    Raises ContentError (no such file), RemoteProtocolError (not a bundle, too large, truncated, a name or type that
+    does not belong) and VerificationError (a file is not what the manifest says).
+    """
+    members = dict(_members(_unpacked(source if isinstance(source, bytes) else _file(Path(source)))))
+    raw = members.pop(MANIFEST, None)
+    if raw is None:
+        raise RemoteProtocolError("the bundle ends before its manifest", advice="Collect it again.")
+    try:
+        manifest = msgspec.json.decode(raw, type=Manifest)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise RemoteProtocolError(f"the bundle's manifest is not one: {error}") from error
+    _check(manifest, members)
+    facts = {item.collector: _json(members[item.file], item.file) for item in manifest.items if item.file}
+    texts = {name: each.decode("utf-8", "replace") for name, each in members.items() if name.startswith("texts/")}
+    return Bundle(manifest, facts, texts)
+
+
+def _file(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            raw = file.read(MAX_FILE_BYTES + 1)
+    except OSError as error:
+        raise ContentError(f"{path}: {error.strerror}") from error
+    return raw
+
+
+def _unpacked(raw: bytes) -> bytes:
+    if len(raw) > MAX_FILE_BYTES:
+        raise RemoteProtocolError(f"the bundle is longer than {MAX_FILE_BYTES} bytes")
+    options = {zstd.DecompressionParameter.window_log_max: WINDOW_LOG_MAX}
+    try:
+        decompressor = zstd.ZstdDecompressor(options=options)
+        unpacked = decompressor.decompress(raw, max_length=MAX_UNPACKED_BYTES + 1)
+    except (zstd.ZstdError, ValueError) as error:
+        raise RemoteProtocolError("the bundle is not zstd") from error
+    if len(unpacked) > MAX_UNPACKED_BYTES:
+        raise RemoteProtocolError(f"the bundle holds more than {MAX_UNPACKED_BYTES} bytes")
+    if decompressor.eof and decompressor.unused_data:
+        raise RemoteProtocolError("the bundle has bytes after its end")
+    return unpacked
+
+
+def _members(tar: bytes) -> Iterator[tuple[str, bytes]]:
+    position = count = 0
+    seen: set[str] = set()
+    while position + BLOCK <= len(tar):
+        header = tar[position : position + BLOCK]
+        if header == bytes(BLOCK):
+            return
+        info = _header(header)
+        end = position + BLOCK + info.size
+        count += 1
+        if count > MAX_MEMBERS or info.size > MAX_MEMBER_BYTES or end > len(tar):
+            raise RemoteProtocolError("the bundle has too many files, or one that is too long")
+        if info.name in seen:
+            raise RemoteProtocolError(f"the bundle holds {info.name!r} twice")
+        seen.add(info.name)
+        yield info.name, tar[position + BLOCK : end]
+        position = end + -info.size % BLOCK
+
+
+def _header(block: bytes) -> tarfile.TarInfo:
+    try:
+        info = tarfile.TarInfo.frombuf(block, "utf-8", "strict")
+    except (tarfile.HeaderError, UnicodeDecodeError, ValueError) as error:
+        raise RemoteProtocolError("the bundle is not a tar file") from error
+    if info.type not in {tarfile.REGTYPE, tarfile.AREGTYPE} or not NAME.fullmatch(info.name) or info.size < 0:
+        raise RemoteProtocolError(f"the bundle holds {info.name[:100]!r}, which does not belong in one")
+    return info
+
+
+def _check(manifest: Manifest, members: dict[str, bytes]) -> None:
+    listed = {item.file: item.sha256 for item in manifest.items if item.file}
+    listed |= {text.file: text.sha256 for item in manifest.items for text in item.texts}
+    for name, raw in members.items():
+        if name not in listed:
+            raise RemoteProtocolError(f"the bundle holds {name}, which its manifest does not name")
+        if hashlib.sha256(raw).hexdigest() != listed[name]:
+            raise VerificationError(f"{name} is not what the manifest says", where=name)
+    missing = sorted(set(listed) - set(members))
+    if missing:
+        raise RemoteProtocolError(f"the bundle lacks {missing[0]}, which its manifest names")
+
+
+def _json(raw: bytes, name: str) -> object:
+    depth = deepest = 0
+    for byte in re.sub(rb'"(?:[^"\\]|\\.)*"', b"", raw):
+        if byte in b"[{":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif byte in b"]}":
+            depth -= 1
+    if deepest > MAX_DEPTH:
+        raise RemoteProtocolError(f"{name} is nested more than {MAX_DEPTH} levels deep")
+    try:
+        value: object = msgspec.json.decode(raw)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise RemoteProtocolError(f"{name} is not JSON") from error
+    return value

@@ -1,0 +1,87 @@
+"""Services behind one interface, whichever keeps them here: systemd, init scripts, or a folder of unit files.
+
+Rule 1: which backend is used follows from the machine and the agent's own settings, never from a technician.
+Rule 2: services that give remote access are looked at but never stopped (`is_remote_access`).
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Protocol
+
+from remote_assist.core.target import MutableTarget
+from remote_assist.diagnostics.look import Look
+
+LOG_LINES = 20
+STATES = ("active", "inactive", "failed", "activating", "unknown")
+ADDRESS_IN_USE = re.compile(r"(?i)address already in use|EADDRINUSE|errno 98\b|could not bind to address")
+_PORT = re.compile(
+    r"(?i)(?:bind|listen|address)[^\n]{0,120}?(?::|port[ =:]+|, ?)(?P<port>\d{2,5})\b|:(?P<other>\d{2,5})\)?:? .{0,40}in use"
+)
+_REMOTE_ACCESS = re.compile(
+    r"(?:sshd?|dropbear|openssh[\w-]*|remote-assist[\w-]*|xrdp[\w-]*|wpa_supplicant|NetworkManager|networking"
+    r"|systemd-networkd|systemd-logind|dbus(?:-broker)?)(?:@[^/]*)?(?:\.(?:service|socket))?"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """A service as a person would describe it. `names` are all it answers to; `log` its last lines."""
+
+    name: str
+    state: str
+    pid: int = 0
+    port: int = 0
+    names: tuple[str, ...] = ()
+    log: tuple[str, ...] = ()
+
+
+class ServiceBackend(Protocol):
+    """One way of keeping services. Names not known here have state `unknown`."""
+
+    name: str
+    needs_root: bool
+
+    async def units(self) -> list[Unit]:
+        """Active and failed services, failed ones with their last log lines."""
+
+    async def unit(self, name: str) -> Unit:
+        """One service now."""
+
+    async def unit_of(self, pid: int) -> str:
+        """The service a process belongs to, or empty."""
+
+    async def act(self, target: MutableTarget, name: str, verb: str, timeout_seconds: float) -> None:
+        """start, stop, restart or reload; returns when it is so. Raises AssistError when it is not in time."""
+
+
+async def service_backend(look: Look) -> ServiceBackend | None:
+    """The backend of this machine, or None where nothing keeps services."""
+    return await look.once("service-backend", _choose)
+
+
+async def _choose(look: Look) -> ServiceBackend | None:
+    from remote_assist.diagnostics.service_folder import FolderServices
+    from remote_assist.diagnostics.service_systems import InitScripts, Systemd
+
+    if look.services_folder:
+        return FolderServices(look, look.services_folder)
+    if await look.exists("/run/systemd/system"):
+        return Systemd(look)
+    if await look.exists("/etc/init.d"):
+        return InitScripts(look)
+    return None
+
+
+def is_remote_access(*names: str) -> bool:
+    """Whether stopping any of these would cut somebody off: ssh, this program, the network itself."""
+    return any(_REMOTE_ACCESS.fullmatch(name.rpartition("/")[2]) for name in names)
+
+
+def port_in_use(lines: tuple[str, ...]) -> int:
+    """The port a log says is taken, or 0."""
+    for line in reversed(lines):
+        if ADDRESS_IN_USE.search(line):
+            match = _PORT.search(line)
+            if match:
+                return int(match["port"] or match["other"])
+    return 0
