@@ -1,0 +1,198 @@
+"""The command `remote-assist-relay`: init, adopt, serve, check. Real clock, dice, signals and streams enter here."""
+
+import argparse
+import asyncio
+import http.client
+import secrets
+import signal
+import ssl
+import sys
+import time
+from collections.abc import Coroutine, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import structlog
+
+from relay.data_folder import adopt, initialise, read_address, require_data
+from relay.server import Relay
+from remote_assist import __version__
+from remote_assist.core.hostile import safe_text
+from remote_assist.errors import AssistError, Exit, UnreachableError, UsageError
+from remote_assist.settings import RelaySettings
+
+SWITCH_SECONDS = 0.0005
+"""How soon a waiting thread gets its turn: the default of 5 ms would be added to every acknowledgement under load."""
+
+CHECK_SECONDS = 5.0
+RETRY_SECONDS = 0.1
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one verb and return its exit code."""
+    arguments = build_parser().parse_args(argv)
+    try:
+        return int(arguments.run(arguments))
+    except AssistError as error:
+        _complain(error)
+        return int(error.exit_code)
+    except KeyboardInterrupt:
+        return Exit.INTERRUPTED
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of all verbs."""
+    parser = argparse.ArgumentParser(prog="remote-assist-relay", description="The relay of a support organisation.")
+    parser.add_argument("--version", action="version", version=f"remote-assist-relay {__version__}")
+    verbs = parser.add_subparsers(metavar="VERB", required=True)
+    making = _verb(verbs, "init", _init, "make a data folder with a log key and a request to be adopted")
+    making.add_argument("--organisation", required=True, metavar="NAME", help="the name customers will see")
+    adopting = _verb(verbs, "adopt", _adopt, "take over what `remote-assist ca adopt … -o OUT` signed")
+    adopting.add_argument("source", type=Path, metavar="OUT")
+    serving = _verb(verbs, "serve", _serve, "serve until SIGTERM")
+    serving.add_argument("--listen", default="127.0.0.1:8470", metavar="HOST:PORT")
+    serving.add_argument("--tls-cert", type=Path, metavar="FILE", help="certificate chain, PEM")
+    serving.add_argument("--tls-key", type=Path, metavar="FILE", help="its key, PEM, mode 0600")
+    serving.add_argument(
+        "--origin",
+        action="append",
+        default=[],
+        metavar="URL",
+        help="a URL under which people reach this relay, when it is not HOST:PORT; may be repeated",
+    )
+    checking = _verb(verbs, "check", _check, "see whether the relay of a data folder answers")
+    checking.add_argument("--wait", type=float, default=0.0, metavar="S", help="keep trying for so many seconds")
+    checking.add_argument("--tls-ca", type=Path, metavar="FILE", help="CA of the relay's TLS certificate")
+    return parser
+
+
+def _verb(verbs: Any, name: str, run: Any, text: str) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = verbs.add_parser(name, help=text, description=text)
+    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="the relay's data folder")
+    parser.set_defaults(run=run)
+    return parser
+
+
+def _init(arguments: argparse.Namespace) -> int:
+    initialise(arguments.data, arguments.organisation, entropy=secrets.token_bytes)
+    _tell(f"made {arguments.data}; next: remote-assist ca adopt {arguments.data} --dir ORG")
+    return Exit.DONE
+
+
+def _adopt(arguments: argparse.Namespace) -> int:
+    numbers = adopt(arguments.source, arguments.data, now=_now())
+    _tell("adopted: " + ", ".join(f"{kind} {number}" for kind, number in numbers.items()))
+    return Exit.DONE
+
+
+def _serve(arguments: argparse.Namespace) -> int:
+    host, port = _listen(arguments.listen)
+    settings = RelaySettings(
+        data=arguments.data, host=host, port=port, tls_cert=arguments.tls_cert, tls_key=arguments.tls_key
+    )
+    _log_to_stderr()
+    sys.setswitchinterval(SWITCH_SECONDS)
+    return _run(_serve_until_told(settings, tuple(arguments.origin)))
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    require_data(arguments.data)
+    end = time.monotonic() + arguments.wait
+    while True:
+        fault = _fault_of(arguments.data, arguments.tls_ca)
+        if not fault:
+            _tell(f"{read_address(arguments.data)} answers")
+            return Exit.DONE
+        if time.monotonic() >= end:
+            raise UnreachableError(fault, advice="Start it: remote-assist-relay serve --data DIR.")
+        time.sleep(RETRY_SECONDS)
+
+
+async def _serve_until_told(settings: RelaySettings, origins: tuple[str, ...]) -> int:
+    told = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        with suppress(NotImplementedError):  # Windows: Ctrl-C arrives as KeyboardInterrupt
+            loop.add_signal_handler(number, told.set)
+    async with Relay(settings, clock=_now, entropy=secrets.token_bytes, origins=origins) as relay:
+        _tell(f"serving {relay.address}")
+        await told.wait()
+    return Exit.DONE
+
+
+def _run(work: Coroutine[Any, Any, int]) -> int:
+    """Run on uvloop where it exists; it relays a third faster."""
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.run(work)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(work)
+
+
+def _fault_of(data: Path, tls_ca: Path | None) -> str:
+    """Why the relay does not answer, or nothing."""
+    address = read_address(data)
+    if not address:
+        return "the relay has not served from this folder yet"
+    parts = urlsplit(address)
+    connection: http.client.HTTPConnection
+    if parts.scheme == "https":
+        context = ssl.create_default_context(cafile=None if tls_ca is None else str(tls_ca))
+        connection = http.client.HTTPSConnection(
+            parts.hostname or "", parts.port, timeout=CHECK_SECONDS, context=context
+        )
+    else:
+        connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=CHECK_SECONDS)
+    try:
+        connection.request("GET", "/healthz")
+        status = connection.getresponse().status
+    except ssl.SSLError as error:
+        return f"{address} shows a TLS certificate that cannot be trusted: {error.reason}"
+    except (OSError, http.client.HTTPException) as error:
+        return f"{address} does not answer: {error}"
+    finally:
+        connection.close()
+    return "" if status == 200 else f"{address} answers with HTTP status {status}"
+
+
+def _listen(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    if not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
+        raise UsageError(f"'{text}' is not HOST:PORT", advice="For example 127.0.0.1:8470.")
+    return host, int(port)
+
+
+def _log_to_stderr() -> None:
+    """One JSON object a line; values of events are words and numbers of ours, never what peers said."""
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.JSONRenderer(),
+        ],
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+
+
+def _tell(line: str) -> None:
+    sys.stdout.write(f"{safe_text(line)}\n")
+    sys.stdout.flush()
+
+
+def _complain(error: AssistError) -> None:
+    sys.stderr.write(f"remote-assist-relay: {safe_text(error.message)}\n")
+    if error.advice:
+        sys.stderr.write(f"  {safe_text(error.advice)}\n")
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,182 @@
+"""The built-in ticket book: tickets 1001, 1002, … and their notes, in the relay's own database.
+
+    open ──a session is live──▶ active ──it ends──▶ open        closing note ──▶ closed      (derived, never stored)
+
+Rule: texts people write may hold lines, but no control characters; they are refused, not mended.
+"""
+
+import unicodedata
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, Row, func, insert, select, update
+
+from relay.schema import notes, sessions, tickets
+from relay.store import Store
+from remote_assist.core.api import NewNote, NewTicket, Ticket, TicketNote
+from remote_assist.core.records import format_time
+from remote_assist.errors import RefusedError, UsageError
+from remote_assist.tickets.system import VISIBILITIES, Note
+
+FIRST_ID = 1001
+MAX_LISTED = 500
+MAX_SUBJECT_CHARS = 200
+MAX_TEXT_BYTES = 64 << 10
+MAX_KEY_CHARS = 128
+MAX_NOTES = 10_000
+"""Notes on one ticket, beyond which people add no more; what records say is always added."""
+
+
+class TicketBook:
+    """`TicketSystem` on the relay's store. `running` says which of some sessions have a live agent."""
+
+    def __init__(self, store: Store, *, clock: Callable[[], datetime], live: Callable[[str], bool]) -> None:
+        self._store = store
+        self._clock = clock
+        self._live = live
+
+    async def tickets(self) -> tuple[Ticket, ...]:
+        rows, open_sessions = await self._store.read(_read_list)
+        return tuple(self._ticket(row, open_sessions.get(row.id, [])) for row in rows)
+
+    async def ticket(self, ticket: str) -> Ticket:
+        number = ticket_number(ticket)
+        row, open_sessions, found = await self._store.read(lambda connection: _read_one(connection, number))
+        return msgspec.structs.replace(self._ticket(row, open_sessions), notes=tuple(_note(one) for one in found))
+
+    async def open(self, new: NewTicket, *, by: str) -> Ticket:
+        check_new_ticket(new)
+        now = format_time(self._clock())
+        number = await self._store.write(lambda connection: _insert_ticket(connection, new, by, now))
+        return Ticket(
+            id=str(number), subject=new.subject, description=new.description, state="open", opened=now, opened_by=by
+        )
+
+    async def add(self, ticket: str, note: Note) -> TicketNote:
+        number, now = ticket_number(ticket), format_time(self._clock())
+
+        def job(connection: Connection) -> TicketNote:
+            if connection.execute(select(func.count()).where(notes.c.ticket == number)).scalar_one() >= MAX_NOTES:
+                raise RefusedError("the ticket holds as many notes as it may", reason="full")
+            return insert_note(connection, number, note, now)
+
+        return await self._store.write(job)
+
+    def _ticket(self, row: Row[Any], open_sessions: Sequence[str]) -> Ticket:
+        active = any(self._live(session) for session in open_sessions)
+        return Ticket(
+            id=str(row.id),
+            subject=row.subject,
+            description=row.description,
+            state="active" if active else "closed" if row.closed else "open",
+            opened=row.opened,
+            opened_by=row.opened_by,
+        )
+
+
+def insert_note(connection: Connection, ticket: int, note: Note, now: str) -> TicketNote:
+    """Add a note in the writer's transaction; the one already there for its key is returned instead."""
+    _require_ticket(connection, ticket)
+    there = connection.execute(select(notes).where(notes.c.ticket == ticket, notes.c.key == note.key)).first()
+    if there is not None:
+        return _note(there)
+    values = {
+        "ticket": ticket,
+        "key": note.key,
+        "time": now,
+        "author": note.author,
+        "text": note.text,
+        "visibility": note.visibility,
+        "session": note.session,
+        "events": msgspec.json.encode(note.events),
+    }
+    added = connection.execute(insert(notes).returning(notes), values).one()
+    if note.closing:
+        connection.execute(update(tickets).where(tickets.c.id == ticket).values(closed=now))
+    return _note(added)
+
+
+def ticket_number(ticket: str) -> int:
+    """The number in a ticket id. Raises RefusedError `absent` for anything that cannot be one."""
+    if not (ticket.isascii() and ticket.isdigit() and len(ticket) <= 12):
+        raise _absent()
+    return int(ticket)
+
+
+def check_new_ticket(new: NewTicket) -> None:
+    """Raise UsageError for a subject or description that may not be kept."""
+    if not 1 <= len(new.subject.strip()) <= MAX_SUBJECT_CHARS or len(new.subject) > MAX_SUBJECT_CHARS:
+        raise UsageError(f"a subject has 1 to {MAX_SUBJECT_CHARS} characters")
+    _check_text(new.subject, "a subject", lines=False)
+    _check_text(new.description, "a description", lines=True)
+
+
+def check_new_note(new: NewNote) -> None:
+    """Raise UsageError for a note that may not be kept."""
+    if not new.text.strip():
+        raise UsageError("the note is empty")
+    _check_text(new.text, "a note", lines=True)
+    if not (1 <= len(new.key) <= MAX_KEY_CHARS and new.key.isascii() and new.key.isprintable()):
+        raise UsageError(f"a note's key has 1 to {MAX_KEY_CHARS} printable characters")
+
+
+def _check_text(text: str, what: str, *, lines: bool) -> None:
+    if len(text.encode("utf-8", "surrogatepass")) > MAX_TEXT_BYTES:
+        raise UsageError(f"{what} has at most {MAX_TEXT_BYTES} bytes")
+    allowed = "\n\t" if lines else ""
+    for sign in text:
+        if sign not in allowed and unicodedata.category(sign) in {"Cc", "Cf", "Cs", "Zl", "Zp"} and sign != "\u200d":
+            raise UsageError(f"{what} holds a control character (U+{ord(sign):04X})", advice="Take it out.")
+
+
+def _insert_ticket(connection: Connection, new: NewTicket, by: str, now: str) -> int:
+    last = connection.execute(select(func.max(tickets.c.id))).scalar()
+    number = FIRST_ID if last is None else int(last) + 1
+    values = {"id": number, "subject": new.subject, "description": new.description, "opened": now, "opened_by": by}
+    connection.execute(insert(tickets), values)
+    return number
+
+
+def _read_list(connection: Connection) -> tuple[Sequence[Row[Any]], dict[int, list[str]]]:
+    rows = connection.execute(select(tickets).order_by(tickets.c.id.desc()).limit(MAX_LISTED)).all()
+    open_sessions: dict[int, list[str]] = {}
+    if rows:
+        query = select(sessions.c.ticket, sessions.c.id).where(
+            sessions.c.ended.is_(None), sessions.c.ticket >= rows[-1].id
+        )
+        for row in connection.execute(query):
+            open_sessions.setdefault(row.ticket, []).append(row.id)
+    return rows, open_sessions
+
+
+def _read_one(connection: Connection, number: int) -> tuple[Row[Any], list[str], Sequence[Row[Any]]]:
+    row = _require_ticket(connection, number)
+    query = select(sessions.c.id).where(sessions.c.ticket == number, sessions.c.ended.is_(None))
+    found = connection.execute(select(notes).where(notes.c.ticket == number).order_by(notes.c.id)).all()
+    return row, list(connection.execute(query).scalars()), found
+
+
+def _require_ticket(connection: Connection, number: int) -> Row[Any]:
+    row = connection.execute(select(tickets).where(tickets.c.id == number)).first()
+    if row is None:
+        raise _absent()
+    return row
+
+
+def _note(row: Row[Any]) -> TicketNote:
+    assert row.visibility in VISIBILITIES
+    return TicketNote(
+        id=row.id,
+        time=row.time,
+        author=row.author,
+        text=row.text,
+        visibility=row.visibility,
+        session=row.session,
+        events=msgspec.json.decode(row.events, type=tuple[str, ...]),
+    )
+
+
+def _absent() -> RefusedError:
+    return RefusedError("there is no such ticket", reason="absent", advice="`remote-assist tickets` lists them.")

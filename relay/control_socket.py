@@ -1,0 +1,205 @@
+"""WS /v1/agent: an agent proves its host key, then sends records and is told of streams.
+
+    Challenge ▶ ◀ Join ─ signature ─ Joined ▶        ◀ Append … Acknowledged ▶        StreamOffered ▶
+
+Rule 1: acknowledgements leave only after the commit, in the order of the Appends.
+Rule 2: a session's agent counts as connected only once the session exists: after its first record is stored.
+"""
+
+import asyncio
+from collections.abc import Callable, Collection
+from contextlib import suppress
+from datetime import datetime
+
+from aiohttp import web
+
+from relay.access import Caller, Verb
+from relay.admission import SessionKeys
+from relay.appends import Appends, Pending
+from relay.penalties import Penalties
+from relay.sessions import read_keys
+from relay.sockets import OpenSockets, hear, log_refusal, refuse, say
+from relay.store import Store
+from relay.switchboard import AgentLine, Switchboard
+from remote_assist.core import sshsig
+from remote_assist.core.codes import is_session_id
+from remote_assist.core.keys import load_public
+from remote_assist.core.messages import (
+    PROTOCOL_VERSION,
+    Acknowledged,
+    Append,
+    AppendRefused,
+    Challenge,
+    Join,
+    Joined,
+    SessionClosed,
+)
+from remote_assist.core.records import format_time, join_bytes
+from remote_assist.errors import ContentError, RefusedError, RemoteProtocolError, VerificationError
+
+MAX_PENDING = 64
+"""Appends of one agent that may wait for the disk; beyond, its socket is read no further."""
+
+OPENING_SECONDS = 120
+"""How long a new session may take to send its first record: the customer may be deciding."""
+
+MAX_REFUSALS = 64
+"""Refused Appends on one connection before it is closed."""
+
+Queue = asyncio.Queue[Pending | None]
+
+
+class ControlSocket:
+    """Serves agents' control connections."""
+
+    def __init__(
+        self,
+        store: Store,
+        appends: Appends,
+        switchboard: Switchboard,
+        penalties: Penalties,
+        sockets: OpenSockets,
+        *,
+        origins: Collection[str],
+        clock: Callable[[], datetime],
+        entropy: Callable[[int], bytes],
+        max_bytes: int,
+        handshake_seconds: float,
+    ) -> None:
+        self._store = store
+        self._appends = appends
+        self._switchboard = switchboard
+        self._penalties = penalties
+        self._sockets = sockets
+        self._origins = origins
+        self._clock = clock
+        self._entropy = entropy
+        self._max_bytes = max_bytes
+        self._handshake_seconds = handshake_seconds
+
+    async def agent(self, request: web.Request, caller: Caller | None) -> web.StreamResponse:
+        """One agent, from its proof to its end."""
+        source = request.remote or ""
+        self._penalties.check(source, self._clock())
+        socket = await self._sockets.upgrade(request, max_bytes=self._max_bytes)
+        try:
+            async with asyncio.timeout(self._handshake_seconds):
+                session, keys, stored = await self._prove(socket)
+        except TimeoutError:
+            error = RefusedError("the agent did not prove itself in time", reason="too-slow")
+            return await refuse(socket, error, Verb.AGENT, source)
+        except (RemoteProtocolError, RefusedError) as fault:
+            self._penalties.failed(source, self._clock())
+            return await refuse(socket, fault, Verb.AGENT, source)
+        await say(socket, Joined(records=stored, relay_time=format_time(self._clock())))
+        try:
+            await self._converse(AgentLine(session, socket), keys, opened=stored > 0)
+        except (RemoteProtocolError, RefusedError) as fault:
+            await refuse(socket, fault, Verb.AGENT, source)
+        return socket
+
+    # --- who it is --------------------------------------------------------------------------------
+
+    async def _prove(self, socket: web.WebSocketResponse) -> tuple[str, SessionKeys, int]:
+        """Challenge and Join: (session, its keys, records stored). Raises RefusedError, RemoteProtocolError."""
+        nonce = self._entropy(32)
+        await say(socket, Challenge(nonce=nonce))
+        join = await hear(socket, Join)
+        if join is None:
+            raise RefusedError("the agent left", reason="gone")
+        if join.version != PROTOCOL_VERSION:
+            raise RefusedError(
+                f"this relay speaks protocol version {PROTOCOL_VERSION}, the agent {join.version}",
+                reason="version",
+                advice="Update the older of both programs.",
+            )
+        if not is_session_id(join.session):
+            raise RemoteProtocolError("the session id is malformed")
+        host_key = self._proven_key(join, nonce)
+        known, stored = await self._store.read(lambda connection: read_keys(connection, join.session))
+        if known is None:
+            return join.session, SessionKeys(host_key), 0
+        if host_key not in (known.host_key, known.journal_key):
+            raise RefusedError("this is not the host key of the session", reason="bad-signature")
+        return join.session, known, stored
+
+    def _proven_key(self, join: Join, nonce: bytes) -> str:
+        for origin in self._origins:
+            with suppress(VerificationError, ContentError):
+                sshsig.verify(join.signature, join.host_key, "join", join_bytes(origin, join.session, nonce))
+                return load_public(join.host_key)
+        raise RefusedError(
+            "the agent's signature does not hold for this relay",
+            reason="bad-signature",
+            advice="Use the relay's address exactly as its operator gave it.",
+        )
+
+    # --- what it says -----------------------------------------------------------------------------
+
+    async def _converse(self, line: AgentLine, keys: SessionKeys, *, opened: bool) -> None:
+        """Read and answer side by side until either ends."""
+        pending: Queue = asyncio.Queue(MAX_PENDING)
+        if opened:
+            await self._connect(line)
+        try:
+            async with asyncio.timeout(None if opened else OPENING_SECONDS) as opening:
+                reading = asyncio.create_task(self._read(line, keys, pending))
+                answering = asyncio.create_task(self._answer(line, pending, opening))
+                await _both(reading, answering)
+        except TimeoutError:
+            raise RefusedError("the session was not opened in time", reason="too-slow") from None
+        finally:
+            self._switchboard.disconnect(line)
+
+    async def _read(self, line: AgentLine, keys: SessionKeys, pending: Queue) -> None:
+        try:
+            while (append := await hear(line.socket, Append)) is not None:
+                if append.session != line.session:
+                    raise RemoteProtocolError("an Append for another session")
+                offered = await self._appends.offer(append, keys)
+                keys = offered.keys
+                await pending.put(offered)
+        finally:
+            # What was queued for the writer is stored and answered even when the agent says nothing more.
+            with suppress(asyncio.QueueFull):
+                pending.put_nowait(None)
+
+    async def _answer(self, line: AgentLine, pending: Queue, opening: asyncio.Timeout) -> None:
+        refusals = 0
+        while (one := await pending.get()) is not None:
+            settled = await self._appends.settle(one)
+            if settled.acknowledgements:
+                if opening.when() is not None:
+                    opening.reschedule(None)
+                    await self._connect(line)
+                await say(line.socket, Acknowledged(acknowledgements=settled.acknowledgements))
+            if settled.refusal is not None:
+                refusals += 1
+                await self._refuse_append(line, settled.refusal.seq, settled.refusal.reason, settled.refusal.message)
+                if refusals > MAX_REFUSALS:
+                    raise RemoteProtocolError("the agent offers refused records again and again")
+            if settled.ended:
+                await say(line.socket, SessionClosed(session=line.session))
+                await self._appends.tell(line.session)
+
+    async def _refuse_append(self, line: AgentLine, seq: int, reason: str, sentence: str) -> None:
+        log_refusal(Verb.AGENT, reason, line.session, seq=seq)
+        await say(line.socket, AppendRefused(session=line.session, seq=seq, reason=reason, sentence=sentence))
+
+    async def _connect(self, line: AgentLine) -> None:
+        old = self._switchboard.connect(line)
+        if old is not None and old is not line:
+            error = RefusedError("the agent connected again", reason="replaced")
+            await refuse(old.socket, error, Verb.AGENT, line.session)
+
+
+async def _both(reading: "asyncio.Task[None]", answering: "asyncio.Task[None]") -> None:
+    """Until the agent left and everything is answered, or either failed; raises what failed."""
+    try:
+        done, _ = await asyncio.wait((reading, answering), return_when=asyncio.FIRST_EXCEPTION)
+        for task in done:
+            task.result()
+    finally:
+        for task in (reading, answering):
+            task.cancel()
+        await asyncio.gather(reading, answering, return_exceptions=True)

@@ -1,0 +1,136 @@
+"""The data folder: what is in it, how it is made, and that nobody else can read its secrets.
+
+    relay.db      records, tickets, tokens (hashes)          0600
+    log_key       signs acknowledgements                     0600, written once
+    adopt-request organisation and log key, self-signed      carried to `remote-assist ca adopt`
+    ca.pub lists/ what the organisation's CA signed          written by adopt
+    address       the URL of the relay that serves           written by serve
+
+Rule: a secret that others could have read is refused at start, not repaired (incident T3).
+"""
+
+import os
+import stat
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+
+from relay.schema import create_tables, open_engine
+from relay.trust import CA_FILE, LISTS_FOLDER, check_log_key, read_bounded, read_trust
+from remote_assist.core.keys import MAX_PRIVATE_BYTES, load_private, new_key, private_bytes
+from remote_assist.core.lists import KINDS, adopt_request
+from remote_assist.core.sshsig import PrivateKey
+from remote_assist.errors import ContentError, UsageError, VerificationError
+
+DATABASE = "relay.db"
+LOG_KEY = "log_key"
+ADOPT_REQUEST = "adopt-request"
+ADDRESS = "address"
+MAX_ADDRESS_BYTES = 1024
+
+_NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
+
+
+def initialise(data: Path, organisation: str, *, entropy: Callable[[int], bytes]) -> None:
+    """Make the data folder of a new relay. Raises UsageError when something is there already."""
+    log_key = new_key(entropy(32))
+    request = adopt_request(organisation, log_key)
+    try:
+        data.mkdir(mode=0o700, parents=True)
+    except FileExistsError as error:
+        raise UsageError(f"{data} is there already", advice="Choose a folder that does not exist yet.") from error
+    data.chmod(0o700)
+    write_new(data / LOG_KEY, private_bytes(log_key))
+    write_new(data / ADOPT_REQUEST, request, mode=0o644)
+    write_new(data / DATABASE, b"")
+    engine = open_engine(str(data / DATABASE))
+    create_tables(engine)
+    engine.dispose()
+
+
+def adopt(source: Path, data: Path, *, now: datetime) -> dict[str, int]:
+    """Take over ca.pub and lists from `source` after checking them. Returns the numbers now in force.
+
+    Raises VerificationError (other CA, other log key, lower number), UsageError (nothing to adopt).
+    """
+    require_data(data)
+    floors: dict[str, int] = {}
+    held_ca = ""
+    with suppress(UsageError):
+        held_ca, _, held = read_trust(data, now=now)
+        floors = held.numbers
+    ca_line, raw, lists = read_trust(source, now=now, floors=floors)
+    if held_ca and held_ca != ca_line:
+        raise VerificationError(
+            "these lists are of another CA than the one that adopted this relay",
+            advice="A relay belongs to one CA; make a new data folder for another.",
+        )
+    check_log_key(lists, read_log_key(data))
+    (data / LISTS_FOLDER).mkdir(mode=0o700, exist_ok=True)
+    for kind, one in zip(KINDS, raw, strict=True):
+        replace_file(data / LISTS_FOLDER / f"{kind}.json", one)
+    replace_file(data / CA_FILE, f"{ca_line}\n".encode())
+    return lists.numbers
+
+
+def require_data(data: Path) -> None:
+    """Raise UsageError unless `data` is the folder of a relay, ContentError when others may enter it."""
+    if not (data / DATABASE).is_file() or not (data / LOG_KEY).exists():
+        raise UsageError(f"{data} is no relay's data folder", advice="Make one: remote-assist-relay init --data DIR.")
+    require_private(data, folder=True)
+    require_private(data / DATABASE)
+
+
+def read_log_key(data: Path) -> PrivateKey:
+    """The log key. Raises ContentError when others may read it."""
+    path = data / LOG_KEY
+    require_private(path)
+    return load_private(read_bounded(path, MAX_PRIVATE_BYTES))
+
+
+def require_private(path: Path, *, folder: bool = False) -> None:
+    """Raise ContentError unless `path` is ours and closed to everybody else (0600; a folder 0700)."""
+    try:
+        found = os.lstat(path)
+    except OSError as error:
+        raise ContentError(f"{path} cannot be read: {error.strerror}") from error
+    expected = stat.S_ISDIR if folder else stat.S_ISREG
+    if not expected(found.st_mode):
+        raise ContentError(f"{path} is not a {'folder' if folder else 'regular file'}")
+    if os.name != "posix":
+        return
+    mode = stat.S_IMODE(found.st_mode)
+    if mode & 0o077:
+        raise ContentError(
+            f"{path} is open to others (mode {mode:04o})",
+            advice=f"If nobody has read it: chmod {'700' if folder else '600'} {path}; else make new keys.",
+        )
+    if found.st_uid not in {os.geteuid(), 0}:
+        raise ContentError(f"{path} belongs to another user (id {found.st_uid})")
+
+
+def write_new(path: Path, raw: bytes, *, mode: int = 0o600) -> None:
+    """A file that was not there before, durable on return."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_FOLLOW, mode)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(raw)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def replace_file(path: Path, raw: bytes) -> None:
+    """Make `path` hold `raw`, whole or not at all."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}.new")
+    with suppress(FileNotFoundError):
+        beside.unlink()
+    write_new(beside, raw, mode=0o644)
+    beside.replace(path)
+
+
+def read_address(data: Path) -> str:
+    """The URL that `serve` wrote; empty before the first time."""
+    try:
+        return read_bounded(data / ADDRESS, MAX_ADDRESS_BYTES).decode("ascii", "replace").strip()
+    except FileNotFoundError:
+        return ""

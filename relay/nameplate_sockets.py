@@ -1,0 +1,186 @@
+"""The two ends of a pairing meet here; what they say to each other is passed on unread.
+
+    WS /v1/nameplate (technician)   ── Meeting ──   WS /v1/join/417203 (whoever typed the code)
+
+What may happen to a nameplate is decided in relay/rendezvous.py; this file only moves messages.
+"""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+
+from aiohttp import ClientConnectionResetError, WSCloseCode, WSMsgType, web
+
+from relay.access import Caller, Verb
+from relay.penalties import Penalties
+from relay.rendezvous import Nameplate, Rendezvous
+from relay.sockets import OpenSockets, log_refusal, refuse, say, understand
+from remote_assist.core.messages import Burn, NameplateAssigned, PeerJoined, PeerLeft
+from remote_assist.errors import CodeBurned, RefusedError, RemoteProtocolError
+
+MAX_MESSAGE_BYTES = 64 << 10
+MAX_MESSAGES = 8
+"""Binary messages one end may send in one pairing; the protocol needs two."""
+
+PAIRING_SECONDS = 180
+"""From a join to the verdict: handshake, the wait before the answer, and a minute to decide."""
+
+
+@dataclass(eq=False)
+class Meeting:
+    """A nameplate with its technician and, while there is one, its joiner."""
+
+    plate: Nameplate
+    owner: web.WebSocketResponse
+    deadline: asyncio.Timeout
+    joiner: web.WebSocketResponse | None = None
+    over: str = ""
+
+
+class NameplateSockets:
+    """Serves both verbs of a pairing."""
+
+    def __init__(
+        self, rendezvous: Rendezvous, penalties: Penalties, sockets: OpenSockets, *, clock: Callable[[], datetime]
+    ) -> None:
+        self._rendezvous = rendezvous
+        self._penalties = penalties
+        self._sockets = sockets
+        self._clock = clock
+        self._meetings: dict[str, Meeting] = {}
+
+    async def nameplate(self, request: web.Request, caller: Caller | None) -> web.StreamResponse:
+        """A technician gets a nameplate and waits beside it."""
+        assert caller is not None
+        plate = self._rendezvous.assign(caller.key, self._clock())
+        try:
+            socket = await self._sockets.upgrade(request, max_bytes=MAX_MESSAGE_BYTES)
+        except BaseException:
+            self._rendezvous.burn(plate.number, self._clock())
+            raise
+        meeting = Meeting(plate, socket, asyncio.timeout(self._seconds_left(plate)))
+        self._meetings[plate.number] = meeting
+        try:
+            await self._announce(meeting)
+            async with meeting.deadline:
+                await self._owner_speaks(meeting)
+        except TimeoutError:
+            meeting.over = "expired"
+        except RemoteProtocolError as error:
+            meeting.over = "burned"
+            await refuse(socket, error, Verb.NAMEPLATE, request.remote or "")
+        finally:
+            await self._end(meeting)
+        return socket
+
+    async def join(self, request: web.Request, caller: Caller | None) -> web.StreamResponse:
+        """Somebody typed a nameplate."""
+        source, number = request.remote or "", request.match_info["nameplate"]
+        self._penalties.check(source, self._clock())
+        socket = await self._sockets.upgrade(request, max_bytes=MAX_MESSAGE_BYTES)
+        try:
+            plate = self._rendezvous.join(number, self._clock())
+        except CodeBurned as error:
+            self._penalties.failed(source, self._clock())
+            return await refuse(socket, error, Verb.JOIN, source)
+        meeting = self._meetings[number]
+        meeting.plate, meeting.joiner = plate, socket
+        _reschedule(meeting, PAIRING_SECONDS)
+        await say(socket, PeerJoined())
+        await say(meeting.owner, PeerJoined())
+        try:
+            await self._joiner_speaks(meeting, socket)
+        except RemoteProtocolError as error:
+            self._rendezvous.replied(meeting.plate.number)
+            await refuse(socket, error, Verb.JOIN, source)
+        finally:
+            await self._joiner_left(meeting, socket, source)
+        return socket
+
+    async def _owner_speaks(self, meeting: Meeting) -> None:
+        """Until the technician burns the code or leaves; `meeting.over` says which."""
+        sent = 0
+        while True:
+            message = await meeting.owner.receive()
+            if message.type is WSMsgType.BINARY:
+                sent += 1
+                if sent > MAX_MESSAGES * 4:
+                    raise RemoteProtocolError("more messages than a pairing has")
+                if meeting.joiner is not None:
+                    await _pass_on(meeting.joiner, message.data)
+                continue
+            said = understand(message, Burn)
+            meeting.over = "gone" if said is None else "burned"
+            return
+
+    async def _joiner_speaks(self, meeting: Meeting, socket: web.WebSocketResponse) -> None:
+        for _ in range(MAX_MESSAGES + 1):
+            message = await socket.receive()
+            if message.type is WSMsgType.BINARY:
+                self._rendezvous.replied(meeting.plate.number)
+                await _pass_on(meeting.owner, message.data)
+                continue
+            if understand(message, Burn) is not None:
+                self._rendezvous.replied(meeting.plate.number)
+            return
+        raise RemoteProtocolError("more messages than a pairing has")
+
+    async def _joiner_left(self, meeting: Meeting, socket: web.WebSocketResponse, source: str) -> None:
+        """Free, replace or use up the nameplate, and tell the technician."""
+        if meeting.over or meeting.joiner is not socket:
+            return
+        meeting.joiner = None
+        now = self._clock()
+        before = meeting.plate.number
+        try:
+            plate = self._rendezvous.joiner_left(before, now)
+        except RefusedError:
+            plate = None  # no number to replace it with
+        await say(meeting.owner, PeerLeft(reason="gone"))
+        if plate is None:
+            meeting.over = "gone"
+            with suppress(ConnectionError, RuntimeError):
+                await meeting.owner.close()
+            return
+        self._penalties.failed(source, now)
+        meeting.plate = plate
+        _reschedule(meeting, self._seconds_left(plate))
+        if plate.number != before:
+            log_refusal(Verb.JOIN, "replaced", source)
+            self._meetings[plate.number] = self._meetings.pop(before)
+            await self._announce(meeting)
+
+    async def _end(self, meeting: Meeting) -> None:
+        """The technician's side is over: the number is used up and the joiner told."""
+        meeting.over = meeting.over or "gone"
+        self._meetings.pop(meeting.plate.number, None)
+        self._rendezvous.expire(self._clock())
+        self._rendezvous.burn(meeting.plate.number, self._clock())
+        for socket in (meeting.joiner, meeting.owner):
+            if socket is None or (socket is meeting.owner and meeting.over == "gone"):
+                continue
+            await say(socket, PeerLeft(reason=meeting.over))
+        for socket in (meeting.joiner, meeting.owner):
+            if socket is not None:
+                with suppress(ConnectionError, RuntimeError):
+                    await socket.close(code=WSCloseCode.OK)
+
+    async def _announce(self, meeting: Meeting) -> None:
+        seconds = max(1, round(self._seconds_left(meeting.plate)))
+        await say(meeting.owner, NameplateAssigned(nameplate=meeting.plate.number, seconds=seconds))
+
+    def _seconds_left(self, plate: Nameplate) -> float:
+        return max(0.0, (plate.expires - self._clock()).total_seconds())
+
+
+def _reschedule(meeting: Meeting, seconds: float) -> None:
+    # Over already when the technician left in the same moment; then there is nothing to put off.
+    with suppress(RuntimeError):
+        meeting.deadline.reschedule(asyncio.get_running_loop().time() + seconds)
+
+
+async def _pass_on(sink: web.WebSocketResponse, raw: bytes) -> None:
+    with suppress(ClientConnectionResetError, ConnectionError):
+        await sink.send_bytes(raw)

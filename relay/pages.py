@@ -1,0 +1,193 @@
+"""The HTTP half of the API: each method answers one verb with a body of core/api.py."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeVar
+
+import msgspec
+from aiohttp import web
+
+from relay.access import Caller, owner_filter
+from relay.book import check_new_note, ticket_number
+from relay.login import Logins
+from relay.outbox import Outbox
+from relay.penalties import Penalties
+from relay.sessions import read_page, read_summaries, read_summary
+from relay.store import Store
+from relay.switchboard import Switchboard
+from relay.trust import TrustFolder
+from remote_assist import __version__
+from remote_assist.core.api import About, ChallengeAnswer, ListsAnswer, Login, NewNote, NewTicket, Sessions, Tickets
+from remote_assist.core.codec import decode, encode
+from remote_assist.core.codes import relay_origin
+from remote_assist.errors import RefusedError, RemoteProtocolError, UsageError, VerificationError
+from remote_assist.tickets.system import Note, TicketSystem
+
+T = TypeVar("T")
+
+MAX_ANSWER_BYTES = 16 << 20
+
+Answer = Callable[[web.Request, Caller | None], Awaitable[web.StreamResponse]]
+
+
+class Bodies:
+    """Reads request bodies: bounded in size and time."""
+
+    def __init__(self, *, max_bytes: int, deadline_seconds: float) -> None:
+        self._max_bytes = max_bytes
+        self._deadline_seconds = deadline_seconds
+
+    async def read(self, request: web.Request, kind: type[T]) -> T:
+        """The body as `kind`. Raises UsageError; web.HTTPRequestEntityTooLarge beyond the limit."""
+        try:
+            async with asyncio.timeout(self._deadline_seconds):
+                raw = await request.read()
+        except TimeoutError as error:
+            raise UsageError("the request took too long to arrive") from error
+        try:
+            return decode(raw, kind, max_bytes=self._max_bytes)
+        except RemoteProtocolError as error:
+            raise UsageError(error.message, advice="docs/protocol.md shows the body of every request.") from error
+
+
+class LoginPages:
+    """Who this relay is, and logging in."""
+
+    def __init__(
+        self,
+        logins: Logins,
+        trust: TrustFolder,
+        penalties: Penalties,
+        bodies: Bodies,
+        *,
+        origins: tuple[str, ...],
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._logins = logins
+        self._trust = trust
+        self._penalties = penalties
+        self._bodies = bodies
+        self._origins = origins
+        self._clock = clock
+
+    async def health(self, request: web.Request, caller: Caller | None) -> web.StreamResponse:
+        """GET /healthz: the process answers."""
+        return web.Response(text="ok\n")
+
+    async def about(self, request: web.Request, caller: Caller | None) -> web.StreamResponse:
+        """GET /v1/about: hints for people."""
+        return answer(About(product="remote-assist", version=__version__, origin=self._origin(request)))
+
+    async def challenge(self, request: web.Request, caller: Caller | None) -> web.StreamResponse:
+        """POST /v1/login/challenge: a nonce."""
+        return answer(ChallengeAnswer(nonce=self._logins.challenge(), origin=self._origin(request)))
+
+    async def login(self, request: web.Request, caller: Caller | None) -> web.StreamResponse:
+        """POST /v1/login: a token for a signature. Failures cost the address."""
+        source = request.remote or ""
+        self._penalties.check(source, self._clock())
+        asked = await self._bodies.read(request, Login)
+        try:
+            return answer(await self._logins.login(asked, origin=self._origin(request)))
+        except (VerificationError, RefusedError, UsageError):
+            self._penalties.failed(source, self._clock())
+            raise
+
+    async def lists(self, request: web.Request, caller: Caller | None) -> web.StreamResponse:
+        """GET /v1/lists: what the CA signed."""
+        return answer(ListsAnswer(lists=self._trust.raw))
+
+    def _origin(self, request: web.Request) -> str:
+        """The name of this relay the caller used, if it is one of its names."""
+        try:
+            used = relay_origin(f"{request.scheme}://{request.host}")
+        except UsageError:
+            return self._origins[0]
+        return used if used in self._origins else self._origins[0]
+
+
+class TicketPages:
+    """Tickets, for technicians."""
+
+    def __init__(self, book: TicketSystem, outbox: Outbox, bodies: Bodies) -> None:
+        self._book = book
+        self._outbox = outbox
+        self._bodies = bodies
+
+    async def tickets(self, request: web.Request, caller: Caller | None) -> web.StreamResponse:
+        """GET /v1/tickets."""
+        return answer(Tickets(tickets=await self._book.tickets()))
+
+    async def ticket(self, request: web.Request, caller: Caller | None) -> web.StreamResponse:
+        """GET /v1/tickets/{ticket}, with its notes."""
+        return answer(await self._book.ticket(request.match_info["ticket"]))
+
+    async def new_ticket(self, request: web.Request, caller: Caller | None) -> web.StreamResponse:
+        """POST /v1/tickets."""
+        assert caller is not None
+        new = await self._bodies.read(request, NewTicket)
+        return answer(await self._book.open(new, by=caller.name), status=201)
+
+    async def new_note(self, request: web.Request, caller: Caller | None) -> web.StreamResponse:
+        """POST /v1/tickets/{ticket}/notes. A closing note comes after all that happened."""
+        assert caller is not None
+        new = await self._bodies.read(request, NewNote)
+        check_new_note(new)
+        ticket = request.match_info["ticket"]
+        if new.closing:
+            await self._outbox.flush(ticket_number(ticket))
+        note = Note(
+            key=f"{caller.key} {new.key}",
+            author=caller.name,
+            text=new.text,
+            session=new.session,
+            closing=new.closing,
+        )
+        return answer(await self._book.add(ticket, note), status=201)
+
+
+@dataclass(frozen=True, slots=True)
+class SessionPages:
+    """Sessions and their records: a technician's own, a reviewer's all."""
+
+    store: Store
+    switchboard: Switchboard
+
+    async def sessions(self, request: web.Request, caller: Caller | None) -> web.StreamResponse:
+        """GET /v1/sessions."""
+        assert caller is not None
+        owner, live = owner_filter(caller), self.switchboard.is_live
+        found = await self.store.read(lambda connection: read_summaries(connection, owner, live))
+        return answer(Sessions(sessions=found))
+
+    async def session(self, request: web.Request, caller: Caller | None) -> web.StreamResponse:
+        """GET /v1/sessions/{session}."""
+        assert caller is not None
+        session, owner, live = request.match_info["session"], owner_filter(caller), self.switchboard.is_live
+        return answer(await self.store.read(lambda connection: read_summary(connection, session, owner, live)))
+
+    async def records(self, request: web.Request, caller: Caller | None) -> web.StreamResponse:
+        """GET /v1/sessions/{session}/records?from=SEQ."""
+        assert caller is not None
+        session, owner = request.match_info["session"], owner_filter(caller)
+        start = _start(request)
+        return answer(await self.store.read(lambda connection: read_page(connection, session, owner, start)))
+
+
+def answer(body: msgspec.Struct, *, status: int = 200) -> web.Response:
+    """A JSON answer that no browser keeps or sniffs."""
+    return web.Response(
+        body=encode(body, max_bytes=MAX_ANSWER_BYTES),
+        status=status,
+        content_type="application/json",
+        headers={"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"},
+    )
+
+
+def _start(request: web.Request) -> int:
+    text = request.query.get("from", "0")
+    if not (text.isascii() and text.isdigit() and len(text) <= 9) or set(request.query) - {"from"}:
+        raise UsageError("`from` is the number of a record")
+    return int(text)

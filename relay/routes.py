@@ -1,0 +1,196 @@
+"""The relay's routes: every verb with its method and path; who may call it stands in relay/access.py.
+
+    GET  /healthz                          health         anyone
+    GET  /v1/about                         about          anyone
+    POST /v1/login/challenge               challenge      anyone
+    POST /v1/login                         login          anyone
+    GET  /v1/lists                         lists          operator, reviewer, technician
+    GET  /v1/tickets                       tickets        technician
+    POST /v1/tickets                       new-ticket     technician
+    GET  /v1/tickets/{ticket}              ticket         technician
+    POST /v1/tickets/{ticket}/notes        new-note       technician
+    GET  /v1/sessions                      sessions       reviewer, technician
+    GET  /v1/sessions/{session}            session        reviewer, technician
+    GET  /v1/sessions/{session}/records    records        reviewer, technician
+    WS   /v1/nameplate                     nameplate      technician
+    WS   /v1/sessions/{session}/stream     stream         technician
+    WS   /v1/join/{nameplate}              join           anyone
+    WS   /v1/agent                         agent          anyone
+    WS   /v1/streams/{ticket}              agent-stream   anyone
+
+Rule 1: a path is served exactly as written here. One that would need normalising (doubled or trailing slash, dots,
+per cent, semicolon, another case) is answered 404, never redirected (incident T1).
+Rule 2: whoever may not call a verb is told so before its code runs, and before a WebSocket is opened.
+"""
+
+import re
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from dataclasses import dataclass
+
+import structlog
+from aiohttp import web
+
+from relay.access import Caller, NotLoggedIn, Verb, check_may
+from relay.pages import Answer, answer
+from relay.sockets import log_refusal
+from remote_assist.core.api import ApiError
+from remote_assist.core.codes import relay_origin
+from remote_assist.errors import (
+    AssistError,
+    AuditUnavailable,
+    RefusedError,
+    RemoteProtocolError,
+    UsageError,
+    VerificationError,
+)
+
+WEBSOCKET = "WS"
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One verb's place. `method` is GET, POST or WS."""
+
+    verb: Verb
+    method: str
+    path: str
+
+
+ROUTES: tuple[Route, ...] = (
+    Route(Verb.HEALTH, "GET", "/healthz"),
+    Route(Verb.ABOUT, "GET", "/v1/about"),
+    Route(Verb.CHALLENGE, "POST", "/v1/login/challenge"),
+    Route(Verb.LOGIN, "POST", "/v1/login"),
+    Route(Verb.LISTS, "GET", "/v1/lists"),
+    Route(Verb.TICKETS, "GET", "/v1/tickets"),
+    Route(Verb.NEW_TICKET, "POST", "/v1/tickets"),
+    Route(Verb.TICKET, "GET", "/v1/tickets/{ticket}"),
+    Route(Verb.NEW_NOTE, "POST", "/v1/tickets/{ticket}/notes"),
+    Route(Verb.SESSIONS, "GET", "/v1/sessions"),
+    Route(Verb.SESSION, "GET", "/v1/sessions/{session}"),
+    Route(Verb.RECORDS, "GET", "/v1/sessions/{session}/records"),
+    Route(Verb.NAMEPLATE, WEBSOCKET, "/v1/nameplate"),
+    Route(Verb.STREAM, WEBSOCKET, "/v1/sessions/{session}/stream"),
+    Route(Verb.JOIN, WEBSOCKET, "/v1/join/{nameplate}"),
+    Route(Verb.AGENT, WEBSOCKET, "/v1/agent"),
+    Route(Verb.AGENT_STREAM, WEBSOCKET, "/v1/streams/{ticket}"),
+)
+
+_PLAIN_PATH = re.compile(r"(/[a-z0-9-]+)+")
+
+_STATUS = {
+    "absent": 404,
+    "closed": 409,
+    "full": 409,
+    "busy": 429,
+    "slow-down": 429,
+}
+"""Reason of a RefusedError → HTTP status; 403 for all others."""
+
+_HTTP_REASONS = {404: "absent", 405: "absent", 413: "too-large"}
+
+
+def build_application(
+    answers: Mapping[Verb, Answer],
+    *,
+    caller_of: Callable[[web.Request], Caller | None],
+    origins: Collection[str],
+    max_body_bytes: int,
+    arrived: Callable[[web.Request], None],
+) -> web.Application:
+    """The application with all routes. `answers` must have every verb; `arrived` hears of every request."""
+
+    @web.middleware
+    async def guard(
+        request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    ) -> web.StreamResponse:
+        arrived(request)
+        try:
+            if not _PLAIN_PATH.fullmatch(request.raw_path.partition("?")[0]):
+                raise RefusedError("there is nothing at this address", reason="absent")
+            return await handler(request)
+        except web.HTTPException as error:
+            return _refusal(request, error.status, _of_http(error))
+        except AssistError as error:
+            return _refusal(request, status_of(error), _of_ours(error))
+        except (ConnectionError, TimeoutError):
+            raise
+        except Exception as error:
+            structlog.get_logger("server").error("failed", cause=type(error).__name__, where=_where(error))
+            told = ApiError(reason="failed", sentence="the relay failed", advice="Ask its operator; the log says why.")
+            return answer(told, status=500)
+
+    application = web.Application(middlewares=[guard], client_max_size=max_body_bytes)
+    for route in ROUTES:
+        method = "GET" if route.method == WEBSOCKET else route.method
+        serve = _serve(route, answers[route.verb], caller_of, origins)
+        application.router.add_route(method, route.path, serve, name=route.verb.value)
+    return application
+
+
+def status_of(error: AssistError) -> int:
+    """The HTTP status of one of our errors."""
+    if isinstance(error, NotLoggedIn):
+        return 401
+    if isinstance(error, AuditUnavailable):
+        return 503
+    if isinstance(error, RefusedError):
+        return _STATUS.get(error.reason, 403)
+    if isinstance(error, UsageError | RemoteProtocolError):
+        return 400
+    return 403 if isinstance(error, VerificationError) else 500
+
+
+def _serve(
+    route: Route, answer_it: Answer, caller_of: Callable[[web.Request], Caller | None], origins: Collection[str]
+) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    async def serve(request: web.Request) -> web.StreamResponse:
+        request["verb"] = route.verb
+        if route.method == WEBSOCKET:
+            _check_upgrade(request, origins)
+        caller = caller_of(request)
+        check_may(route.verb, caller)
+        return await answer_it(request, caller)
+
+    return serve
+
+
+def _check_upgrade(request: web.Request, origins: Collection[str]) -> None:
+    """No page of another site may open a socket here (incident T11); the relay uses no cookies anyway."""
+    if request.headers.get("Upgrade", "").lower() != "websocket":
+        raise UsageError("a WebSocket is served here", advice="docs/protocol.md shows what is spoken on it.")
+    origin = request.headers.get("Origin")
+    if origin is not None and not _is_own(origin, origins):
+        raise RefusedError("pages of other sites may not call this relay", reason="foreign-origin")
+
+
+def _is_own(origin: str, origins: Collection[str]) -> bool:
+    try:
+        return relay_origin(origin) in origins
+    except UsageError:
+        return False
+
+
+def _refusal(request: web.Request, status: int, told: ApiError) -> web.Response:
+    log_refusal(request.get("verb"), told.reason, request.remote or "", status=status)
+    return answer(told, status=status)
+
+
+def _of_ours(error: AssistError) -> ApiError:
+    reasons = {VerificationError: "unverified", UsageError: "usage", RemoteProtocolError: "malformed"}
+    reason = getattr(error, "reason", None) or reasons.get(type(error), "refused")
+    return ApiError(reason=reason, sentence=error.message, advice=error.advice)
+
+
+def _of_http(error: web.HTTPException) -> ApiError:
+    sentences = {404: "there is nothing at this address", 413: "the request is too large"}
+    sentence = sentences.get(error.status, "the request cannot be answered")
+    return ApiError(reason=_HTTP_REASONS.get(error.status, "usage"), sentence=sentence)
+
+
+def _where(error: BaseException) -> str:
+    """File and line of a fault, without values."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return "" if trace is None else f"{trace.tb_frame.f_code.co_filename.rpartition('/')[2]}:{trace.tb_lineno}"

@@ -1,0 +1,233 @@
+"""One relay, put together: its parts, its port, its background work, its clean end.
+
+start: permissions ─▶ trust ─▶ port ─▶ store ─▶ routes ─▶ `address`        stop: close sockets, finish writing
+"""
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime
+from typing import Self
+
+import structlog
+from aiohttp import web
+
+from relay.access import Caller, Tokens, Verb
+from relay.appends import Appends
+from relay.book import TicketBook
+from relay.control_socket import ControlSocket
+from relay.data_folder import ADDRESS, DATABASE, read_log_key, replace_file, require_data
+from relay.front_door import BACKLOG, FrontDoor, bind, load_tls, origins_of, own_address
+from relay.ledger import Ledger
+from relay.login import Logins
+from relay.nameplate_sockets import NameplateSockets
+from relay.nonces import LoginNonces
+from relay.outbox import Outbox
+from relay.pages import Answer, Bodies, LoginPages, SessionPages, TicketPages
+from relay.penalties import Penalties
+from relay.rendezvous import Rendezvous
+from relay.routes import build_application
+from relay.sockets import OpenSockets
+from relay.store import Store
+from relay.stream_sockets import StreamSockets
+from relay.switchboard import Switchboard
+from relay.trust import TrustFolder
+from remote_assist.core.sshsig import PrivateKey
+from remote_assist.settings import RelaySettings
+
+WATCH_SECONDS = 1.0
+"""How often the lists in the data folder are looked at."""
+
+KEEPALIVE_SECONDS = 30.0
+SHUTDOWN_SECONDS = 5.0
+
+
+class Relay:
+    """A relay that serves while its `async with` is open. `address` is its URL."""
+
+    def __init__(
+        self,
+        settings: RelaySettings,
+        *,
+        clock: Callable[[], datetime],
+        entropy: Callable[[int], bytes],
+        origins: tuple[str, ...] = (),
+    ) -> None:
+        self.address = ""
+        self._settings = settings
+        self._clock = clock
+        self._entropy = entropy
+        self._asked_origins = origins
+        self._sockets = OpenSockets()
+        self._switchboard = Switchboard(entropy=entropy)
+        self._store: Store | None = None
+        self._runner: web.AppRunner | None = None
+        self._listening: asyncio.Server | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    async def start(self) -> None:
+        """Check everything, then listen. Raises UsageError, ContentError, VerificationError, UnreachableError."""
+        try:
+            await self._start()
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def stop(self) -> None:
+        """Take nothing new, tell everybody, finish what is queued, close the store."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._listening is not None:
+            self._listening.close()
+        await self._sockets.close_all()
+        if self._runner is not None:
+            await self._runner.cleanup()
+        if self._store is not None:
+            await self._store.close()
+
+    async def _start(self) -> None:
+        settings = self._settings
+        require_data(settings.data)
+        tls = load_tls(settings.tls_cert, settings.tls_key)
+        log_key = read_log_key(settings.data)
+        trust = TrustFolder(settings.data, log_key, clock=self._clock)
+        listening = bind(settings.host, settings.port, tls=tls is not None)
+        try:
+            port = listening.getsockname()[1]
+            origins = origins_of(settings.host, port, tls=tls is not None, asked=self._asked_origins)
+            self._store = Store(settings.data / DATABASE, min_free_bytes=settings.min_free_bytes)
+            application, door = await self._assemble(self._store, log_key, trust, origins)
+            self._runner = web.AppRunner(
+                application,
+                access_log=None,
+                handle_signals=False,
+                keepalive_timeout=KEEPALIVE_SECONDS,
+                shutdown_timeout=SHUTDOWN_SECONDS,
+            )
+            await self._runner.setup()
+            assert self._runner.server is not None
+            door.serve(self._runner.server)
+            self._listening = await asyncio.get_running_loop().create_server(
+                door, sock=listening, ssl=tls, backlog=BACKLOG
+            )
+        except BaseException:
+            listening.close()
+            raise
+        self.address = own_address(port, tls=tls is not None, origins=origins)
+        replace_file(settings.data / ADDRESS, f"{self.address}\n".encode())
+        structlog.get_logger("server").info("serving", address=self.address)
+
+    async def _assemble(
+        self, store: Store, log_key: PrivateKey, trust: TrustFolder, origins: tuple[str, ...]
+    ) -> tuple[web.Application, FrontDoor]:
+        settings, clock, entropy = self._settings, self._clock, self._entropy
+        tokens = Tokens(store, clock=clock, entropy=entropy)
+        await tokens.load()
+        outbox = Outbox(store, clock=clock, interval_seconds=settings.outbox_interval_seconds)
+        ledger = Ledger(log_key, clock=clock)
+        store.on_undo(ledger.forget)
+        door = FrontDoor(deadline_seconds=settings.handshake_deadline_seconds)
+
+        def caller_of(request: web.Request) -> Caller | None:
+            return tokens.caller(request.headers.get("Authorization", ""), revoked=trust.lists.revocations.serials)
+
+        application = build_application(
+            self._answers(
+                store,
+                tokens,
+                outbox,
+                Appends(store, ledger, outbox, trust, origins=origins, clock=clock),
+                trust,
+                origins,
+            ),
+            caller_of=caller_of,
+            origins=origins,
+            max_body_bytes=settings.body_max_bytes,
+            arrived=door.arrived,
+        )
+        self._tasks = [asyncio.create_task(outbox.work()), asyncio.create_task(self._watch(trust))]
+        return application, door
+
+    def _answers(
+        self,
+        store: Store,
+        tokens: Tokens,
+        outbox: Outbox,
+        appends: Appends,
+        trust: TrustFolder,
+        origins: tuple[str, ...],
+    ) -> dict[Verb, Answer]:
+        settings, clock, entropy = self._settings, self._clock, self._entropy
+        penalties = Penalties()
+        bodies = Bodies(max_bytes=settings.body_max_bytes, deadline_seconds=settings.handshake_deadline_seconds)
+        logins = Logins(
+            tokens,
+            LoginNonces(lifetime_seconds=settings.login_nonce_seconds, entropy=entropy),
+            trust,
+            clock=clock,
+            lifetime_seconds=settings.token_lifetime_seconds,
+        )
+        login = LoginPages(logins, trust, penalties, bodies, origins=origins, clock=clock)
+        book = TicketBook(store, clock=clock, live=self._switchboard.is_live)
+        tickets = TicketPages(book, outbox, bodies)
+        sessions = SessionPages(store, self._switchboard)
+        rendezvous = Rendezvous(
+            lifetime_seconds=settings.nameplate_lifetime_seconds,
+            early_leaves=settings.nameplate_early_leaves,
+            entropy=entropy,
+        )
+        nameplates = NameplateSockets(rendezvous, penalties, self._sockets, clock=clock)
+        streams = StreamSockets(
+            store,
+            self._switchboard,
+            penalties,
+            self._sockets,
+            clock=clock,
+            max_bytes=settings.pipe_buffer_bytes,
+            ticket_seconds=settings.stream_ticket_seconds,
+        )
+        control = ControlSocket(
+            store,
+            appends,
+            self._switchboard,
+            penalties,
+            self._sockets,
+            origins=origins,
+            clock=clock,
+            entropy=entropy,
+            max_bytes=settings.message_max_bytes,
+            handshake_seconds=settings.handshake_deadline_seconds,
+        )
+        return {
+            Verb.HEALTH: login.health,
+            Verb.ABOUT: login.about,
+            Verb.CHALLENGE: login.challenge,
+            Verb.LOGIN: login.login,
+            Verb.LISTS: login.lists,
+            Verb.TICKETS: tickets.tickets,
+            Verb.TICKET: tickets.ticket,
+            Verb.NEW_TICKET: tickets.new_ticket,
+            Verb.NEW_NOTE: tickets.new_note,
+            Verb.SESSIONS: sessions.sessions,
+            Verb.SESSION: sessions.session,
+            Verb.RECORDS: sessions.records,
+            Verb.NAMEPLATE: nameplates.nameplate,
+            Verb.STREAM: streams.technician,
+            Verb.JOIN: nameplates.join,
+            Verb.AGENT: control.agent,
+            Verb.AGENT_STREAM: streams.agent,
+        }
+
+    async def _watch(self, trust: TrustFolder) -> None:
+        """Take newer lists; what they revoke ends at once."""
+        while True:
+            await asyncio.sleep(WATCH_SECONDS)
+            if trust.refresh():
+                self._switchboard.drop_revoked(trust.lists.revocations.serials)

@@ -1,0 +1,144 @@
+"""What the relay knows of sessions, read from the log: summaries, pages of records, the keys that may speak.
+
+live: the agent is connected     away: it is not, and the session did not end     ended: the end record is in
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Row, distinct, exists, func, select, update
+
+from relay.admission import SessionKeys
+from relay.schema import records, sessions, wraps
+from remote_assist.core.api import LoggedRecord, Records, SessionSummary
+from remote_assist.core.messages import Acknowledgement, Wrap
+from remote_assist.errors import RefusedError
+
+PAGE_RECORDS = 500
+PAGE_BYTES = 4 << 20
+"""Bytes of records in one page; a page holds at least one record."""
+
+MAX_LISTED = 500
+
+
+def read_summaries(
+    connection: Connection, owner: str | None, live: Callable[[str], bool]
+) -> tuple[SessionSummary, ...]:
+    """Sessions, newest first: those of the technician with key `owner`, or all with None."""
+    query = select(sessions).order_by(sessions.c.opened.desc()).limit(MAX_LISTED)
+    if owner is not None:
+        query = query.where(sessions.c.technician_key == owner)
+    rows = connection.execute(query).all()
+    names = [row.id for row in rows]
+    count = select(records.c.session, func.count()).where(records.c.session.in_(names)).group_by(records.c.session)
+    counts: dict[str, int] = {row[0]: row[1] for row in connection.execute(count)}
+    open_intents = _incomplete(connection, names)
+    return tuple(_summary(row, counts.get(row.id, 0), open_intents.get(row.id, 0), live) for row in rows)
+
+
+def read_summary(
+    connection: Connection, session: str, owner: str | None, live: Callable[[str], bool]
+) -> SessionSummary:
+    """One session. RefusedError `absent` when there is none, or it is not the owner's."""
+    row = require_session(connection, session, owner)
+    count = connection.execute(select(func.count()).where(records.c.session == session)).scalar_one()
+    return _summary(row, count, _incomplete(connection, [session]).get(session, 0), live)
+
+
+def read_page(connection: Connection, session: str, owner: str | None, start: int) -> Records:
+    """Records from `start` on, at most a page, with their acknowledgements; wraps come with the first page."""
+    require_session(connection, session, owner)
+    rows = connection.execute(
+        select(records)
+        .where(records.c.session == session, records.c.seq >= start)
+        .order_by(records.c.seq)
+        .limit(PAGE_RECORDS + 1)
+        .execution_options(yield_per=50)
+    )
+    page: list[LoggedRecord] = []
+    size, more = 0, False
+    for row in rows:
+        size += len(row.record)
+        more = bool(page) and (len(page) == PAGE_RECORDS or size > PAGE_BYTES)
+        if more:
+            break
+        page.append(_logged(row))
+    rows.close()
+    keys = _wraps(connection, session) if start == 0 else ()
+    return Records(session=session, records=tuple(page), wraps=keys, more=more)
+
+
+def read_keys(connection: Connection, session: str) -> tuple[SessionKeys | None, int]:
+    """Who may speak for a session (None: it was never opened here) and how many records are stored."""
+    row = connection.execute(
+        select(sessions.c.host_key, sessions.c.journal_key).where(sessions.c.id == session)
+    ).first()
+    if row is None:
+        return None, 0
+    last = connection.execute(select(func.max(records.c.seq)).where(records.c.session == session)).scalar()
+    return SessionKeys(row.host_key, row.journal_key), 0 if last is None else int(last) + 1
+
+
+def next_stream(connection: Connection, session: str) -> int:
+    """Take the session's next stream number (writer only): it rises for ever, restarts included."""
+    query = update(sessions).where(sessions.c.id == session).values(streams=sessions.c.streams + 1)
+    return int(connection.execute(query.returning(sessions.c.streams)).scalar_one())
+
+
+def require_session(connection: Connection, session: str, owner: str | None) -> Row[Any]:
+    """The session's row. RefusedError `absent` also for another technician's: its existence is not told."""
+    row = connection.execute(select(sessions).where(sessions.c.id == session)).first()
+    if row is None or (owner is not None and row.technician_key != owner):
+        raise RefusedError("there is no such session", reason="absent", advice="`remote-assist sessions` lists them.")
+    return row
+
+
+def _summary(row: Row[Any], count: int, incomplete: int, live: Callable[[str], bool]) -> SessionSummary:
+    state = "ended" if row.ended else "live" if live(row.id) else "away"
+    return SessionSummary(
+        id=row.id,
+        ticket=str(row.ticket),
+        subject=row.subject,
+        technician=row.technician,
+        technician_key=row.technician_key,
+        host_key=row.host_key,
+        opened=row.opened,
+        state=state,
+        records=count,
+        end_reason=row.end_reason,
+        incomplete=incomplete,
+    )
+
+
+def _incomplete(connection: Connection, names: Sequence[str]) -> dict[str, int]:
+    """Intents without an outcome or an abort, by session; an action that still runs counts too."""
+    concluded = records.alias()
+    answered = exists().where(
+        concluded.c.session == records.c.session,
+        concluded.c.action == records.c.action,
+        concluded.c.seq > records.c.seq,
+        concluded.c.code.not_like("%I"),
+    )
+    query = (
+        select(records.c.session, func.count(distinct(records.c.action)))
+        .where(records.c.session.in_(names), records.c.code.like("%I"), ~answered)
+        .group_by(records.c.session)
+    )
+    return {row[0]: row[1] for row in connection.execute(query)}
+
+
+def _logged(row: Row[Any]) -> LoggedRecord:
+    acknowledgement = Acknowledgement(
+        session=row.session,
+        seq=row.seq,
+        hash=row.hash,
+        time=row.time,
+        index=row._mapping["index"],
+        signature=row.signature,
+    )
+    return LoggedRecord(record=row.record, head=row.head, acknowledgement=acknowledgement)
+
+
+def _wraps(connection: Connection, session: str) -> tuple[Wrap, ...]:
+    rows = connection.execute(select(wraps).where(wraps.c.session == session))
+    return tuple(Wrap(key_id=row.key_id, reviewer=row.reviewer, sealed=row.sealed) for row in rows)

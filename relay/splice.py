@@ -1,0 +1,66 @@
+"""Two WebSockets become one road for binary messages, which are passed on unread, byte for byte.
+
+Rule: one message is in flight a direction; the next is read only when the last was taken by the socket, so a reader
+that stops slows its sender down and the relay holds no more than the socket buffers (PROTOCOL 2, fault F13).
+"""
+
+import asyncio
+from dataclasses import dataclass
+
+from aiohttp import ClientConnectionResetError, WSCloseCode, WSMsgType, web
+
+NOT_BINARY = "only binary messages pass between the ends"
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a direction ended: the close code to hand on and the reason given with it."""
+
+    code: int
+    reason: str
+
+
+async def pump(source: web.WebSocketResponse, sink: web.WebSocketResponse) -> Ended:
+    """Pass on binary messages until `source` closes. Returns how it closed."""
+    receive, send = source.receive, sink.send_bytes
+    while True:
+        message = await receive()
+        if message.type is WSMsgType.BINARY:
+            try:
+                await send(message.data)
+            except (ClientConnectionResetError, ConnectionError):
+                return Ended(WSCloseCode.GOING_AWAY, "the other end is gone")
+        elif message.type is WSMsgType.TEXT:
+            return Ended(WSCloseCode.UNSUPPORTED_DATA, NOT_BINARY)
+        else:
+            return _how(source)
+
+
+async def splice(one: web.WebSocketResponse, other: web.WebSocketResponse) -> Ended:
+    """Join two sockets until either closes; then close both with the same code. Returns what ended it."""
+    forth = asyncio.create_task(pump(one, other))
+    back = asyncio.create_task(pump(other, one))
+    try:
+        done, _ = await asyncio.wait((forth, back), return_when=asyncio.FIRST_COMPLETED)
+        ended = (forth if forth in done else back).result()
+    finally:
+        for task in (forth, back):
+            task.cancel()
+        await asyncio.gather(forth, back, return_exceptions=True)
+    await asyncio.gather(*(close(socket, ended) for socket in (one, other)))
+    return ended
+
+
+async def close(socket: web.WebSocketResponse, ended: Ended) -> None:
+    """Close a socket, whatever state it is in."""
+    try:
+        await socket.close(code=ended.code, message=ended.reason.encode()[:120])
+    except (ConnectionError, RuntimeError):
+        return
+
+
+def _how(source: web.WebSocketResponse) -> Ended:
+    code = source.close_code
+    if code is None or code in (1005, 1006, 1015) or not 1000 <= code < 5000:
+        return Ended(WSCloseCode.GOING_AWAY, "the other end is gone")
+    return Ended(code, "")

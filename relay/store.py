@@ -1,0 +1,184 @@
+"""The database: one thread writes, a few read.
+
+    event loop ── write(job) ──▶ queue ──▶ writer thread: BEGIN · job · job · … · COMMIT (one fsync) ──▶ answers
+
+Rule 1: an answer is given only after the commit that holds it.
+Rule 2: after a failed commit nothing of its jobs counts; the connection is thrown away and opened anew.
+"""
+
+import asyncio
+import contextlib
+import os
+import queue
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic, TypeVar
+
+import structlog
+from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
+
+from relay.schema import check_version, open_engine
+from remote_assist.errors import AuditUnavailable
+
+T = TypeVar("T")
+
+MAX_WAITING = 4096
+"""Jobs waiting for the writer; beyond, a job is refused as `store-full`."""
+
+MAX_BATCH = 512
+"""Jobs in one transaction."""
+
+READERS = 3
+
+
+@dataclass(slots=True)
+class Job(Generic[T]):
+    """Something to do in the writer's transaction, and who waits for it."""
+
+    work: Callable[[Connection], T]
+    answer: "asyncio.Future[T]"
+    result: T | None = None
+    error: BaseException | None = None
+
+
+class Store:
+    """Reads and writes of one data folder. Open it inside a running event loop."""
+
+    def __init__(self, path: Path, *, min_free_bytes: int) -> None:
+        self._engine = open_engine(str(path))
+        check_version(self._engine)
+        self._folder = path.parent
+        self._min_free_bytes = min_free_bytes
+        self._loop = asyncio.get_running_loop()
+        self._jobs: queue.SimpleQueue[Job[object] | None] = queue.SimpleQueue()
+        self._undone: list[Callable[[], None]] = []
+        self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="relay-read")
+        self._closed = False
+        self._thread = threading.Thread(target=self._write_forever, name="relay-write", daemon=True)
+        self._thread.start()
+
+    def on_undo(self, forget: Callable[[], None]) -> None:
+        """Have `forget` called in the writer thread whenever written things were undone."""
+        self._undone.append(forget)
+
+    async def write(self, work: Callable[[Connection], T]) -> T:
+        """Run `work` in the writer's next transaction and wait for its commit; see `submit`."""
+        return await self.submit(work)
+
+    def submit(self, work: Callable[[Connection], T]) -> "asyncio.Future[T]":
+        """Queue `work` for the writer's next transaction, after all that was submitted before.
+
+        The future gives its result after the commit. An error of `work` undoes only its own changes and is raised
+        by the future; AuditUnavailable (`store-full`) when the disk is full or the commit failed: then nothing counts.
+        """
+        if self._closed or self._jobs.qsize() >= MAX_WAITING:
+            raise _store_full("the relay has more to write than it can")
+        job: Job[T] = Job(work, self._loop.create_future())
+        self._jobs.put(job)  # type: ignore[arg-type]  # the queue holds jobs of any answer
+        return job.answer
+
+    async def read(self, query: Callable[[Connection], T]) -> T:
+        """Run `query` in a reader thread; it sees every commit made before."""
+        return await self._loop.run_in_executor(self._readers, self._query, query)
+
+    async def close(self) -> None:
+        """Finish what is queued, then let go of the file."""
+        if self._closed:
+            return
+        self._closed = True
+        self._jobs.put(None)
+        await asyncio.to_thread(self._thread.join)
+        await asyncio.to_thread(self._readers.shutdown)
+        self._engine.dispose()
+
+    def _query(self, query: Callable[[Connection], T]) -> T:
+        with self._engine.connect() as connection:
+            return query(connection)
+
+    # --- the writer thread ------------------------------------------------------------------------
+
+    def _write_forever(self) -> None:
+        connection: Connection | None = None
+        more = True
+        while more:
+            batch, more = self._next_batch()
+            if not batch:
+                break
+            connection = self._commit(connection, batch)
+            # Uvloop may be gone when a program is torn down in mid-write; nobody waits any more then.
+            with contextlib.suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(_settle, batch)
+        if connection is not None:
+            connection.close()
+
+    def _next_batch(self) -> tuple[list[Job[object]], bool]:
+        batch: list[Job[object]] = []
+        job = self._jobs.get()
+        while job is not None:
+            batch.append(job)
+            if len(batch) >= MAX_BATCH:
+                return batch, True
+            try:
+                job = self._jobs.get_nowait()
+            except queue.Empty:
+                return batch, True
+        return batch, False
+
+    def _commit(self, connection: Connection | None, batch: list[Job[object]]) -> Connection | None:
+        """One transaction for all jobs. Returns the connection to go on with: None to open a new one."""
+        try:
+            self._check_space()
+            connection = connection or self._engine.connect()
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            for job in batch:
+                self._perform(connection, job)
+            connection.commit()
+        except (SQLAlchemyError, OSError, AuditUnavailable) as error:
+            self._undo()
+            structlog.get_logger("store").error("commit-failed", jobs=len(batch), cause=type(error).__name__)
+            for job in batch:
+                job.error = error if isinstance(error, AuditUnavailable) else _store_full("the relay could not write")
+            if connection is not None:
+                connection.invalidate()
+                connection.close()
+            return None
+        return connection
+
+    def _perform(self, connection: Connection, job: Job[object]) -> None:
+        connection.exec_driver_sql("SAVEPOINT job")
+        try:
+            job.result = job.work(connection)
+        except SQLAlchemyError:
+            raise  # the file is in doubt, not the job
+        except Exception as error:
+            job.error = error
+            connection.exec_driver_sql("ROLLBACK TO job")
+            self._undo()
+        connection.exec_driver_sql("RELEASE job")
+
+    def _undo(self) -> None:
+        for forget in self._undone:
+            forget()
+
+    def _check_space(self) -> None:
+        room = os.statvfs(self._folder)
+        if room.f_bavail * room.f_frsize < self._min_free_bytes:
+            raise _store_full("the relay's disk is full")
+
+
+def _settle(batch: list[Job[object]]) -> None:
+    for job in batch:
+        if job.answer.done():
+            continue
+        if job.error is not None:
+            job.answer.set_exception(job.error)
+        else:
+            job.answer.set_result(job.result)
+
+
+def _store_full(sentence: str) -> AuditUnavailable:
+    return AuditUnavailable(sentence, reason="store-full", advice="Ask the relay's operator to free disk space.")

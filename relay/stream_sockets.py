@@ -1,0 +1,156 @@
+"""Streams: a technician dials, the agent is told and dials back, the relay splices (PROTOCOL 2).
+
+    WS /v1/sessions/{id}/stream (technician)  ──┐ StreamOffered(ticket) on the agent's control connection
+    WS /v1/streams/{ticket}     (agent)       ──┴─ StreamOpened to both, then binary messages only
+
+A redial names the stream it goes on with: `?stream=N&epoch=E`; without, the relay gives the next number and epoch 1.
+"""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import datetime
+
+import structlog
+from aiohttp import web
+
+from relay.access import Caller, Verb, owner_filter
+from relay.penalties import Penalties
+from relay.sessions import next_stream, require_session
+from relay.sockets import OpenSockets, refuse, say
+from relay.splice import Ended, close, splice
+from relay.store import Store
+from relay.switchboard import Offer, Switchboard
+from remote_assist.core.messages import StreamOffered, StreamOpened
+from remote_assist.errors import AssistError, RefusedError, UsageError
+
+FIRST_EPOCH = 1
+MAX_NUMBER = (1 << 32) - 1
+
+LOGIN_OVER = Ended(4001, "the login is over")
+SUPERSEDED = Ended(4002, "the stream was dialled again, or its technician may not go on")
+
+
+class StreamSockets:
+    """Serves both ends of streams."""
+
+    def __init__(
+        self,
+        store: Store,
+        switchboard: Switchboard,
+        penalties: Penalties,
+        sockets: OpenSockets,
+        *,
+        clock: Callable[[], datetime],
+        max_bytes: int,
+        ticket_seconds: float,
+    ) -> None:
+        self._store = store
+        self._switchboard = switchboard
+        self._penalties = penalties
+        self._sockets = sockets
+        self._clock = clock
+        self._max_bytes = max_bytes
+        self._ticket_seconds = ticket_seconds
+
+    async def technician(self, request: web.Request, caller: Caller | None) -> web.StreamResponse:
+        """A technician's end: from the offer to the last byte."""
+        assert caller is not None
+        session = request.match_info["session"]
+        resumed = _resumed(request)
+        row = await self._store.read(lambda connection: require_session(connection, session, owner_filter(caller)))
+        socket = await self._upgrade(request)
+        try:
+            if row.ended:
+                raise RefusedError("the session ended", reason="ended", advice="Invite the customer again.")
+            offer = await self._offer(session, resumed, caller)
+        except AssistError as error:
+            return await refuse(socket, error, Verb.STREAM, session)
+        try:
+            await self._put_through(socket, offer, caller)
+        except RefusedError as error:
+            await refuse(socket, error, Verb.STREAM, session)
+        finally:
+            self._switchboard.withdraw(offer)
+        return socket
+
+    async def agent(self, request: web.Request, caller: Caller | None) -> web.StreamResponse:
+        """An agent's end: the ticket says which stream; the technician's side does the splicing."""
+        source = request.remote or ""
+        self._penalties.check(source, self._clock())
+        offer = self._switchboard.take(request.match_info["ticket"])
+        if offer is None:
+            self._penalties.failed(source, self._clock())
+            raise RefusedError("this ticket was used, is too old or never was", reason="absent")
+        socket = await self._upgrade(request)
+        if offer.taken.done():
+            return await refuse(socket, _away(), Verb.AGENT_STREAM, offer.session)
+        offer.taken.set_result(socket)
+        await offer.over.wait()
+        return socket
+
+    async def _offer(self, session: str, resumed: tuple[int, int] | None, caller: Caller) -> Offer:
+        if not self._switchboard.is_live(session):
+            raise _away()
+        if resumed is None:
+            stream = await self._store.write(lambda connection: next_stream(connection, session))
+            resumed = (stream, FIRST_EPOCH)
+        return self._switchboard.offer(session, stream=resumed[0], epoch=resumed[1], serial=caller.serial)
+
+    async def _put_through(self, socket: web.WebSocketResponse, offer: Offer, caller: Caller) -> None:
+        line = self._switchboard.line(offer.session)
+        if line is None:
+            raise _away()
+        try:
+            await line.send(
+                StreamOffered(session=offer.session, stream=offer.stream, epoch=offer.epoch, ticket=offer.ticket)
+            )
+            async with asyncio.timeout(self._ticket_seconds):
+                other = await offer.taken
+        except (TimeoutError, ConnectionError):
+            raise _away() from None
+        self._switchboard.supersede(offer)
+        opened = StreamOpened(session=offer.session, stream=offer.stream, epoch=offer.epoch)
+        for end in (other, socket):
+            await say(end, opened)
+        await self._carry(socket, other, caller)
+
+    async def _carry(self, socket: web.WebSocketResponse, other: web.WebSocketResponse, caller: Caller) -> None:
+        """Splice until an end closes, the login is over, or the stream is taken away."""
+        seconds = max(0.0, (caller.expires - self._clock()).total_seconds())
+        ended = SUPERSEDED
+        try:
+            async with asyncio.timeout(seconds):
+                ended = await splice(socket, other)
+        except TimeoutError:
+            ended = LOGIN_OVER
+        finally:
+            with suppress(asyncio.CancelledError):
+                await asyncio.gather(close(socket, ended), close(other, ended))
+        structlog.get_logger("streams").info("stream-ended", code=int(ended.code))
+
+    async def _upgrade(self, request: web.Request) -> web.WebSocketResponse:
+        # No heartbeat: a reader that stops would not answer it; the control connection tells who is gone.
+        return await self._sockets.upgrade(request, max_bytes=self._max_bytes, heartbeat_seconds=None)
+
+
+def _resumed(request: web.Request) -> tuple[int, int] | None:
+    """(stream, epoch) a redial names. Raises UsageError."""
+    asked = request.query
+    if not asked:
+        return None
+    try:
+        stream, epoch = int(asked["stream"]), int(asked["epoch"])
+    except (KeyError, ValueError) as error:
+        raise UsageError("a redial names stream and epoch, both numbers") from error
+    if set(asked) != {"stream", "epoch"} or not 1 <= stream <= MAX_NUMBER or not FIRST_EPOCH < epoch <= MAX_NUMBER:
+        raise UsageError("a redial names a stream and an epoch above the first")
+    return stream, epoch
+
+
+def _away() -> RefusedError:
+    return RefusedError(
+        "the customer's agent is not connected",
+        reason="agent-away",
+        advice="Ask the customer whether the program still runs.",
+    )

@@ -1,0 +1,113 @@
+"""Which agents are connected, and the streams being put through to them. Nothing here is durable or needs to be.
+
+    technician's socket ── offer ──▶ ticket ──▶ agent's control ──▶ agent dials with it ── take ──▶ both are spliced
+
+Rule 1: a ticket is good once. Rule 2: the newest control connection of a session is the one that counts.
+"""
+
+import asyncio
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+
+import msgspec
+from aiohttp import web
+
+from remote_assist.core.codec import encode
+from remote_assist.errors import RefusedError
+
+TICKET_BYTES = 24
+MAX_STREAMS = 32
+"""Streams of one session at a time."""
+
+
+class AgentLine:
+    """The control connection of one session's agent."""
+
+    def __init__(self, session: str, socket: web.WebSocketResponse) -> None:
+        self.session = session
+        self.socket = socket
+
+    async def send(self, message: msgspec.Struct) -> None:
+        """Send one text message. Raises ConnectionError when the agent is gone."""
+        await self.socket.send_str(encode(message).decode())
+
+
+@dataclass(eq=False)
+class Offer:
+    """A stream on its way: `taken` becomes the agent's socket, `over` is set when the splice ended."""
+
+    session: str
+    stream: int
+    epoch: int
+    ticket: str
+    serial: int
+    taken: "asyncio.Future[web.WebSocketResponse]" = field(
+        default_factory=lambda: asyncio.get_running_loop().create_future()
+    )
+    over: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class Switchboard:
+    """Live agents and streams of this process."""
+
+    def __init__(self, *, entropy: Callable[[int], bytes]) -> None:
+        self._entropy = entropy
+        self._lines: dict[str, AgentLine] = {}
+        self._tickets: dict[str, Offer] = {}
+        self._streams: dict[Offer, asyncio.Task[object]] = {}
+
+    def is_live(self, session: str) -> bool:
+        """Whether the session's agent is connected now."""
+        return session in self._lines
+
+    def line(self, session: str) -> AgentLine | None:
+        """The agent's control connection, if it is there."""
+        return self._lines.get(session)
+
+    def connect(self, line: AgentLine) -> AgentLine | None:
+        """Make `line` the session's; returns the one it replaces."""
+        old = self._lines.get(line.session)
+        self._lines[line.session] = line
+        return old
+
+    def disconnect(self, line: AgentLine) -> None:
+        """Forget `line`, unless a newer one took its place."""
+        if self._lines.get(line.session) is line:
+            del self._lines[line.session]
+
+    def offer(self, session: str, *, stream: int, epoch: int, serial: int) -> Offer:
+        """Announce a stream, run by the current task. RefusedError `busy` beyond the limit."""
+        if sum(one.session == session for one in self._streams) >= MAX_STREAMS:
+            raise RefusedError(
+                f"the session has {MAX_STREAMS} streams open already", reason="busy", advice="Close some of them."
+            )
+        offer = Offer(session, stream, epoch, self._entropy(TICKET_BYTES).hex(), serial)
+        task = asyncio.current_task()
+        assert task is not None
+        self._tickets[offer.ticket] = offer
+        self._streams[offer] = task
+        return offer
+
+    def take(self, ticket: str) -> Offer | None:
+        """The offer of a ticket, once."""
+        return self._tickets.pop(ticket, None)
+
+    def withdraw(self, offer: Offer) -> None:
+        """The stream is over, or never came about."""
+        self._tickets.pop(offer.ticket, None)
+        self._streams.pop(offer, None)
+        offer.over.set()
+
+    def supersede(self, offer: Offer) -> None:
+        """A stream that was redialled ends its older connections (PROTOCOL 2: the epoch strictly rises)."""
+        for other, task in list(self._streams.items()):
+            same = (other.session, other.stream) == (offer.session, offer.stream)
+            if other is not offer and same and other.epoch < offer.epoch:
+                task.cancel()
+
+    def drop_revoked(self, serials: Collection[int]) -> int:
+        """End the streams of technicians whose certificates were revoked. Returns how many."""
+        hit = [task for offer, task in self._streams.items() if offer.serial in serials]
+        for task in hit:
+            task.cancel()
+        return len(hit)
