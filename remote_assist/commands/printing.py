@@ -1,6 +1,7 @@
 """How verbs print: people's lines, `--json` objects, `--plain` values; every line is flushed at once."""
 
 import argparse
+import re
 import sys
 from typing import TextIO
 
@@ -41,7 +42,7 @@ class Printer:
     def object(self, value: object) -> None:
         """One JSON object on one line, in every mode that asked for JSON."""
         if self.json:
-            self._write(msgspec.json.encode(value).decode())
+            self._write(ascii_json(value))
 
     def note(self, text: str) -> None:
         """A remark on standard error: progress, warnings; never part of the result."""
@@ -50,3 +51,17 @@ class Printer:
     def _write(self, text: str) -> None:
         self._stream.write(text + "\n")
         self._stream.flush()
+
+
+def ascii_json(value: object) -> str:
+    """JSON in ASCII only: what a peer said must not reach the terminal as control or direction characters."""
+    return _BEYOND_ASCII.sub(_escaped, msgspec.json.encode(value).decode())
+
+
+_BEYOND_ASCII = re.compile(r"[^\x20-\x7e]")
+
+
+def _escaped(found: re.Match[str]) -> str:
+    """In JSON such characters occur inside strings only, so escaping them changes no value."""
+    units = found[0].encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{high << 8 | low:04x}" for high, low in zip(units[::2], units[1::2], strict=True))

@@ -16,13 +16,17 @@ from remote_assist.core.messages import RelayRefused, StreamControl, StreamOpene
 from remote_assist.errors import RefusedError, RemoteProtocolError, UnreachableError
 from remote_assist.settings import TechnicianSettings
 from remote_assist.technician.conversation import Conversation, Ledger
+from remote_assist.technician.session_folder import moment_of
 from remote_assist.transport.channel import open_channel
 from remote_assist.transport.link import Link, dial
 from remote_assist.transport.ssh import connect_to_agent
 from remote_assist.transport.streams import StreamTunnel
 
-AWAY_REASONS = frozenset({"away", "agent-away", "no-session", "unknown-session", "absent", "not-found"})
-"""What the relay says while an agent is on its way: just paired, or back after a cut."""
+AWAY, ABSENT = "agent-away", "absent"
+"""What the relay says of an agent that was cut off, and of a session it has not heard of yet."""
+
+YOUNG_SECONDS = 60
+"""A session so young may not have reached the relay: its agent is on the way."""
 
 PATIENCE_SECONDS = 10.0
 """How long a command waits for an agent that is away."""
@@ -130,7 +134,7 @@ async def _open_stream(route: Route) -> tuple[Link, StreamOpened]:
         try:
             return await _try_stream(route)
         except RefusedError as error:
-            if error.reason not in AWAY_REASONS:
+            if error.reason != AWAY and not (error.reason == ABSENT and _is_young(route)):
                 raise
             if loop.time() + pause >= end:
                 raise UnreachableError(
@@ -139,6 +143,11 @@ async def _open_stream(route: Route) -> tuple[Link, StreamOpened]:
                 ) from error
         await asyncio.sleep(pause)
         pause = min(pause * 2, MAX_RETRY_SECONDS)
+
+
+def _is_young(route: Route) -> bool:
+    age = route.clock() - moment_of(route.ledger.folder.facts().opened)
+    return age.total_seconds() < YOUNG_SECONDS
 
 
 async def _try_stream(route: Route) -> tuple[Link, StreamOpened]:

@@ -33,7 +33,6 @@ from remote_assist.errors import (
     RefusedError,
     RemoteProtocolError,
     UnreachableError,
-    UsageError,
     VerificationError,
 )
 from remote_assist.technician.session_folder import SessionFolder
@@ -41,6 +40,9 @@ from remote_assist.transport.channel import ErrorData, MessageChannel
 
 MAX_ENTRIES = 100_000
 """Most names taken of one listing."""
+
+AUDIT_REASONS = ("aborted", "link", "unacknowledged", "store-failed", "store-full", "too-slow")
+"""Refusals that mean: no durable record, so no action."""
 
 OnProgress = Callable[[Progress], None]
 OnData = Callable[[int, bytes], Awaitable[None]]
@@ -183,11 +185,10 @@ def error_of(refused: Refused) -> AssistError:
     kinds: dict[str, type[RefusedError]] = {
         "denied": ConsentDenied,
         "timed-out": ConsentDenied,
-        "audit-unavailable": AuditUnavailable,
-        "aborted": AuditUnavailable,
+        **dict.fromkeys(AUDIT_REASONS, AuditUnavailable),
     }
-    if refused.reason in {"usage", "unknown-catalog-item", "absent"}:
-        return UsageError(refused.sentence, advice=refused.advice)
+    if refused.reason == "failed":
+        return AssistError(refused.sentence, advice=refused.advice)
     return kinds.get(refused.reason, RefusedError)(refused.sentence, reason=refused.reason, advice=refused.advice)
 
 

@@ -9,13 +9,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from remote_assist.audit.timeline import timeline
 from remote_assist.core.api import LoggedRecord, NewNote, SessionSummary, Ticket
 from remote_assist.core.certificates import ca_of
 from remote_assist.core.codes import relay_origin
 from remote_assist.core.keys import fingerprint
 from remote_assist.core.lists import TrustedLists, open_lists
 from remote_assist.core.messages import Acknowledgement
-from remote_assist.core.records import format_time
+from remote_assist.core.records import decode_record, format_time
 from remote_assist.errors import AssistError, RefusedError, UnreachableError, UsageError, VerificationError
 from remote_assist.settings import TechnicianSettings
 from remote_assist.technician.agent_link import AgentLink, Route
@@ -221,6 +222,12 @@ class Desk:
     async def records(self, session: str) -> list[LoggedRecord]:
         """A session's records as the relay stores them; verify them before believing."""
         return await self.api.records(session)
+
+    async def timeline(self, session: str) -> tuple[str, ...]:
+        """A session's records as lines for people, oldest first; unverified, and hostile until `safe_text`."""
+        logged = await self.api.records(session)
+        names = {(await self.api.session(session)).technician_key: self.name} if logged else {}
+        return tuple(line.text() for line in timeline([decode_record(one.record) for one in logged], names=names))
 
     def shown_acknowledgements(self, session: str) -> Sequence[Acknowledgement]:
         """The acknowledgements this technician was shown: a copy the relay's operator cannot change."""

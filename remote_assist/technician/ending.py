@@ -31,12 +31,15 @@ _MAYBE_CODE = re.compile(r"(?:\b[0-9]{6}[\W_]+)?\b([a-z]+)([\W_]+)([a-z]+)([\W_]
 
 @dataclass(frozen=True, slots=True)
 class EndResult:
-    """`acknowledged`: the end record is durable at the relay. `note_held`: the ticket shows the closing note."""
+    """`acknowledged`: the end record is durable at the relay. `note_held`: the ticket shows the closing note.
+
+    `undelivered` says in words what still waits, or is empty.
+    """
 
     session: str
     acknowledged: bool
     note_held: bool
-    undelivered: tuple[str, ...] = ()
+    undelivered: str = ""
 
 
 class Ending:
@@ -121,10 +124,10 @@ def looks_like_code(text: str) -> bool:
     return False
 
 
-def _missing(*, acknowledged: bool, held: bool) -> tuple[str, ...]:
+def _missing(*, acknowledged: bool, held: bool) -> str:
     missing = []
     if not acknowledged:
         missing.append("the acknowledgement of the agent's end record")
     if not held:
         missing.append("the closing note in the ticket book")
-    return tuple(missing)
+    return " and ".join(missing)

@@ -5,10 +5,10 @@ The catalog, its YAML and the rule engine are loaded only when findings or a fix
 
 import functools
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from remote_assist.core.requests import Collect, PlanFix
 from remote_assist.errors import ContentError, UsageError
@@ -18,8 +18,6 @@ if TYPE_CHECKING:  # only names for types: both load the catalog or the rule eng
     from remote_assist.core.findings import Finding
 
 DEFAULT_BUNDLE = "first-look"
-
-Suggest = Callable[[str, Sequence[str]], str]
 
 
 @functools.cache
@@ -56,17 +54,29 @@ def default_bundle_name(session: str, bundle: str, now: datetime) -> str:
 def evaluate_bundle(path: Path) -> "list[Finding]":
     """What the known issues say about a bundle file. Raises ContentError (not a bundle), UsageError (no file)."""
     from remote_assist.core.findings import evaluate
+
+    return list(evaluate(catalog(), facts_of(path)))
+
+
+def facts_of(path: Path) -> dict[str, Any]:
+    """What a bundle file holds, by collector. Raises ContentError (not a bundle), UsageError (no file)."""
     from remote_assist.diagnostics.bundle import read_bundle
 
     if not path.is_file():
         raise UsageError(f"there is no bundle {path}", advice="A SESSION looks like s-k3vq2m7x4nbdw6zu.")
-    bundle = read_bundle(path)
-    return list(evaluate(catalog(), bundle.facts))
+    return dict(read_bundle(path).facts)
 
 
-def parameters_for(fix: str, findings: "Sequence[Finding]") -> dict[str, str]:
-    """The parameters the findings give a fix. Raises UsageError when they give several different ones."""
-    offered = [dict(finding.parameters) for finding in findings if finding.fix == fix]
+def parameters_for(fix: str, findings: "Sequence[Finding]", chosen: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The parameters the findings give a fix, of those that agree with what was `chosen`.
+
+    Raises UsageError when they give several different ones.
+    """
+    offered = [
+        dict(finding.parameters)
+        for finding in findings
+        if finding.fix == fix and all(str(finding.parameters.get(k, v)) == v for k, v in (chosen or {}).items())
+    ]
     different = [one for index, one in enumerate(offered) if one not in offered[:index]]
     if len(different) > 1:
         shown = "; ".join(" ".join(f"{key}={value}" for key, value in one.items()) for one in different)

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from remote_assist.core.requests import Accepted, Done, Entry, InputEnd, ListFolder, ReadFile, WriteFile
+from remote_assist.core.requests import Accepted, Done, Entry, InputEnd, ListFolder, Progress, ReadFile, WriteFile
 from remote_assist.errors import AssistError, RemoteProtocolError, UsageError, VerificationError
 from remote_assist.technician.conversation import Conversation, check_done
 from remote_assist.technician.names import place_in
@@ -20,8 +20,8 @@ from remote_assist.technician.part_file import PartFile
 CHUNK_BYTES = 1 << 20
 """How much of a local file is read at once."""
 
-OnBytes = Callable[[int, int], None]
-"""Told how many bytes of how many have moved."""
+OnProgress = Callable[[Progress], None]
+"""Told how many bytes of how many have moved: `item` is the file's name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,12 @@ async def list_folder(conversation: Conversation, path: bytes) -> FolderListing:
 
 
 async def fetch(
-    conversation: Conversation, remote: bytes, folder: Path, *, force: bool = False, on_bytes: OnBytes | None = None
+    conversation: Conversation,
+    remote: bytes,
+    folder: Path,
+    *,
+    force: bool = False,
+    on_progress: OnProgress | None = None,
 ) -> FetchedFile:
     """Bring one file into `folder`. Raises RefusedError (name, consent, exists), VerificationError, AssistError."""
     _check_folder(folder)
@@ -61,7 +66,7 @@ async def fetch(
         accepted = await conversation.begin(ReadFile(path=remote, offset=part.held, prefix_sha256=part.prefix))
         await part.start_at(accepted.offset)
         resumed = part.held
-        done = await _receive(conversation, part, accepted, on_bytes)
+        done = await _receive(conversation, part, accepted, on_progress)
         check_done(done)
         path = await part.finish(sha256=done.sha256, size=done.size)
         return FetchedFile(path, done.size, done.sha256, resumed)
@@ -75,7 +80,7 @@ async def bring(
     folder: bytes,
     *,
     force: bool = False,
-    on_bytes: OnBytes | None = None,
+    on_progress: OnProgress | None = None,
 ) -> Done:
     """Put one local file into a remote folder. Raises UsageError (no such file), RefusedError, AssistError."""
     size, sha256, mode = await asyncio.to_thread(_measure, local)
@@ -88,19 +93,21 @@ async def bring(
     async for chunk in _chunks(local, sent):
         await conversation.send_data(chunk)
         sent += len(chunk)
-        if on_bytes is not None:
-            on_bytes(sent, size)
+        if on_progress is not None:
+            on_progress(Progress(item=local.name, status="sending", done=sent, total=size))
     await conversation.send(InputEnd())
     result = await conversation.finish()
     assert result.done is not None
     return check_done(result.done)
 
 
-async def _receive(conversation: Conversation, part: PartFile, accepted: Accepted, on_bytes: OnBytes | None) -> Done:
+async def _receive(
+    conversation: Conversation, part: PartFile, accepted: Accepted, on_progress: OnProgress | None
+) -> Done:
     async def take(_: int, data: bytes) -> None:
         await part.write(data)
-        if on_bytes is not None:
-            on_bytes(part.size, accepted.size)
+        if on_progress is not None:
+            on_progress(Progress(item=part.target.name, status="receiving", done=part.size, total=accepted.size))
 
     result = await conversation.finish(on_data=take)
     assert result.done is not None

@@ -110,6 +110,7 @@ class Invitation:
                 await self._wait_for_customer(on_new_code)
                 attempt = PairingAttempt(self._inviter, self._wanted, self._code, self._link)
                 if session := await attempt.run():
+                    await self._burn("paired")
                     return session
         except CodeBurned as error:
             await self._burn("malformed" if error.reason == "malformed" else "wrong-code")

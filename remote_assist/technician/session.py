@@ -5,7 +5,7 @@ A façade for the TUI and the verbs. What comes back from the agent is hostile u
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -31,8 +31,8 @@ from remote_assist.technician import files
 from remote_assist.technician.agent_link import AgentLink
 from remote_assist.technician.conversation import Conversation, check_done
 from remote_assist.technician.ending import Ending, EndResult
-from remote_assist.technician.evidence import DEFAULT_BUNDLE, collect_request, copy_bundle, evaluate_bundle
-from remote_assist.technician.files import FetchedFile, FolderListing, OnBytes
+from remote_assist.technician.evidence import DEFAULT_BUNDLE, collect_request, copy_bundle, evaluate_bundle, facts_of
+from remote_assist.technician.files import FetchedFile, FolderListing
 from remote_assist.technician.part_file import PartFile
 from remote_assist.technician.session_folder import SessionFolder
 
@@ -46,8 +46,8 @@ MAX_ARGUMENTS = 1024
 """Longest argv the protocol carries."""
 
 OnProgress = Callable[[Progress], None]
-OnOutput = Callable[[int, bytes], None]
-"""Given KIND_DATA (standard output) or KIND_ERROR (standard error) and the bytes."""
+OnOutput = Callable[[int, bytes], Awaitable[None] | None]
+"""Given KIND_DATA (standard output) or KIND_ERROR (standard error) and the bytes. What it answers is awaited."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +131,10 @@ class Session:
             await self.collect(DEFAULT_BUNDLE)
         return await asyncio.to_thread(evaluate_bundle, bundle_file or self._folder.bundle)
 
+    async def facts(self, bundle_file: Path | None = None) -> Mapping[str, object]:
+        """The facts of a bundle: the one named, else the session's last. Raises UsageError when there is none."""
+        return await asyncio.to_thread(facts_of, bundle_file or self._folder.bundle)
+
     async def plan(self, fix: str, version: int, digest: str, parameters: Mapping[str, str]) -> Plan:
         """Prechecks and dry run of a fix; nothing is changed."""
         request = PlanFix(fix=fix, version=version, digest=digest, parameters=dict(parameters))
@@ -157,7 +161,9 @@ class Session:
         _check_argv(argv)
 
         async def hand_on(kind: int, data: bytes) -> None:
-            on_output(kind, data)
+            waiting = on_output(kind, data)
+            if waiting is not None:
+                await waiting
 
         async with self._link.conversation() as conversation:
             await conversation.begin(Run(argv=tuple(argv), stdin=stdin is not None, folder=folder))
@@ -176,16 +182,18 @@ class Session:
             return await files.list_folder(conversation, path)
 
     async def get(
-        self, remote: bytes, folder: Path, on_progress: OnBytes | None = None, *, force: bool = False
+        self, remote: bytes, folder: Path, on_progress: OnProgress | None = None, *, force: bool = False
     ) -> FetchedFile:
         """Fetch one file into a local folder."""
         async with self._link.conversation() as conversation:
-            return await files.fetch(conversation, remote, folder, force=force, on_bytes=on_progress)
+            return await files.fetch(conversation, remote, folder, force=force, on_progress=on_progress)
 
-    async def put(self, local: Path, folder: bytes, on_progress: OnBytes | None = None, *, force: bool = False) -> Done:
+    async def put(
+        self, local: Path, folder: bytes, on_progress: OnProgress | None = None, *, force: bool = False
+    ) -> Done:
         """Bring one local file into a remote folder."""
         async with self._link.conversation() as conversation:
-            return await files.bring(conversation, local, folder, force=force, on_bytes=on_progress)
+            return await files.bring(conversation, local, folder, force=force, on_progress=on_progress)
 
     async def request_scopes(self, scopes: Sequence[str], seconds: int, reason: str = "") -> Status:
         """Ask the customer for more. Raises ConsentDenied."""

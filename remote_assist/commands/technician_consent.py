@@ -1,0 +1,160 @@
+"""Verbs that begin, widen and end a session: invite, request, end."""
+
+import argparse
+import asyncio
+import contextlib
+import sys
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from remote_assist.commands.durations import parse_duration
+from remote_assist.commands.printing import Printer
+from remote_assist.commands.progress_line import ProgressLine
+from remote_assist.commands.technician_options import (
+    add_session_argument,
+    add_technician_options,
+    checked_session,
+    open_desk,
+)
+from remote_assist.core.codes import SupportCode
+from remote_assist.core.consent import SCOPES
+from remote_assist.core.requests import Status
+from remote_assist.errors import Exit, UnreachableError, UsageError
+from remote_assist.settings import DEFAULT_SCOPES
+
+if TYPE_CHECKING:  # only a name for types: the desk is loaded when a verb runs
+    from remote_assist.technician.desk import Invitation
+
+DEFAULT_UNTIL = "30m"
+
+
+def add_commands(verbs: Any) -> None:
+    """Add invite, request and end."""
+    invite = verbs.add_parser(
+        "invite",
+        help="make a support code for a ticket and wait for the customer",
+        description="Print a code, wait for the customer's yes, print the session. Tell the code by voice only.",
+    )
+    add_technician_options(invite)
+    invite.add_argument("--ticket", metavar="ID", required=True, help="the ticket the session belongs to")
+    _add_scopes(invite, ",".join(DEFAULT_SCOPES))
+    invite.set_defaults(run=_invite)
+    request = verbs.add_parser("request", help="ask the customer for further scopes")
+    add_technician_options(request)
+    add_session_argument(request)
+    request.add_argument("scopes", metavar="SCOPES", help=f"comma separated, of {', '.join(SCOPES)}")
+    request.add_argument("--until", metavar="TIME", default=DEFAULT_UNTIL, help="how long: 90s, 30m, 2h (30m)")
+    request.add_argument("--reason", metavar="TEXT", default="", help="why, shown to the customer")
+    request.set_defaults(run=_request)
+    end = verbs.add_parser(
+        "end",
+        help="end a session with a note for the ticket",
+        description="End for everybody; returns when the end is acknowledged and the ticket holds the note.",
+    )
+    add_technician_options(end)
+    add_session_argument(end)
+    end.add_argument("--note", metavar="TEXT", required=True, help="what was found and done; it goes on the ticket")
+    end.add_argument("--reason", metavar="TEXT", default="", help="why it ends, shown to the customer")
+    end.set_defaults(run=_end)
+
+
+def _add_scopes(parser: argparse.ArgumentParser, default: str) -> None:
+    parser.add_argument("--scopes", default=default, help=f"comma separated, of {', '.join(SCOPES)} ({default})")
+    parser.add_argument("--until", metavar="TIME", default=DEFAULT_UNTIL, help="how long: 90s, 30m, 2h (30m)")
+
+
+def parse_scopes(text: str) -> tuple[str, ...]:
+    """Scopes in the order typed, each once. Raises UsageError for an unknown one."""
+    scopes = tuple(dict.fromkeys(word.strip() for word in text.split(",") if word.strip()))
+    for scope in scopes:
+        if scope not in SCOPES:
+            raise UsageError(f"there is no scope '{scope}'", advice=f"Choose from {', '.join(SCOPES)}.")
+    if not scopes:
+        raise UsageError("no scope was named", advice=f"Choose from {', '.join(SCOPES)}.")
+    return scopes
+
+
+async def _invite(arguments: argparse.Namespace) -> int:
+    printer = Printer(arguments)
+    scopes, seconds = parse_scopes(arguments.scopes), parse_duration(arguments.until)
+    async with await open_desk(arguments) as desk:
+        ticket = await desk.ticket(arguments.ticket)
+        async with await desk.invite(ticket, scopes, seconds) as invitation:
+            _print_code(printer, invitation.code, invitation.spoken)
+            async with _countdown(invitation):
+                session = await invitation.paired(_announcer(printer, invitation))
+    printer.value("session", session, f"session {session}")
+    return Exit.DONE
+
+
+def _print_code(printer: Printer, code: SupportCode, spoken: str) -> None:
+    printer.value("code", str(code), f"code     {code}")
+    printer.line(f"say      {spoken}")
+    printer.line("customer runs `remote-assist join`; the words never go into a link, mail or note")
+
+
+def _announcer(printer: Printer, invitation: "Invitation") -> Any:
+    """People are told a replaced code; a script could take it for the session, so there the wait ends."""
+    if printer.json or printer.plain:
+        return None
+
+    def announce(code: SupportCode) -> None:
+        printer.line("strangers tried this code; it was replaced:")
+        _print_code(printer, code, invitation.spoken)
+
+    return announce
+
+
+@contextlib.asynccontextmanager
+async def _countdown(invitation: "Invitation") -> AsyncIterator[None]:
+    """How long the code is still good, on standard error, when somebody looks."""
+    line = ProgressLine()
+    task = asyncio.create_task(_count(invitation, line)) if sys.stderr.isatty() else None
+    try:
+        yield
+    finally:
+        if task is not None:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+        line.clear()
+
+
+async def _count(invitation: "Invitation", line: ProgressLine) -> None:
+    while (left := int((invitation.expires - datetime.now(UTC)).total_seconds())) > 0:
+        line.say(f"waiting … {left // 60}:{left % 60:02d} left")
+        await asyncio.sleep(1)
+
+
+async def _request(arguments: argparse.Namespace) -> int:
+    session = checked_session(arguments.session)
+    scopes, seconds = parse_scopes(arguments.scopes), parse_duration(arguments.until)
+    async with await open_desk(arguments) as desk, await desk.connect(session) as connected:
+        status = await connected.request_scopes(scopes, seconds, arguments.reason)
+    _print_status(Printer(arguments), status)
+    return Exit.DONE
+
+
+def _print_status(printer: Printer, status: Status) -> None:
+    printer.object(status)
+    for grant in status.grants:
+        if printer.plain:
+            printer.value("scope", grant.scope)
+        else:
+            folders = f" in {', '.join(grant.folders)}" if grant.folders else ""
+            printer.line(f"{grant.scope}{folders} until {grant.until[:16].replace('T', ' ')} UTC")
+
+
+async def _end(arguments: argparse.Namespace) -> int:
+    session = checked_session(arguments.session)
+    async with await open_desk(arguments) as desk:
+        result = await desk.end(session, arguments.note, arguments.reason)
+        ticket = desk.session_facts(session).ticket
+    if result.undelivered:
+        raise UnreachableError(
+            f"session {session}: {result.undelivered} could not be confirmed",
+            advice="Repeat the same `end` later; nothing is said twice.",
+        )
+    printer = Printer(arguments)
+    printer.value("session", session, f"session {session} ended; the note is on ticket #{ticket}")
+    return Exit.DONE

@@ -1,0 +1,68 @@
+"""What every technician's verb needs: relay and state folder from options and environment, the desk they open."""
+
+import argparse
+import getpass
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from remote_assist.commands.printing import add_output_options
+from remote_assist.core.codes import is_session_id
+from remote_assist.errors import UsageError
+from remote_assist.settings import TechnicianSettings
+
+if TYPE_CHECKING:  # only a name for types: the desk loads SSH and HTTP, which `--help` need not wait for
+    from remote_assist.technician.desk import Desk
+
+RELAY_VARIABLE = "REMOTE_ASSIST_RELAY"
+"""Names the relay when --relay does not."""
+
+
+def add_technician_options(parser: argparse.ArgumentParser) -> None:
+    """Output form, relay, TLS."""
+    add_output_options(parser)
+    parser.add_argument(
+        "--relay", metavar="URL", default="", help=f"the relay (else ${RELAY_VARIABLE}, else the login's)"
+    )
+    parser.add_argument("--ca-file", metavar="FILE", type=Path, help="TLS certificates to trust for the relay")
+
+
+def add_session_argument(parser: argparse.ArgumentParser) -> None:
+    """The SESSION a verb works on."""
+    parser.add_argument("session", metavar="SESSION", help="the session, as `invite` printed it")
+
+
+def technician_settings(arguments: argparse.Namespace, environment: Mapping[str, str]) -> TechnicianSettings:
+    """Settings of the technician's side. An empty relay means: the one of the stored login."""
+    from remote_assist.technician.home import default_home
+
+    return TechnicianSettings(
+        home=default_home(environment),
+        relay_url=getattr(arguments, "relay", None) or environment.get(RELAY_VARIABLE, ""),
+        tls_ca_file=getattr(arguments, "ca_file", None),
+    )
+
+
+async def open_desk(arguments: argparse.Namespace) -> "Desk":
+    """The desk of the stored login. Raises RefusedError when nobody is logged in."""
+    from remote_assist.technician.desk import Desk
+
+    return await Desk.open(technician_settings(arguments, os.environ), ask_passphrase=ask_passphrase)
+
+
+def checked_session(text: str) -> str:
+    """A session id. Raises UsageError for anything else; an empty one is what a failed `invite` leaves in a script."""
+    if not text:
+        raise UsageError("the SESSION is empty", advice="Did `invite` print one?")
+    if not is_session_id(text):
+        raise UsageError(f"'{text[:60]}' is not a session", advice="It looks like s-k3vq2m7x4nbdw6zu.")
+    return text
+
+
+def ask_passphrase(question: str) -> bytes:
+    """Ask on the terminal, without echo. Raises UsageError when there is none."""
+    if not sys.stdin.isatty():
+        raise UsageError("the key has a passphrase, and there is no terminal to ask on", advice="Use a terminal.")
+    return getpass.getpass(question).encode()
