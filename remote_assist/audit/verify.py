@@ -91,7 +91,7 @@ def verify_session(
     must be there. `may_lack_acknowledgements`: a receipt, whose last records may be newer than the relay's word.
     `witnesses`: acknowledgements seen elsewhere; each must be in this log. Raises VerificationError.
     """
-    check = _Check(tuple(log_keys), ca_line, strict, session, may_lack_acknowledgements)
+    check = SessionCheck(tuple(log_keys), ca_line, strict, session, may_lack_acknowledgements)
     for evidence in records:
         check.take(evidence)
     check.finish(must_have_ended)
@@ -100,8 +100,8 @@ def verify_session(
     return check.report()
 
 
-class _Check:
-    """One walk over a log."""
+class SessionCheck:
+    """One walk over a log: `take` each record in order, `finish`, then `report`."""
 
     def __init__(
         self, log_keys: tuple[str, ...], ca_line: str | None, strict: bool, session: str, may_lack: bool

@@ -64,8 +64,9 @@ def _check(record: Record, opening: Opening, ca_line: str | None) -> OpenedSessi
         ca_line=ca_line or ca_of(opening.certificate),
         now=parse_time(record.time),
         role="technician",
-        revoked=_revoked(opening.lists, ca_line) if ca_line else (),
     )
+    if ca_line and certificate.serial in _revoked(opening.lists, ca_line):
+        raise VerificationError(f"the certificate's serial {certificate.serial} was revoked when the session opened")
     if statement.organisation_ca != certificate.ca_line:
         raise VerificationError("the technician's statement names another CA than the certificate")
     sshsig.verify(opening.signature, certificate.key_line, "pair", opening.statement)
