@@ -33,8 +33,7 @@ MAX_NAME_CHARS = 128
 """Longest name in a certificate."""
 
 _SUFFIX = b"-cert-v01@openssh.com"
-_KEY_FIELDS = {b"ssh-ed25519": 1, b"ssh-rsa": 2}
-"""Fields of a certified key after its nonce; ECDSA kinds have two."""
+_ED25519 = b"ssh-ed25519"
 
 _FOREIGN = (ValueError, TypeError, NotImplementedError, UnsupportedAlgorithm, AssertionError)
 """What `cryptography` raises for a certificate it cannot read or judge."""
@@ -150,6 +149,8 @@ def _split(line: str) -> tuple[str, str]:
         raise _fault(f"it cannot be read: {error.message}") from error
     if not kind.endswith(_SUFFIX.decode("ascii")):
         raise _fault("it is a plain public key, not a certificate", advice="Name the file that ends in -cert.pub.")
+    if kind.removesuffix(_SUFFIX.decode("ascii")) not in keys.KINDS:
+        raise _fault(f"it certifies a key of kind {kind[:60]}, which is not accepted")
     return kind, body
 
 
@@ -158,7 +159,7 @@ def _signer(kind: str, body: bytes) -> str:
     plain = kind.encode("ascii").removesuffix(_SUFFIX)
     try:
         reader = WireReader(body)
-        for _ in range(2 + _KEY_FIELDS.get(plain, 2)):  # type, nonce, the key's own fields
+        for _ in range(3 if plain == _ED25519 else 4):  # type, nonce, the key's own fields
             reader.string()
         reader.u64()  # serial
         reader.u32()  # user or host
@@ -189,8 +190,7 @@ def _parse(kind: str, body: str) -> SSHCertificate:
         parsed = load_ssh_public_identity(f"{kind} {body}".encode("ascii"))
     except _FOREIGN as error:
         raise _fault(f"it cannot be read: {error}") from error
-    if not isinstance(parsed, SSHCertificate):
-        raise _fault("it is a plain public key, not a certificate")
+    assert isinstance(parsed, SSHCertificate)  # its kind was checked before
     return parsed
 
 

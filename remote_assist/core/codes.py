@@ -43,9 +43,9 @@ class SupportCode:
 
 def parse_code(text: str) -> SupportCode:
     """The code in what a person typed: any case, dashes or spaces. Raises UsageError that names the wrong part."""
-    plain = unicodedata.normalize("NFKC", text[: _MAX_CODE_CHARS + 1]).lower().strip().removeprefix(QR_PREFIX)
+    plain = unicodedata.normalize("NFKC", text[:_MAX_CODE_CHARS]).lower().strip().removeprefix(QR_PREFIX)
     parts = [part for part in re.split(r"[\s\-\u2010-\u2015]+", plain) if part]
-    if len(plain) > _MAX_CODE_CHARS or len(parts) != 1 + WORDS_IN_A_CODE:
+    if len(text) > _MAX_CODE_CHARS or len(parts) != 1 + WORDS_IN_A_CODE:
         raise UsageError("a support code is a number and three words", advice=_EXAMPLE)
     nameplate, words = parts[0], parts[1:]
     if not re.fullmatch(rf"[0-9]{{{NAMEPLATE_DIGITS}}}", nameplate):

@@ -41,7 +41,7 @@ MAX_RSA_BITS = 8192
 CURVES = {"secp256r1": "nistp256", "secp384r1": "nistp384", "secp521r1": "nistp521"}
 """Curves of ECDSA keys: the library's name and SSH's."""
 
-_KINDS = frozenset({"ssh-ed25519", "ssh-rsa", *(f"ecdsa-sha2-{curve}" for curve in CURVES.values())})
+KINDS = frozenset({"ssh-ed25519", "ssh-rsa", *(f"ecdsa-sha2-{curve}" for curve in CURVES.values())})
 """Types of lines. The library would read a hardware key's line as if it were the plain key inside."""
 
 _CERTIFICATE_SUFFIX = "-cert-v01@openssh.com"
@@ -101,7 +101,7 @@ def public_key(line: str) -> PublicKey:
     kind, body = split_line(line)
     if kind.endswith(_CERTIFICATE_SUFFIX):
         raise ContentError("this is a certificate, not a plain public key", advice="Name the .pub file beside it.")
-    if kind not in _KINDS:
+    if kind not in KINDS:
         raise ContentError(f"a public key of kind {kind[:60]} is not accepted", advice="Use ssh-keygen -t ed25519.")
     try:
         key = load_ssh_public_key(f"{kind} {body}".encode("ascii"))
