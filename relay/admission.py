@@ -13,16 +13,13 @@ from datetime import datetime, timedelta
 
 from remote_assist.core import sshsig
 from remote_assist.core.certificates import Certificate, check_certificate
-from remote_assist.core.codec import decode
-from remote_assist.core.codes import session_id
 from remote_assist.core.keys import load_public
 from remote_assist.core.messages import SignedStatement, StoredRecord, Wrap
-from remote_assist.core.record_codes import JOURNAL_KEY_CODES, SESSION_OPENED
+from remote_assist.core.opening import check_opening as proven_opening
+from remote_assist.core.record_codes import JOURNAL_KEY_CODES
 from remote_assist.core.records import Record, decode_record, head_bytes, record_hash
-from remote_assist.errors import AssistError, ContentError, RemoteProtocolError, VerificationError
-
-MAX_SESSION = timedelta(hours=12)
-"""Longest session a statement may ask for; agents allow less (settings)."""
+from remote_assist.core.statement import MAX_SECONDS
+from remote_assist.errors import AssistError, RemoteProtocolError, VerificationError
 
 MAX_SUBJECT_CHARS = 200
 MAX_RECORDS = 64
@@ -102,31 +99,30 @@ def check_record(
 def check_opening(record: Record, *, keys: SessionKeys, trust: Trust, now: datetime) -> NewSession:
     """What a first record opens. Raises RecordRefused naming what does not hold."""
     assert record.opening is not None
-    opening = record.opening
-    if record.code != SESSION_OPENED:
-        raise RecordRefused(record.seq, "bad-opening", "a session's first record is its opening")
     try:
-        statement = decode(opening.statement, SignedStatement)
+        opened = proven_opening(record, ca_line=trust.ca_line)
+        statement = opened.statement
+        # The opening holds at the record's time; to open a session here it must hold now, by this clock and list.
         certificate = check_certificate(
-            opening.certificate, ca_line=trust.ca_line, now=now, role="technician", revoked=trust.revoked
+            record.opening.certificate, ca_line=trust.ca_line, now=now, role="technician", revoked=trust.revoked
         )
-        sshsig.verify(opening.signature, certificate.key_line, "pair", opening.statement)
-        host_key = load_public(opening.host_key)
-        journal_key = load_public(opening.journal_key) if opening.journal_key else ""
-        same_host = load_public(statement.agent_host_key) == host_key == keys.host_key
-        same_ca = load_public(statement.organisation_ca) == certificate.ca_line
-    except (VerificationError, RemoteProtocolError, ContentError) as error:
+        host_key = load_public(record.opening.host_key)
+        journal_key = load_public(record.opening.journal_key) if record.opening.journal_key else ""
+    except AssistError as error:
         raise RecordRefused(record.seq, "bad-opening", error.message) from error
-    fault = _fault_in_statement(statement, record.session, opening.statement, trust.origins)
-    if not same_host:
+    fault = _fault_in_statement(statement, trust.origins)
+    if host_key != keys.host_key:
         fault = "the technician's statement names another host key"
-    elif not same_ca:
-        fault = "the technician's statement names another CA than the certificate's"
     if fault:
         raise RecordRefused(record.seq, "bad-opening", fault)
-    until = min(now + timedelta(seconds=statement.seconds), certificate.valid_before)
-    keys = SessionKeys(host_key, journal_key)
-    return NewSession(record.session, int(statement.ticket), statement.subject, certificate, keys, until)
+    return NewSession(
+        id=record.session,
+        ticket=int(statement.ticket),
+        subject=statement.subject,
+        certificate=certificate,
+        keys=SessionKeys(host_key, journal_key),
+        until=min(now + timedelta(seconds=statement.seconds), certificate.valid_before),
+    )
 
 
 def check_wraps(wraps: Collection[Wrap], seq: int) -> None:
@@ -151,15 +147,13 @@ def _check_head(head: str, record: Record, hash: str, keys: SessionKeys) -> None
     raise RecordRefused(record.seq, "bad-signature", "the head signature is not by the session's host key")
 
 
-def _fault_in_statement(statement: SignedStatement, session: str, raw: bytes, origins: Collection[str]) -> str:
-    if session_id(raw) != session:
-        return "the session id is not that of the technician's statement"
+def _fault_in_statement(statement: SignedStatement, origins: Collection[str]) -> str:
     if statement.relay not in origins:
         return "the technician's statement was made for another relay"
     if not _TICKET.fullmatch(statement.ticket):
         return "the technician's statement names no ticket of this relay"
     if len(statement.subject) > MAX_SUBJECT_CHARS:
         return "the ticket's subject in the statement is too long"
-    if not 0 < statement.seconds <= MAX_SESSION.total_seconds():
+    if not 0 < statement.seconds <= MAX_SECONDS:
         return "the technician's statement asks for too long a session"
     return ""

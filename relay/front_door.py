@@ -10,7 +10,6 @@ import socket
 import ssl
 from collections.abc import Callable
 from pathlib import Path
-from weakref import WeakSet
 
 from aiohttp import web
 
@@ -101,7 +100,7 @@ class FrontDoor:
     def __init__(self, *, deadline_seconds: float) -> None:
         self._server: Callable[[], asyncio.Protocol] | None = None
         self._deadline_seconds = deadline_seconds
-        self._silent: WeakSet[asyncio.Protocol] = WeakSet()
+        self._silent: set[asyncio.Protocol] = set()
 
     def serve(self, server: Callable[[], asyncio.Protocol]) -> None:
         """Say who makes the protocols."""

@@ -145,7 +145,6 @@ def _serve(
     route: Route, answer_it: Answer, caller_of: Callable[[web.Request], Caller | None], origins: Collection[str]
 ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
     async def serve(request: web.Request) -> web.StreamResponse:
-        request["verb"] = route.verb
         if route.method == WEBSOCKET:
             _check_upgrade(request, origins)
         caller = caller_of(request)
@@ -172,7 +171,8 @@ def _is_own(origin: str, origins: Collection[str]) -> bool:
 
 
 def _refusal(request: web.Request, status: int, told: ApiError) -> web.Response:
-    log_refusal(request.get("verb"), told.reason, request.remote or "", status=status)
+    name = request.match_info.route.name
+    log_refusal(None if name is None else Verb(name), told.reason, request.remote or "", status=status)
     return answer(told, status=status)
 
 
