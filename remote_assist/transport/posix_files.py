@@ -14,6 +14,7 @@ import heapq
 import os
 import posixpath
 import stat
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,8 @@ from pathlib import Path
 from remote_assist.core.hostile import safe_text
 from remote_assist.core.target import FileStatus
 from remote_assist.errors import AssistError, RefusedError, UsageError
+
+assert sys.platform != "win32"  # local_target.py imports this file where it belongs
 
 MAX_PATH_BYTES = 4096
 MAX_SCANNED = 200_000

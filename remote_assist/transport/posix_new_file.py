@@ -10,11 +10,14 @@ import errno
 import os
 import posixpath
 import stat
+import sys
 
 from remote_assist.core.hostile import safe_text
 from remote_assist.errors import AssistError, RefusedError, UsageError
-from remote_assist.transport.posix_files import PosixFiles, check_name, named
+from remote_assist.transport import posix_files
 from remote_assist.transport.private_files import write_all
+
+assert sys.platform != "win32"  # local_target.py imports this file where it belongs
 
 _PART = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 
@@ -22,7 +25,7 @@ _PART = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 class NewFile:
     """One file on its way. Made by `open_new_file`; ends with `commit`, `keep_part` or `discard`."""
 
-    def __init__(self, files: PosixFiles, folder: int, path: bytes, part: bytes, descriptor: int) -> None:
+    def __init__(self, files: posix_files.PosixFiles, folder: int, path: bytes, part: bytes, descriptor: int) -> None:
         self._files = files
         self._folder = folder
         self._path = path
@@ -46,14 +49,14 @@ class NewFile:
 
     def write(self, raw: bytes | memoryview) -> None:
         """Add bytes. Raises AssistError when they do not fit."""
-        with named(self._path):
+        with posix_files.named(self._path):
             write_all(self._descriptor, raw)
 
     def commit(self, *, mode: int, overwrite: bool) -> None:
         """Put the file in its place, durable. Raises RefusedError when something is there (`overwrite`: no file)."""
         if mode & ~0o777:
             raise UsageError(f"mode {mode:o} is not one a file may get here")
-        with named(self._path):
+        with posix_files.named(self._path):
             there = self._files.check_replaceable(self._folder, self._path)
             if there is not None:
                 if not overwrite:
@@ -113,13 +116,13 @@ class NewFile:
             os.close(self._folder)
 
 
-def open_new_file(files: PosixFiles, folder: bytes, name: bytes, *, tag: str) -> NewFile:
+def open_new_file(files: posix_files.PosixFiles, folder: bytes, name: bytes, *, tag: str) -> NewFile:
     """Begin `folder`/`name`, or take up the part an earlier try with the same `tag` (hex) left.
 
     Raises UsageError for a bad name, RefusedError for links and what is off limits, AssistError when it cannot be
     written there.
     """
-    check_name(name)
+    posix_files.check_name(name)
     if not tag.isalnum() or len(tag) > 64:
         raise UsageError("a part is named by at most 64 letters and digits")
     path = posixpath.join(folder, name)
@@ -127,14 +130,14 @@ def open_new_file(files: PosixFiles, folder: bytes, name: bytes, *, tag: str) ->
     with files.open_folder(folder) as opened:
         kept = os.dup(opened)
     try:
-        with named(path):
+        with posix_files.named(path):
             return NewFile(files, kept, path, part, _open_part(kept, part, path))
     except BaseException:
         os.close(kept)
         raise
 
 
-def replace_file(files: PosixFiles, path: bytes, content: bytes, *, mode: int, tag: str) -> None:
+def replace_file(files: posix_files.PosixFiles, path: bytes, content: bytes, *, mode: int, tag: str) -> None:
     """Make `path` hold exactly `content`: new or replaced, whole, durable. `tag` names the part, fresh each time."""
     folder, name = os.path.split(path)
     new = open_new_file(files, folder, name, tag=tag)

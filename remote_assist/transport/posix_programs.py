@@ -9,6 +9,7 @@ import contextlib
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -18,6 +19,8 @@ from remote_assist.core.hostile import safe_text
 from remote_assist.core.requests import KIND_DATA, KIND_ERROR
 from remote_assist.core.target import Command, Completed
 from remote_assist.errors import AssistError, RefusedError, UsageError
+
+assert sys.platform != "win32"  # local_target.py imports this file where it belongs
 
 TERMINATE_SECONDS = 0.5
 """Between SIGTERM and SIGKILL."""

@@ -9,6 +9,7 @@ import contextlib
 import os
 import secrets
 import stat
+import sys
 from pathlib import Path
 
 from remote_assist.errors import ContentError
@@ -164,5 +165,5 @@ def _check_private(path: Path, found: os.stat_result) -> None:
 
 
 def _check_owner(path: Path, found: os.stat_result) -> None:
-    if found.st_uid not in {os.geteuid(), 0}:
+    if sys.platform != "win32" and found.st_uid not in {os.geteuid(), 0}:
         raise ContentError(f"{path} belongs to another user (id {found.st_uid})")
