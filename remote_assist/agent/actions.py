@@ -150,9 +150,10 @@ def scopes_action(scopes: Sequence[str], seconds: int, reason: str) -> Action:
     )
 
 
-def door_action(door: str) -> Action:
-    """A door that is closed for everybody: only ever refused and recorded."""
-    return Action(code="RA1900", scope=ANY_SCOPE, what=say("what.door", door=door), program=door[:64])
+def door_action(door: str, detail: str) -> Action:
+    """A door that is shut for everybody: only ever refused and recorded."""
+    sealed = {"detail": detail.encode("utf-8", "backslashreplace")} if detail else {}
+    return Action(code="RA1900", scope=ANY_SCOPE, what=say("what.door", door=door), program=door[:64], sealed=sealed)
 
 
 def catalog_name(item: str, version: int, digest: str) -> str:

@@ -158,7 +158,7 @@ class Control:
             self._on_change(up)
 
     def _wait(self) -> float:
-        wait = min(FIRST_WAIT_SECONDS * 2**self._failures, LONGEST_WAIT_SECONDS)
+        wait: float = min(FIRST_WAIT_SECONDS * 2**self._failures, LONGEST_WAIT_SECONDS)
         self._failures += 1
         return wait * random.uniform(0.5, 1.0)  # noqa: S311  # scatter, not a secret
 

@@ -8,7 +8,7 @@ gets its outcome; an intent whose act never started gets `aborted`. Rule 3: `sto
 
 import asyncio
 import itertools
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 
 from remote_assist.agent.actions import Action, Ending
@@ -89,7 +89,7 @@ class Performed:
 
 
 class Gate:
-    """One session's gate. `off_limits` are folders no door may touch; `link_up` says whether the relay can hear us."""
+    """One session's gate. `link_up` says whether the relay can hear us, `show` tells the customer."""
 
     def __init__(
         self,
@@ -97,14 +97,12 @@ class Gate:
         keeper: Keeper,
         recorder: Recorder,
         *,
-        off_limits: Sequence[bytes],
         link_up: Callable[[], bool],
         show: Callable[[SafeStr], None],
     ) -> None:
         self._machine = machine
         self._keeper = keeper
         self._recorder = recorder
-        self._off_limits = tuple(off_limits)
         self._link_up = link_up
         self._show = show
         self._running: dict[str, Running] = {}

@@ -1,42 +1,69 @@
-"""The customer's answer given beforehand: `--accept SCOPES` on a machine where nobody sits at a terminal.
+"""The customer's answer given beforehand: `--accept SCOPES`.
 
-Rule 1: never opens a terminal. Rule 2: says no whenever a person would have to judge: first contact, a plan that
-must be asked about, a scope that was not accepted.
+Rule 1: without a screen it never opens a terminal. Rule 2: where a person has to judge (first contact, a plan that
+must be asked about) the question goes to the screen, and without one the answer is no.
 """
 
 import asyncio
 from collections.abc import Callable, Collection
+from dataclasses import replace
 
-from remote_assist.core.prompt import ConsentAnswer, ConsentQuestion, PlanQuestion
+from remote_assist.core.prompt import ConsentAnswer, ConsentQuestion, PlanQuestion, Prompt
+
+NO = ConsentAnswer(scopes=(), seconds=0)
 
 
 class PromptUnattended:
     """Answers from `accepted`, for at most `seconds`. Implements core/prompt.Prompt."""
 
-    def __init__(self, accepted: Collection[str], seconds: int, write_line: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        accepted: Collection[str],
+        seconds: int,
+        *,
+        write_line: Callable[[str], None] = lambda line: None,
+        screen: Prompt | None = None,
+    ) -> None:
         self._accepted = frozenset(accepted)
         self._seconds = seconds
         self._write_line = write_line
+        self._screen = screen
         self._end: asyncio.Future[str] | None = None
 
     async def consent(self, question: ConsentQuestion) -> ConsentAnswer:
-        """Asked ∩ accepted, for the earlier of both ends; at first contact nothing."""
-        if not question.verified:
-            return ConsentAnswer(scopes=(), seconds=0)
+        """Asked ∩ accepted, for the earlier of both ends; at first contact the screen's answer, or no."""
         scopes = tuple(scope for scope in question.scopes if scope in self._accepted)
-        return ConsentAnswer(scopes=scopes, seconds=min(question.seconds, self._seconds))
+        seconds = min(question.seconds, self._seconds)
+        if not scopes:
+            return NO
+        if question.verified:
+            return ConsentAnswer(scopes=scopes, seconds=seconds)
+        if self._screen is None:
+            return NO
+        return await self._screen.consent(replace(question, scopes=scopes, seconds=seconds))
 
     async def allow_plan(self, question: PlanQuestion) -> bool:
-        """Nobody is here to read the plan, so no."""
-        return False
+        """Ask on the screen; without one nobody can read the plan, so no."""
+        return self._screen is not None and await self._screen.allow_plan(question)
 
     def show(self, line: str) -> None:
-        """A live line on standard error."""
-        self._write_line(line)
+        """A live line on the screen, or where the caller wants it."""
+        if self._screen is not None:
+            self._screen.show(line)
+        else:
+            self._write_line(line)
 
     async def end_requested(self) -> str:
-        """Wait for `ask_to_end`."""
-        return await self._ending()
+        """Wait for `ask_to_end`, or for the screen's end key."""
+        asked = self._ending()
+        if self._screen is None:
+            return await asked
+        key = asyncio.ensure_future(self._screen.end_requested())
+        try:
+            await asyncio.wait({asked, key}, return_when=asyncio.FIRST_COMPLETED)
+            return asked.result() if asked.done() else key.result()
+        finally:
+            key.cancel()
 
     def ask_to_end(self, reason: str) -> None:
         """A signal or a caller wants the session to end."""

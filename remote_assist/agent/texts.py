@@ -13,7 +13,6 @@ MAX_VALUE_CHARS = 200
 TEXTS: Mapping[str, str] = {
     # the code
     "code.ask": "Support code (six digits and three words): ",
-    "code.wrong": "{why}",
     "code.connecting": "Connecting to {relay} …",
     "code.waiting": "Waiting for the technician …",
     "code.pairing": "Checking the code with the technician …",
@@ -62,7 +61,6 @@ TEXTS: Mapping[str, str] = {
     "live.refused": "refused: {what}: {why}",
     "live.survivors": "still running, could not be ended: {names}",
     "live.expired": "your consent to {scopes} has ended",
-    "live.technician": "{name} connected",
     # what actions are called
     "what.bundle": "looks at this computer's state ({bundle})",
     "what.run": "runs {program}",
@@ -80,6 +78,7 @@ TEXTS: Mapping[str, str] = {
     "end.expired": "The time you allowed is over; the session has ended.",
     "end.signal": "This program was told to stop; the session has ended.",
     "end.distrust": "The relay's log does not hold; the session has ended. The evidence is kept in {folder}.",
+    "end.relay": "The relay does not take this session (any more); it has ended.",
     "end.undelivered": "{count} records could not be delivered; they are kept in {folder}.",
     "end.receipt": "Receipt: {path}",
     # no screen

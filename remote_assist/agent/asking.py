@@ -1,0 +1,67 @@
+"""What the customer is asked, made from what was verified and from nothing else. Pure."""
+
+from urllib.parse import urlsplit
+
+from remote_assist.core.consent import SCOPES
+from remote_assist.core.hostile import HostileStr
+from remote_assist.core.prompt import ConsentQuestion, PlanQuestion
+from remote_assist.core.requests import Plan, PlanStep
+from remote_assist.core.statement import VerifiedTechnician
+from remote_assist.settings import AgentSettings
+
+SERVED_SCOPES = frozenset({"diagnose", "files:read", "files:write", "fix", "terminal"})
+"""Scopes this agent has doors for; others are not offered, because a yes to them would mean nothing."""
+
+MAX_REASON_CHARS = 200
+
+
+def offered_scopes(asked: tuple[str, ...]) -> tuple[str, ...]:
+    """Of what is asked for, what can be offered, in the order of screens."""
+    return tuple(scope for scope in SCOPES if scope in asked and scope in SERVED_SCOPES)
+
+
+def consent_question(
+    technician: VerifiedTechnician,
+    settings: AgentSettings,
+    *,
+    scopes: tuple[str, ...],
+    seconds: int,
+    further: bool = False,
+    reason: str = "",
+) -> ConsentQuestion:
+    """The consent screen's content, the first time and (`further`) whenever more is asked for."""
+    limits = settings.pairing
+    wait = limits.verified_wait_seconds if technician.verified else limits.first_contact_wait_seconds
+    return ConsentQuestion(
+        organisation=HostileStr(technician.lists.organisation.name),
+        name=HostileStr(technician.certificate.name),
+        ticket=HostileStr(f"#{technician.statement.ticket}"),
+        subject=HostileStr(technician.statement.subject),
+        scopes=offered_scopes(scopes),
+        seconds=max(1, min(seconds, settings.max_consent_seconds)),
+        verified=technician.verified,
+        ca_fingerprint=technician.certificate.ca_fingerprint,
+        relay_host=urlsplit(technician.statement.relay).hostname or "",
+        wait_seconds=wait,
+        deadline_seconds=limits.consent_deadline_seconds,
+        further=further,
+        reason=HostileStr(reason[:MAX_REASON_CHARS]),
+    )
+
+
+def plan_question(plan: Plan, deadline_seconds: float) -> PlanQuestion:
+    """One plan as the customer sees it before it runs."""
+    return PlanQuestion(
+        title=HostileStr(plan.title),
+        consent=HostileStr(plan.consent),
+        steps=tuple(HostileStr(_step(step)) for step in plan.steps),
+        digest=plan.digest,
+        risk=plan.risk,
+        deadline_seconds=deadline_seconds,
+    )
+
+
+def _step(step: PlanStep) -> str:
+    change = f"{step.before} → {step.after}" if step.before or step.after else ""
+    undo = f"undo: {step.undo}" if step.undo else ""
+    return "   ".join(part for part in (step.name, change, undo) if part)

@@ -1,0 +1,130 @@
+"""Puts one session together: journal, recorder, gate, control connection, doors and what each request leads to."""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import cast
+
+from remote_assist.agent.control import Control, Identity
+from remote_assist.agent.conversation import Executor
+from remote_assist.agent.doors import AgentDoors
+from remote_assist.agent.gate import Gate
+from remote_assist.agent.keeper import Keeper
+from remote_assist.agent.machine import Machine, own_places
+from remote_assist.agent.memory import AgentHome
+from remote_assist.agent.recorder import Recorder
+from remote_assist.agent.requests_diagnostics import DiagnosticRequests, Shelf
+from remote_assist.agent.requests_files import list_folder, read_file, write_file
+from remote_assist.agent.requests_run import run_program
+from remote_assist.agent.requests_session import SessionRequests
+from remote_assist.agent.session import Session, SessionFacts
+from remote_assist.audit.journal import Journal
+from remote_assist.core.consent import Moment
+from remote_assist.core.messages import Message
+from remote_assist.core.prompt import Prompt
+from remote_assist.core.requests import (
+    AskStatus,
+    Collect,
+    EndSession,
+    ListFolder,
+    ReadFile,
+    RequestScopes,
+    Run,
+    WriteFile,
+)
+from remote_assist.core.sealing import new_content_key, wrap
+from remote_assist.settings import AgentSettings
+from remote_assist.transport.link import Link, dial
+from remote_assist.transport.local_target import LocalTarget
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """Everything a session takes from outside: folders, clocks, dice, options."""
+
+    settings: AgentSettings
+    home: AgentHome
+    origin: str
+    moment: Callable[[], Moment]
+    entropy: Callable[[int], bytes]
+    ask_each: bool = False
+    services: Path | None = None
+    shell: str = "/bin/sh"
+
+    def clock(self) -> datetime:
+        return self.moment().utc
+
+    async def dial(self, path: str) -> Link:
+        """A link to the relay."""
+        return await dial(
+            self.settings.relay_url,
+            path,
+            tls_ca_file=self.settings.tls_ca_file,
+            deadline_seconds=self.settings.pairing.handshake_deadline_seconds,
+        )
+
+
+def assemble(facts: SessionFacts, around: Surroundings, prompt: Prompt) -> Session:
+    """A session that is ready to start. Raises AuditUnavailable when its journal cannot be made."""
+    lists = facts.technician.lists
+    journal = Journal.create(around.home.session_folder(facts.id), facts.id, facts.host_key, clock=around.clock)
+    journal.open_for(lists.organisation.log_keys)
+    content_key = new_content_key(around.entropy)
+    recorder = Recorder(
+        journal,
+        session=facts.id,
+        log_keys=lists.organisation.log_keys,
+        content_key=content_key,
+        wraps=[wrap(content_key, reviewer) for reviewer in lists.reviewers.keys],
+        entropy=around.entropy,
+        deadline_seconds=around.settings.acknowledgement_deadline_seconds,
+    )
+    keeper = Keeper(facts.id, around.moment)
+    off_limits = own_places(around.settings.home)
+    machine = Machine(LocalTarget(off_limits), facts.id, off_limits)
+    control = Control(
+        Identity(facts.id, around.origin, facts.host_key),
+        recorder,
+        dial=lambda: around.dial("/v1/agent"),
+        on_stream=lambda offer: session.offered(offer),
+        on_change=lambda up: session.link_changed(up),
+    )
+    gate = Gate(machine, keeper, recorder, link_up=lambda: control.up, show=prompt.show)
+    session = Session(
+        facts,
+        prompt=prompt,
+        keeper=keeper,
+        recorder=recorder,
+        journal=journal,
+        gate=gate,
+        control=control,
+        dial_stream=lambda ticket: around.dial(f"/v1/streams/{ticket}"),
+    )
+    session.serve(AgentDoors(gate, facts.actor, _executors(session, around), around.shell))
+    return session
+
+
+def _executors(session: Session, around: Surroundings) -> Mapping[type[Message], Executor]:
+    """Request → what serves it. A request that is not here is refused by the codec before it comes so far."""
+    about = SessionRequests(session)
+    shelf = Shelf(around.clock, around.services)
+    diagnostics = DiagnosticRequests(shelf)
+    table = {
+        Run: run_program,
+        ListFolder: list_folder,
+        ReadFile: read_file,
+        WriteFile: write_file,
+        Collect: diagnostics.collect,
+        RequestScopes: about.request_scopes,
+        AskStatus: about.status,
+        EndSession: about.end,
+    }
+    return cast("Mapping[type[Message], Executor]", table)  # each executor takes exactly its key's message
+
+
+def customers_shell() -> str:
+    """The shell a stock client's command string is given to."""
+    shell = os.environ.get("SHELL", "")
+    return shell if shell.startswith("/") else "/bin/sh"

@@ -1,0 +1,180 @@
+"""`join`, start to end: the code, the pairing, the question, the session, the receipt.
+
+    code → nameplate → pairing (code burned) → verified → consent → opening and consent acknowledged → verdict → session
+
+Rule: the verdict leaves only after the consent is on this disk and acknowledged; a no leaves at once.
+"""
+
+import asyncio
+import contextlib
+import platform
+from pathlib import Path
+
+from remote_assist.agent.asking import consent_question
+from remote_assist.agent.assembly import Surroundings, assemble
+from remote_assist.agent.memory import KnownRelay
+from remote_assist.agent.pairing_attempt import Attempt, Known
+from remote_assist.agent.session import (
+    ENDED_BY_CUSTOMER,
+    ENDED_BY_DISTRUST,
+    ENDED_BY_RELAY,
+    ENDED_BY_SIGNAL,
+    ENDED_BY_TECHNICIAN,
+    ENDED_BY_TIME,
+    Session,
+    SessionFacts,
+)
+from remote_assist.agent.texts import say, scope_title
+from remote_assist.audit.receipt import build_receipt, receipt_bytes
+from remote_assist.core.codes import SupportCode
+from remote_assist.core.keys import load_public, new_key, public_line
+from remote_assist.core.messages import Grant, Verdict
+from remote_assist.core.prompt import ConsentAnswer, Prompt
+from remote_assist.core.records import parse_time
+from remote_assist.core.statement import VerifiedTechnician
+from remote_assist.errors import AssistError, ConsentDenied, Exit, RefusedError, UnreachableError
+from remote_assist.transport.private_files import write_private
+
+DENIAL_SECONDS = 2.0
+"""How long a customer's no may take to reach the relay before the agent leaves anyway."""
+
+MAX_HOST_NAME_CHARS = 64
+END_TEXTS = {
+    ENDED_BY_CUSTOMER: "end.local",
+    ENDED_BY_TECHNICIAN: "end.technician",
+    ENDED_BY_TIME: "end.expired",
+    ENDED_BY_SIGNAL: "end.signal",
+    ENDED_BY_DISTRUST: "end.distrust",
+    ENDED_BY_RELAY: "end.relay",
+}
+
+
+async def join(around: Surroundings, code: SupportCode, prompt: Prompt, *, ca_line: str | None) -> int:
+    """Let a technician help until the session ends; answer the exit code.
+
+    `ca_line` is the organisation's CA as configured here (`--ca`). Raises CodeBurned, RefusedError, ConsentDenied,
+    UnreachableError, VerificationError; then no session was.
+    """
+    around.home.prepare()
+    known = _known(around, ca_line)
+    host_key = new_key(around.entropy(32))
+    host_name = platform.node()[:MAX_HOST_NAME_CHARS] or "this computer"
+    if refusal := around.home.attempts().refuses(around.clock(), code.nameplate):
+        raise refusal
+    prompt.show(say("code.connecting", relay=around.origin))
+    link = await around.dial(f"/v1/join/{code.nameplate}")
+    attempt = Attempt(
+        code,
+        link,
+        home=around.home,
+        known=known,
+        host_key=host_key,
+        host_name=host_name,
+        limits=around.settings.pairing,
+        moment=around.moment,
+        entropy=around.entropy,
+    )
+    try:
+        prompt.show(say("code.waiting"))
+        technician = await attempt.run(lambda: prompt.show(say("code.pairing")))
+        answer = await _ask(around, attempt, technician, prompt)
+        facts = SessionFacts(technician, host_key, public_line(host_key), host_name, around.settings)
+        session = assemble(facts, around, prompt)
+        if not answer.scopes:
+            await _refuse(session, attempt, answer)
+        grants = await _grant(session, attempt, answer)
+    finally:
+        await link.close()
+    _remember(around, technician)
+    return await _live(session, around, grants)
+
+
+async def _ask(around: Surroundings, attempt: Attempt, technician: VerifiedTechnician, prompt: Prompt) -> ConsentAnswer:
+    """The customer's answer; a technician who leaves meanwhile takes the question away."""
+    statement = technician.statement
+    question = consent_question(technician, around.settings, scopes=statement.scopes, seconds=statement.seconds)
+    if not question.scopes:
+        await attempt.send_verdict(Verdict(reason="denied", sentence="nothing was asked for that this agent offers"))
+        raise ConsentDenied("nothing was asked for that this program offers", reason="out-of-scope")
+    asking = asyncio.create_task(prompt.consent(question))
+    leaving = asyncio.create_task(attempt.peer_gone())
+    try:
+        await asyncio.wait({asking, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        if asking.done():
+            return asking.result()
+        raise RefusedError("the technician left before you answered; nothing was done", reason=leaving.result())
+    finally:
+        for task in (asking, leaving):
+            task.cancel()
+        await asyncio.gather(asking, leaving, return_exceptions=True)
+
+
+async def _refuse(session: Session, attempt: Attempt, answer: ConsentAnswer) -> None:
+    """Tell the technician at once, write the no down, deliver it if that is quick. Always raises ConsentDenied."""
+    reason = "timed-out" if answer.timed_out else "denied"
+    with contextlib.suppress(AssistError):
+        await attempt.send_verdict(Verdict(reason=reason))
+    session.start()
+    await session.deny(answer)
+    session.end_now(reason)
+    await session.run(DENIAL_SECONDS)
+    sentence = "nobody answered, so the answer is no" if answer.timed_out else "the answer was no"
+    raise ConsentDenied(f"{sentence}; nothing was done", reason=reason)
+
+
+async def _grant(session: Session, attempt: Attempt, answer: ConsentAnswer) -> tuple[Grant, ...]:
+    session.start()
+    try:
+        grants = await session.open(answer)
+        await attempt.send_verdict(Verdict(grants=grants))
+    except AssistError as error:
+        with contextlib.suppress(AssistError):
+            await attempt.send_verdict(Verdict(reason="denied", sentence=error.message[:200]))
+        session.end_now(ENDED_BY_RELAY)
+        await session.run()
+        raise
+    return grants
+
+
+async def _live(session: Session, around: Surroundings, grants: tuple[Grant, ...]) -> int:
+    """The session from the verdict to its receipt."""
+    until = f"{parse_time(max(grant.until for grant in grants)).astimezone():%H:%M}"
+    titles = ", ".join(scope_title(grant.scope) for grant in grants)
+    session.prompt.show(say("live.granted", scopes=titles, until=until))
+    session.prompt.show(say("live.keys", session=session.facts.id, until=until))
+    reason = await session.run()
+    folder = session.journal.folder
+    session.prompt.show(say(END_TEXTS.get(reason, "end.signal"), folder=folder))
+    if session.undelivered:
+        session.prompt.show(say("end.undelivered", count=session.undelivered, folder=folder))
+    session.prompt.show(say("end.receipt", path=_write_receipt(session, around)))
+    return Exit.UNVERIFIED if reason == ENDED_BY_DISTRUST else Exit.DONE
+
+
+def _write_receipt(session: Session, around: Surroundings) -> Path:
+    path = around.home.receipt_file(session.facts.id)
+    write_private(path, receipt_bytes(build_receipt(session.journal.records(), now=around.clock())))
+    return path
+
+
+def _known(around: Surroundings, ca_line: str | None) -> Known:
+    """What is held of this relay's organisation. Raises RefusedError when a configured CA is not the one known."""
+    stored = around.home.relay(around.origin)
+    if stored is None:
+        return Known(around.origin, ca_line, {})
+    if ca_line is not None and load_public(ca_line) != load_public(stored.ca):
+        raise RefusedError(
+            "this relay belonged to another organisation before: its CA is not the one you named",
+            reason="ca-changed",
+            advice="Do not go on. Call the organisation by a number you know.",
+        )
+    return Known(around.origin, stored.ca, stored.numbers)
+
+
+def _remember(around: Surroundings, technician: VerifiedTechnician) -> None:
+    """The customer allowed a session here: its CA is this relay's from now on, and no older list is taken."""
+    known = KnownRelay(ca=technician.certificate.ca_line, numbers=technician.lists.numbers)
+    try:
+        around.home.remember_relay(around.origin, known)
+    except OSError as error:
+        raise UnreachableError(f"the relay's CA could not be remembered: {error.strerror}") from error

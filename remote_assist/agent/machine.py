@@ -1,0 +1,80 @@
+"""The machine as the gate hands it to an action: this computer's target, minus what belongs to the agent itself.
+
+Rule: only the gate holds one. What is off limits is checked by name here, before anything is written down, and by
+device and inode in transport/posix_files.py, when a path is walked.
+"""
+
+import asyncio
+import contextlib
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from remote_assist.errors import AssistError, RefusedError
+from remote_assist.transport.local_target import LocalTarget
+
+if TYPE_CHECKING:
+    from remote_assist.transport.posix_files import PosixFiles
+    from remote_assist.transport.posix_programs import RunningProgram
+
+MARK = "REMOTE_ASSIST_SESSION"
+"""Environment variable of every program a session starts: who outlives the session is found by it."""
+
+MAX_NAMED = 50
+"""Survivors looked after at the end of a session."""
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """`target` for diagnostics and fixes, `files` and `start` for the file and run doors."""
+
+    target: LocalTarget
+    session: str
+    off_limits: tuple[bytes, ...] = ()
+
+    @property
+    def files(self) -> "PosixFiles":
+        return self.target.files
+
+    async def start(
+        self, argv: Sequence[str], folder: str, *, environment: Mapping[str, str] | None = None, stdin: bool
+    ) -> "RunningProgram":
+        """Start a program marked as this session's."""
+        marked = {**(environment or {}), MARK: self.session}
+        return await self.target.start(argv, folder, environment=marked, stdin=stdin)
+
+    def check_limits(self, path: bytes) -> None:
+        """Raise RefusedError when `path` is, or lies in, what belongs to the agent."""
+        plain = os.path.normpath(path)
+        for shut in self.off_limits:
+            if plain == shut or plain.startswith(shut.rstrip(b"/") + b"/"):
+                raise RefusedError("this belongs to the agent itself and is off limits", reason="off-limits")
+
+    async def end_survivors(self) -> list[str]:
+        """Kill programs of this session that still run; answer their names and process ids."""
+        found = await asyncio.to_thread(_marked_processes, f"{MARK}={self.session}".encode())
+        for process_id, _ in found:
+            with contextlib.suppress(AssistError):
+                await self.target.signal(process_id, "KILL")
+        return [f"{name} ({process_id})" for process_id, name in found]
+
+
+def own_places(home: Path) -> tuple[bytes, ...]:
+    """The agent's state folder and program: off limits to every door."""
+    program = Path(__file__).resolve().parent.parent
+    return tuple(os.fsencode(place) for place in (home.resolve(), program))
+
+
+def _marked_processes(mark: bytes) -> list[tuple[int, str]]:
+    """(process id, name) of our user's processes that carry `mark`; empty where there is no /proc."""
+    found: list[tuple[int, str]] = []
+    folder = Path("/proc")
+    for entry in folder.iterdir() if folder.is_dir() else ():
+        if entry.name.isdecimal() and len(found) < MAX_NAMED:
+            with contextlib.suppress(OSError):
+                if mark in (entry / "environ").read_bytes().split(b"\0"):
+                    name = (entry / "comm").read_text(errors="replace").strip()
+                    found.append((int(entry.name), name))
+    return found

@@ -1,0 +1,213 @@
+"""One support code, tried once: from the nameplate to a technician who is verified, or to a burned code.
+
+Rule 1: the code is burned on this machine's disk before the reply that could be guessed against is sent; a drop, a
+time-out and a restart find it burned. Rule 2: nothing is shown of a technician that `verify_envelope` did not return.
+Rule 3: the ten minutes of a code run on this machine's own clock, from when it was typed.
+"""
+
+import asyncio
+import contextlib
+import platform
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from remote_assist import __version__
+from remote_assist.agent.memory import AgentHome
+from remote_assist.core.attempts import AttemptMemory
+from remote_assist.core.codec import decode, encode
+from remote_assist.core.codes import SupportCode
+from remote_assist.core.consent import Moment
+from remote_assist.core.keys import PrivateKey, public_line
+from remote_assist.core.messages import (
+    AgentStatement,
+    Burn,
+    Message,
+    Pairing,
+    PairingStart,
+    PairingStatement,
+    PeerJoined,
+    PeerLeft,
+    RelayRefused,
+    Rendezvous,
+    Verdict,
+)
+from remote_assist.core.pairing import AgentPairing
+from remote_assist.core.statement import VerifiedTechnician, verify_envelope
+from remote_assist.errors import (
+    AssistError,
+    CodeBurned,
+    RefusedError,
+    RemoteProtocolError,
+    UnreachableError,
+    VerificationError,
+)
+from remote_assist.settings import PairingSettings
+from remote_assist.transport.link import Link
+
+ASK_FOR_ANOTHER = "Ask the technician for a new support code."
+NONCE_BYTES = 32
+BURN_SECONDS = 1.0
+
+_MessageT = TypeVar("_MessageT", bound=Message)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What this agent holds of the organisation beforehand: its CA, unless it is first contact, and list floors."""
+
+    origin: str
+    ca_line: str | None
+    floors: dict[str, int]
+
+
+class Attempt:
+    """One try of one code over one link."""
+
+    def __init__(
+        self,
+        code: SupportCode,
+        link: Link,
+        *,
+        home: AgentHome,
+        known: Known,
+        host_key: PrivateKey,
+        host_name: str,
+        limits: PairingSettings,
+        moment: Callable[[], Moment],
+        entropy: Callable[[int], bytes],
+    ) -> None:
+        self._nameplate = code.nameplate
+        self._link = link
+        self._home = home
+        self._known = known
+        self._host_key_line = public_line(host_key)
+        self._host_name = host_name
+        self._limits = limits
+        self._moment = moment
+        self._began = moment().boot_seconds
+        self._pairing = AgentPairing(code, nonce=entropy(NONCE_BYTES), entropy=entropy)
+
+    async def run(self, on_peer: Callable[[], None]) -> VerifiedTechnician:
+        """Pair and verify. Raises CodeBurned, RefusedError, VerificationError, UnreachableError; each ends the code."""
+        memory = self._home.attempts()
+        if refusal := memory.refuses(self._moment().utc, self._nameplate):
+            raise refusal
+        await self._wait_for_peer()
+        on_peer()
+        try:
+            start = await self._receive(PairingStart, self._limits.handshake_deadline_seconds)
+            reply = self._pairing.receive_start(start, self._statement())
+        except (CodeBurned, RemoteProtocolError):
+            self._home.remember_attempts(memory.after_failure(self._moment().utc))
+            await self._burn("malformed")
+            raise
+        memory = memory.after_sending(self._nameplate, self._moment().utc)
+        self._home.remember_attempts(memory)
+        await self._link.send_binary(encode(reply, max_bytes=self._limits.message_max_bytes))
+        return await self._verified(memory)
+
+    async def send_verdict(self, verdict: Verdict) -> None:
+        """Message 6, and the end of this link."""
+        try:
+            message = self._pairing.verdict(verdict)
+            await self._link.send_binary(encode(message, max_bytes=self._limits.message_max_bytes))
+        finally:
+            await self._link.close()
+
+    async def peer_gone(self) -> str:
+        """Wait until the technician is gone, while the customer decides; answer why."""
+        try:
+            said = await self._next()
+        except UnreachableError:
+            return "gone"
+        return said.reason if isinstance(said, PeerLeft) else "malformed"
+
+    def check_age(self) -> None:
+        """Raise CodeBurned once the code is older than its lifetime on our clock."""
+        if self._seconds_left() <= 0:
+            raise CodeBurned("this support code is too old", reason="expired", advice=ASK_FOR_ANOTHER)
+
+    async def _verified(self, memory: AttemptMemory) -> VerifiedTechnician:
+        message = await self._receive(PairingStatement, self._limits.handshake_deadline_seconds)
+        try:
+            envelope = self._pairing.receive_statement(message)
+        except CodeBurned:
+            await self._burn("wrong-code")
+            raise
+        try:
+            technician = verify_envelope(
+                envelope,
+                transcript=self._pairing.transcript,
+                host_key_line=self._host_key_line,
+                relay_origin=self._known.origin,
+                now=self._moment().utc,
+                pinned_ca=self._known.ca_line,
+                floors=self._known.floors,
+            )
+        except VerificationError as error:
+            with contextlib.suppress(AssistError):
+                await self.send_verdict(Verdict(reason="unverified", sentence=error.message[:200]))
+            raise
+        self._home.remember_attempts(memory.after_success())
+        return technician
+
+    async def _wait_for_peer(self) -> None:
+        try:
+            async with asyncio.timeout(max(0.0, self._seconds_left())):
+                said = await self._next()
+        except TimeoutError as error:
+            raise CodeBurned("this support code is too old", reason="expired", advice=ASK_FOR_ANOTHER) from error
+        if not isinstance(said, PeerJoined):
+            raise _ended(said)
+
+    async def _receive(self, kind: type[_MessageT], seconds: float) -> _MessageT:
+        try:
+            async with asyncio.timeout(min(seconds, max(0.0, self._seconds_left()))):
+                message = await self._next()
+        except TimeoutError as error:
+            raise CodeBurned(
+                "the technician's program did not answer in time; the code is used up",
+                reason="timed-out",
+                advice=ASK_FOR_ANOTHER,
+            ) from error
+        if not isinstance(message, kind):
+            raise _ended(message)
+        return message
+
+    async def _next(self) -> Message:
+        raw = await self._link.receive()
+        if isinstance(raw, str):
+            return decode(raw, Rendezvous)  # type: ignore[arg-type]  # a union of tagged structs
+        return decode(raw, Pairing, max_bytes=self._limits.message_max_bytes)  # type: ignore[arg-type]  # likewise
+
+    async def _burn(self, reason: str) -> None:
+        with contextlib.suppress(AssistError, TimeoutError):
+            async with asyncio.timeout(BURN_SECONDS):
+                await self._link.send_text(encode(Burn(reason=reason)))
+
+    def _seconds_left(self) -> float:
+        return self._began + self._limits.code_lifetime_seconds - self._moment().boot_seconds
+
+    def _statement(self) -> AgentStatement:
+        return AgentStatement(
+            host_key=self._host_key_line,
+            agent_version=__version__,
+            platform=platform.system().lower(),
+            host_name=self._host_name,
+            checkpoint="",
+        )
+
+
+def _ended(said: object) -> AssistError:
+    """What it means when something else came than the next message of the pairing."""
+    if isinstance(said, RelayRefused):
+        kind = CodeBurned if said.reason in {"used", "expired", "unknown-code"} else RefusedError
+        return kind(said.sentence, reason=said.reason, advice=said.advice)
+    if isinstance(said, PeerLeft):
+        return CodeBurned(
+            "the technician's program ended the pairing: the code was mistyped, used up or too old",
+            reason=said.reason,
+            advice=ASK_FOR_ANOTHER,
+        )
+    return RemoteProtocolError(f"a {type(said).__name__} out of turn in the pairing")

@@ -1,0 +1,115 @@
+"""Requests that look at the machine by the catalog: one bundle, streamed while it is made.
+
+Rule: what runs is this agent's own catalog item; the request's version and digest must be its, or it is refused.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+from remote_assist.agent.actions import Ending, bundle_action
+from remote_assist.agent.conversation import Caller
+from remote_assist.agent.gate import Running
+from remote_assist.agent.machine import Machine
+from remote_assist.agent.progress import telling
+from remote_assist.core.catalog_model import Catalog
+from remote_assist.core.requests import Collect
+from remote_assist.diagnostics.catalog_loader import load_catalog
+from remote_assist.diagnostics.collect import collect_bundle
+from remote_assist.errors import RefusedError
+
+
+class Item(Protocol):
+    """What every catalog item has."""
+
+    @property
+    def version(self) -> int: ...
+
+    @property
+    def digest(self) -> str: ...
+
+
+@dataclass
+class Shelf:
+    """This agent's catalog, read from disk once, when it is first needed."""
+
+    clock: Callable[[], datetime]
+    services_folder: Path | None = None
+    _catalog: Catalog | None = None
+
+    async def catalog(self) -> Catalog:
+        """The catalog. Raises ContentError when its files are damaged."""
+        if self._catalog is None:
+            self._catalog = await asyncio.to_thread(load_catalog)
+        return self._catalog
+
+    @property
+    def services(self) -> str:
+        """The folder of the `process` service backend, or empty."""
+        return "" if self.services_folder is None else str(self.services_folder.resolve())
+
+
+class DiagnosticRequests:
+    """Executors of bundles."""
+
+    def __init__(self, shelf: Shelf) -> None:
+        self._shelf = shelf
+
+    async def collect(self, caller: Caller, request: Collect) -> None:
+        """Run a bundle; its tar.zst goes out as data frames while it is made."""
+        catalog = await self._shelf.catalog()
+        check_item(catalog.bundles.get(request.bundle), "bundle", request.bundle, request.version, request.digest)
+
+        async def work(machine: Machine, running: Running) -> Ending:
+            await caller.accept(running)
+            running.require()
+            return await self._collect(caller, running, machine, catalog, request.bundle)
+
+        action = bundle_action(request.bundle, request.version, request.digest)
+        await caller.finish(await caller.perform(action, work))
+
+    async def _collect(
+        self, caller: Caller, running: Running, machine: Machine, catalog: Catalog, bundle: str
+    ) -> Ending:
+        sent = 0
+
+        async def write(raw: bytes) -> None:
+            nonlocal sent
+            await caller.channel.send_data(raw)
+            sent += len(raw)
+            running.partial = Ending(size=sent, sizes={"bytes": sent})
+
+        async with telling(caller) as tell:
+            summary = await collect_bundle(
+                catalog,
+                bundle,
+                machine.target,
+                write=write,
+                progress=tell,
+                clock=self._shelf.clock,
+                services_folder=self._shelf.services,
+            )
+        failed = sum(item.status not in {"ok", "unavailable"} for item in summary.items)
+        return Ending(
+            size=summary.size,
+            sha256=summary.sha256,
+            truncated=summary.status != "complete",
+            reason="" if summary.status == "complete" else summary.status,
+            sizes={"bytes": summary.size, "items": len(summary.items), "failed": failed},
+            sealed={"sha256": summary.sha256.encode()},
+        )
+
+
+def check_item(item: Item | None, kind: str, name: str, version: int, digest: str) -> None:
+    """Raise RefusedError unless the request means exactly the item this agent has."""
+    if item is None:
+        raise RefusedError(f"this agent knows no {kind} of that name", reason="unknown-catalog-item")
+    if (item.version, item.digest) != (version, digest):
+        raise RefusedError(
+            f"the {kind} {name} is another version here than there ({item.version}, asked for {version})",
+            reason="catalog-differs",
+            advice="Use the same release of remote-assist on both sides.",
+        )

@@ -1,0 +1,78 @@
+"""Requests about the session itself: ask the customer for more, say what is granted, end.
+
+Rule: more is granted only by the customer's answer, on the same screen as the first time.
+"""
+
+from remote_assist.agent.actions import Ending, scopes_action
+from remote_assist.agent.asking import MAX_REASON_CHARS, consent_question, offered_scopes
+from remote_assist.agent.conversation import Caller
+from remote_assist.agent.gate import Running
+from remote_assist.agent.machine import Machine
+from remote_assist.agent.session import Session
+from remote_assist.core.consent import SCOPES
+from remote_assist.core.requests import AskStatus, Done, EndSession, RequestScopes, Status
+from remote_assist.errors import RefusedError
+
+
+class SessionRequests:
+    """Executors that act on the session. None of them touches the machine."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    async def request_scopes(self, caller: Caller, request: RequestScopes) -> None:
+        """Ask the customer; Done says what they allowed, or that they did not."""
+        offered = offered_scopes(request.scopes[: len(SCOPES)])
+        if not offered or request.seconds < 1:
+            raise RefusedError("nothing that can be granted was asked for", reason="out-of-scope")
+        reason = request.reason[:MAX_REASON_CHARS]
+
+        async def ask(_machine: Machine, running: Running) -> Ending:
+            await caller.accept(running)
+            return await self._ask(offered, request.seconds, reason)
+
+        performed = await caller.perform(scopes_action(offered, request.seconds, reason), ask)
+        await caller.finish(performed)
+
+    async def status(self, caller: Caller, _request: AskStatus) -> None:
+        """What is granted now. Not an action."""
+        session = self._session
+        await caller.answer(
+            Status(
+                session=session.facts.id,
+                ticket=session.facts.technician.statement.ticket,
+                grants=session.keeper.grants,
+                ends=session.keeper.consent.ends,
+                host_name=session.facts.host_name,
+                recorded=session.journal.head[0] + 1,
+            )
+        )
+
+    async def end(self, caller: Caller, request: EndSession) -> None:
+        """End for everybody; Done carries the relay's acknowledgement of the end record when it came in time."""
+        session = self._session
+        deadline = session.facts.settings.acknowledgement_deadline_seconds
+        try:
+            acknowledgement = await session.end_for_technician(request.reason[:MAX_REASON_CHARS], deadline)
+            sentence = "" if acknowledgement else "the relay has not acknowledged the end yet"
+            await caller.answer(Done(action="", status="done", sentence=sentence, acknowledgement=acknowledgement))
+        finally:
+            session.leave()
+
+    async def _ask(self, scopes: tuple[str, ...], seconds: int, reason: str) -> Ending:
+        session = self._session
+        question = consent_question(
+            session.facts.technician,
+            session.facts.settings,
+            scopes=scopes,
+            seconds=seconds,
+            further=True,
+            reason=reason,
+        )
+        answer = await session.prompt.consent(question)
+        if not answer.scopes:
+            why = "timed-out" if answer.timed_out else "denied"
+            return Ending(status="denied", reason=why, sentence="the customer did not allow it")
+        grants = await session.grant(answer, seconds, scopes)
+        allowed = ", ".join(grant.scope for grant in grants)
+        return Ending(status="done", sentence=f"the customer allowed {allowed}", sizes={"granted": len(grants)})

@@ -1,0 +1,401 @@
+"""One session at the customer: owns consent, gate, journal, control connection, streams, and the end of them all.
+
+    open: opening and consent records acknowledged → run: streams as offered → end: consent first, the rest after
+
+Rule 1: ending takes nobody's answer: consent ends in memory, actions are killed, the record is fsynced here, the
+connections close; only then up to 0.7 s go to telling the relay. Rule 2: grants enter only from the prompt.
+"""
+
+import asyncio
+import contextlib
+import re
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from remote_assist.agent.control import Control
+from remote_assist.agent.doors import AgentDoors
+from remote_assist.agent.gate import Gate
+from remote_assist.agent.keeper import Keeper
+from remote_assist.agent.recorder import Recorder
+from remote_assist.agent.texts import say, scope_title
+from remote_assist.audit.journal import Journal
+from remote_assist.core.codec import decode
+from remote_assist.core.consent import Ended, Granted, TimePassed, grants_of
+from remote_assist.core.keys import PrivateKey, fingerprint
+from remote_assist.core.messages import Acknowledgement, Grant, StreamControl, StreamOffered, StreamOpened
+from remote_assist.core.prompt import ConsentAnswer, Prompt
+from remote_assist.core.records import Actor, Opening, Outcome, RecordDraft, parse_time
+from remote_assist.core.statement import VerifiedTechnician
+from remote_assist.errors import (
+    AssistError,
+    AuditUnavailable,
+    LocalProtocolError,
+    RefusedError,
+    RemoteProtocolError,
+    UnreachableError,
+    VerificationError,
+)
+from remote_assist.settings import AgentSettings
+from remote_assist.transport.link import Link
+from remote_assist.transport.ssh import serve_technician
+from remote_assist.transport.streams import StreamTunnel
+
+MAX_CONNECTIONS = 16
+"""SSH connections of one session at once."""
+
+STOP_SECONDS = 0.25
+"""How long killed actions may take to write their outcome before the end record is written without it."""
+
+FAREWELL_SECONDS = 0.7
+"""How long the end of a session may take to reach the relay before the agent leaves anyway."""
+
+LOOK_SECONDS = 1.0
+"""How often the clocks are looked at, so that a clock set forward is noticed."""
+
+ENDED_BY_TECHNICIAN = "technician"
+ENDED_BY_CUSTOMER = "customer"
+ENDED_BY_TIME = "expired"
+ENDED_BY_SIGNAL = "signal"
+ENDED_BY_DISTRUST = "distrust"
+ENDED_BY_RELAY = "relay"
+ENDED_BY_FAILURE = "failed"
+"""Stable words in the end record; texts.py has a sentence for each."""
+
+_TICKET = re.compile(r"[A-Za-z0-9_-]{1,200}")
+
+
+class Connection(Protocol):
+    """What a session needs of an SSH connection."""
+
+    def abort(self) -> None:
+        """Drop it now."""
+
+    async def wait_closed(self) -> None:
+        """Wait for its end."""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionFacts:
+    """What does not change while a session lasts."""
+
+    technician: VerifiedTechnician
+    host_key: PrivateKey
+    host_key_line: str
+    host_name: str
+    settings: AgentSettings
+
+    @property
+    def id(self) -> str:
+        return self.technician.session
+
+    @property
+    def actor(self) -> Actor:
+        """The technician, as records name them."""
+        certificate = self.technician.certificate
+        return Actor(kind="technician", key=certificate.key_fingerprint, serial=certificate.serial)
+
+    @property
+    def grant_key(self) -> str:
+        """Whom grants are for: the fingerprint of the session key the technician logs in with."""
+        return fingerprint(self.technician.statement.session_key)
+
+
+CUSTOMER = Actor(kind="customer")
+AGENT = Actor(kind="agent")
+
+
+class Session:
+    """A session from the customer's yes to its end."""
+
+    def __init__(
+        self,
+        facts: SessionFacts,
+        *,
+        prompt: Prompt,
+        keeper: Keeper,
+        recorder: Recorder,
+        journal: Journal,
+        gate: Gate,
+        control: Control,
+        dial_stream: Callable[[str], Awaitable[Link]],
+    ) -> None:
+        self.facts = facts
+        self.prompt = prompt
+        self.keeper = keeper
+        self.gate = gate
+        self.journal = journal
+        self.end_reason = ""
+        self.undelivered = 0
+        self._recorder = recorder
+        self._control = control
+        self._dial_stream = dial_stream
+        self._doors: AgentDoors | None = None
+        self._connections: set[Connection] = set()
+        self._streams: dict[int, int] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._over = asyncio.Event()
+        self._ended_at = 0.0
+        self._was_up = False
+        self._failure: BaseException | None = None
+        self._end_written: asyncio.Future[int] | None = None
+
+    # --- the beginning ----------------------------------------------------------------------------
+
+    def serve(self, doors: AgentDoors) -> None:
+        """Use these doors for every stream."""
+        self._doors = doors
+
+    def start(self) -> None:
+        """Begin to keep the control connection."""
+        self._spawn(self._keep_control())
+
+    async def open(self, answer: ConsentAnswer) -> tuple[Grant, ...]:
+        """Write the opening and the consent down, have both acknowledged, and only then let the grants count.
+
+        Raises AuditUnavailable or UnreachableError; then nothing was granted.
+        """
+        await self._control.joined(self.facts.settings.acknowledgement_deadline_seconds)
+        await self._recorder.append(self._opening())
+        return await self.grant(answer, self.facts.technician.statement.seconds)
+
+    async def deny(self, answer: ConsentAnswer) -> None:
+        """Write a no down; it is delivered if the relay can be reached."""
+        await self._recorder.append(self._opening())
+        reason = "timed-out" if answer.timed_out else "denied"
+        await self._recorder.append(
+            RecordDraft(code="RA1002E", actor=CUSTOMER, outcome=Outcome(status="denied", reason=reason))
+        )
+
+    async def grant(self, answer: ConsentAnswer, asked_seconds: int, asked: tuple[str, ...] = ()) -> tuple[Grant, ...]:
+        """Turn a local answer into grants: recorded and acknowledged first, then in force."""
+        technician = self.facts.technician
+        now = self.keeper.moment()
+        grants = grants_of(
+            asked or technician.statement.scopes,
+            answer.scopes,
+            seconds=min(asked_seconds, answer.seconds, self.facts.settings.max_consent_seconds),
+            limit=technician.certificate.valid_before,
+            now=now.utc,
+            key=self.facts.grant_key,
+            first_number=self.keeper.given + 1,
+            folders=answer.folders,
+        )
+        self.keeper.given += len(grants)
+        acknowledgements = [self._recorder.intent(self._consent_record(grant)) for grant in grants]
+        await asyncio.gather(*acknowledgements)
+        self.keeper.consent.check_open()
+        self.keeper.happen(Granted(self.facts.id, grants, now))
+        return grants
+
+    # --- while it runs ----------------------------------------------------------------------------
+
+    async def run(self, farewell_seconds: float = FAREWELL_SECONDS) -> str:
+        """Serve until the session ends; answer why it ended (a stable word)."""
+        watchers = [self._watch_end_key(), self._watch_clocks()]
+        for watcher in watchers:
+            self._spawn(watcher)
+        try:
+            await self._over.wait()
+        finally:
+            await self._close(farewell_seconds)
+        return self.end_reason
+
+    def offered(self, offer: StreamOffered) -> None:
+        """The relay says that a technician opened a stream."""
+        if self._doors is None or self._over.is_set() or offer.session != self.facts.id:
+            return
+        fresh = offer.stream > max(self._streams, default=0)
+        if not fresh or len(self._connections) >= MAX_CONNECTIONS or not _TICKET.fullmatch(offer.ticket):
+            return  # a number used before, too many at once, or a ticket that is no ticket
+        self._streams[offer.stream] = offer.epoch
+        self._spawn(self._serve_stream(offer))
+
+    def link_changed(self, up: bool) -> None:
+        """The control connection went or came."""
+        if self._was_up and not self._over.is_set():
+            self.prompt.show(say("live.link-back" if up else "live.link-lost"))
+        self._was_up = True
+
+    # --- the end ----------------------------------------------------------------------------------
+
+    def end_now(self, reason: str) -> None:
+        """End for everybody, at once and here: nothing is waited for."""
+        self._end_consent(reason)
+        self._over.set()
+
+    async def end_for_technician(self, note: str, deadline_seconds: float) -> Acknowledgement | None:
+        """End because the technician asks; answer the relay's acknowledgement of the end record, None when late."""
+        self._end_consent(ENDED_BY_TECHNICIAN)
+        seq = await self._write_end(self.facts.actor, note)
+        try:
+            return await self._recorder.acknowledged(seq, deadline_seconds)
+        except AuditUnavailable:
+            return None
+
+    def leave(self) -> None:
+        """The technician has been answered: close."""
+        self._over.set()
+
+    def _end_consent(self, reason: str) -> None:
+        if self.end_reason:
+            return
+        self.end_reason = reason
+        self._ended_at = asyncio.get_running_loop().time()
+        self.keeper.happen(Ended(reason))
+        self.gate.stop_all(reason)
+
+    async def _close(self, farewell_seconds: float) -> None:
+        actor = CUSTOMER if self.end_reason in {ENDED_BY_CUSTOMER, ENDED_BY_SIGNAL} else AGENT
+        with contextlib.suppress(AuditUnavailable, LocalProtocolError):
+            await self._write_end(actor, "")
+        left = self._ended_at + farewell_seconds - asyncio.get_running_loop().time()
+        if self.end_reason == ENDED_BY_TECHNICIAN:
+            await self._let_technician_leave()
+        for connection in list(self._connections):
+            connection.abort()
+        self.undelivered = await self._recorder.settle(max(0.05, left))
+        await self._stop_tasks()
+        await self.journal.close()
+        if self._failure is not None:
+            raise self._failure
+
+    async def _let_technician_leave(self) -> None:
+        """The technician's program closes once it has its answer; it gets a moment to do so."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(FAREWELL_SECONDS):
+                await asyncio.gather(*(connection.wait_closed() for connection in self._connections))
+
+    async def _stop_tasks(self) -> None:
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks, timeout=STOP_SECONDS)
+
+    async def _write_end(self, actor: Actor, note: str) -> int:
+        """Write the end record once; whoever comes later gets its place."""
+        if self._end_written is not None:
+            return await asyncio.shield(self._end_written)
+        self._end_written = asyncio.get_running_loop().create_future()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(STOP_SECONDS):
+                await self.gate.idle()
+        draft = RecordDraft(code="RA1990E", actor=actor, outcome=Outcome(status="done", reason=self.end_reason))
+        try:
+            seq = await self._recorder.append(draft, {"note": note.encode()} if note else None)
+        except AssistError as error:
+            self._end_written.set_exception(error)
+            raise
+        self._end_written.set_result(seq)
+        return seq
+
+    # --- inside -----------------------------------------------------------------------------------
+
+    async def _keep_control(self) -> None:
+        try:
+            await self._control.run()
+        except VerificationError:
+            self.end_now(ENDED_BY_DISTRUST)
+        except RefusedError:
+            self.end_now(ENDED_BY_RELAY)
+
+    async def _watch_end_key(self) -> None:
+        self.end_now(await self.prompt.end_requested())
+
+    async def _watch_clocks(self) -> None:
+        while not self._over.is_set():
+            now = self.keeper.moment()
+            gone = self.keeper.consent.expired(now)
+            if gone:
+                self.keeper.happen(TimePassed(now))
+                self.gate.stop_disallowed(ENDED_BY_TIME)
+                await self._tell_expired(gone)
+            if not self.keeper.consent.held and not self.end_reason:
+                self.end_now(ENDED_BY_TIME)
+                return
+            await asyncio.sleep(min(LOOK_SECONDS, max(0.01, self.keeper.consent.seconds_left(now))))
+
+    async def _tell_expired(self, gone: tuple[Grant, ...]) -> None:
+        self.prompt.show(say("live.expired", scopes=", ".join(scope_title(grant.scope) for grant in gone)))
+        for grant in gone:
+            with contextlib.suppress(AuditUnavailable, LocalProtocolError):
+                await self._recorder.append(RecordDraft(code="RA1004E", actor=AGENT, scope=grant.scope, grant=grant.id))
+
+    async def _serve_stream(self, offer: StreamOffered) -> None:
+        assert self._doors is not None
+        connection: Connection | None = None
+        try:
+            link = await self._dial_stream(offer.ticket)
+            tunnel = await _opened(link, offer, self.facts.settings.pairing.handshake_deadline_seconds)
+            connection = await serve_technician(
+                tunnel,
+                host_key=self.facts.host_key,
+                authorised=self._is_session_key,
+                doors=self._doors,
+                max_channels=self.facts.settings.max_channels,
+            )
+            self._connections.add(connection)
+            if self._over.is_set():
+                connection.abort()
+            await connection.wait_closed()
+        except AssistError:
+            return  # the stream is gone or was refused; the technician's program says so over there
+        finally:
+            if connection is not None:
+                self._connections.discard(connection)
+
+    def _is_session_key(self, line: str) -> bool:
+        return line == self.facts.technician.statement.session_key and not self.end_reason
+
+    def _opening(self) -> RecordDraft:
+        technician = self.facts.technician
+        opening = Opening(
+            statement=technician.statement_bytes,
+            signature=technician.signature,
+            certificate=technician.certificate.line,
+            host_key=self.facts.host_key_line,
+            lists=technician.lists_raw,
+        )
+        return RecordDraft(code="RA1000E", actor=self.facts.actor, opening=opening)
+
+    def _consent_record(self, grant: Grant) -> RecordDraft:
+        return RecordDraft(
+            code="RA1001E",
+            actor=CUSTOMER,
+            scope=grant.scope,
+            grant=grant.id,
+            paths=grant.folders,
+            sizes={"seconds": round((parse_time(grant.until) - self.keeper.moment().utc).total_seconds())},
+        )
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._task_over)
+
+    def _task_over(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            self._failure = task.exception()
+            self.end_now(ENDED_BY_FAILURE)
+
+
+async def _opened(link: Link, offer: StreamOffered, deadline_seconds: float) -> StreamTunnel:
+    """The tunnel of a stream once the relay says that its other end is there."""
+    try:
+        async with asyncio.timeout(deadline_seconds):
+            raw = await link.receive()
+        if isinstance(raw, bytes):
+            raise RemoteProtocolError("bytes before the stream was opened")
+        opened: object = decode(raw, StreamControl)  # type: ignore[arg-type]  # a union of tagged structs
+        expected = StreamOpened(session=offer.session, stream=offer.stream, epoch=offer.epoch)
+        if opened != expected:
+            raise RemoteProtocolError("the relay opened another stream than it offered")
+        return StreamTunnel(link, stream=offer.stream, epoch=offer.epoch)
+    except TimeoutError as error:
+        await link.close()
+        raise UnreachableError("the other end of the stream did not come") from error
+    except BaseException:
+        await link.close()
+        raise

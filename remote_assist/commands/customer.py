@@ -1,0 +1,214 @@
+"""The customer's verbs: join, self-check."""
+
+import argparse
+import asyncio
+import os
+import secrets
+import signal
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from remote_assist.core.codes import SupportCode, parse_code, relay_origin
+from remote_assist.core.consent import SCOPES
+from remote_assist.core.durations import parse_duration
+from remote_assist.core.keys import load_public
+from remote_assist.errors import ConsentDenied, ContentError, UsageError
+from remote_assist.settings import AgentSettings
+
+RELAY_VARIABLE, HOME_VARIABLE = "REMOTE_ASSIST_RELAY", "REMOTE_ASSIST_HOME"
+MAX_CODE_CHARS = 200
+STDIN = "-"
+
+
+def add_commands(verbs: Any) -> None:
+    """Add join and self-check."""
+    _add_join(verbs)
+    _add_self_check(verbs)
+
+
+def _add_join(verbs: Any) -> None:
+    parser = verbs.add_parser(
+        "join",
+        help="let a technician help: type the support code, see who asks, decide",
+        description="Asks for the support code, shows who asks for what, and lets them do what you tick, nothing else. "
+        "Press e at any time to end it.",
+    )
+    parser.add_argument("--code", metavar="-", default="", help="`-` reads the code from standard input")
+    parser.add_argument("--relay", metavar="URL", default="", help=f"the relay (else ${RELAY_VARIABLE})")
+    parser.add_argument("--ca", metavar="FILE", type=Path, help="the organisation's ca.pub, if they gave it to you")
+    parser.add_argument("--ca-file", metavar="FILE", type=Path, help="TLS certificates to trust for the relay")
+    parser.add_argument("--accept", metavar="SCOPES", default="", help=f"answer yes beforehand: {', '.join(SCOPES)}")
+    parser.add_argument("--until", metavar="30m", default="", help="at most so long (with --accept)")
+    parser.add_argument("--ask-each", action="store_true", help="ask before each plan runs")
+    parser.add_argument("--services", metavar="FOLDER", type=Path, help="services of the `process` kind live here")
+    parser.add_argument("words", nargs="*", help=argparse.SUPPRESS)
+    parser.set_defaults(run=_join)
+
+
+def _add_self_check(verbs: Any) -> None:
+    parser = verbs.add_parser(
+        "self-check",
+        help="diagnose this machine here, offline, and show what was found",
+        description="Looks at this computer's state as a technician's first look would; nothing leaves this machine.",
+    )
+    parser.add_argument("--services", metavar="FOLDER", type=Path, help="services of the `process` kind live here")
+    parser.add_argument("--json", action="store_true", help="one JSON object a line")
+    parser.set_defaults(run=_self_check)
+
+
+async def _join(arguments: argparse.Namespace) -> int:
+    _refuse_code_on_the_command_line(arguments)
+    settings = agent_settings(arguments, os.environ)
+    accepted = _accepted(arguments.accept)
+    if not arguments.relay and not settings.relay_url:
+        raise UsageError("no relay was named", advice=f"Use --relay URL, or set {RELAY_VARIABLE}.")
+    ca_line = _ca_line(arguments.ca)
+    at_terminal = sys.stdin.isatty() or (arguments.code == STDIN and not accepted and sys.stderr.isatty())
+    if at_terminal:
+        return await _join_at_terminal(arguments, settings, accepted, ca_line)
+    if not accepted:
+        raise ConsentDenied(
+            "there is no terminal to ask at, and --accept was not given, so the answer is no",
+            reason="no-terminal",
+            advice="Start it in a terminal window, or say beforehand what you allow with --accept.",
+        )
+    return await _join_unattended(arguments, settings, accepted, ca_line)
+
+
+async def _join_unattended(
+    arguments: argparse.Namespace, settings: AgentSettings, accepted: frozenset[str], ca_line: str | None
+) -> int:
+    from remote_assist.agent.join import join
+    from remote_assist.agent.prompt_unattended import PromptUnattended
+
+    if arguments.code != STDIN:
+        raise UsageError("there is no support code", advice="Pipe it in and say --code -.")
+    prompt = PromptUnattended(accepted, _seconds(arguments.until, settings), write_line=_line_on_stderr)
+    with _ending_by_signal(prompt):
+        return await join(_surroundings(arguments, settings), _code_from_stdin(), prompt, ca_line=ca_line)
+
+
+async def _join_at_terminal(
+    arguments: argparse.Namespace, settings: AgentSettings, accepted: frozenset[str], ca_line: str | None
+) -> int:
+    from remote_assist.agent.join import join
+    from remote_assist.agent.prompt_terminal import PromptTerminal
+    from remote_assist.agent.prompt_unattended import PromptUnattended
+    from remote_assist.transport.terminal_posix import open_terminal
+
+    piped = _code_from_stdin() if arguments.code == STDIN else None
+    terminal = open_terminal()
+    try:
+        screen = PromptTerminal(terminal, ask_each=arguments.ask_each)
+        code = piped or parse_code(await screen.ask_code())
+        prompt = PromptUnattended(accepted, _seconds(arguments.until, settings), screen=screen) if accepted else screen
+        with _ending_by_signal(prompt):
+            return await join(_surroundings(arguments, settings), code, prompt, ca_line=ca_line)
+    finally:
+        terminal.close()
+
+
+async def _self_check(arguments: argparse.Namespace) -> int:
+    from remote_assist.agent.self_check import self_check
+    from remote_assist.commands.printing import Printer
+
+    return await self_check(home_folder(os.environ), arguments.services, Printer(arguments))
+
+
+def agent_settings(arguments: argparse.Namespace, environment: Mapping[str, str]) -> AgentSettings:
+    """Settings from options and environment."""
+    url = arguments.relay or environment.get(RELAY_VARIABLE, "")
+    return AgentSettings(
+        home=home_folder(environment),
+        relay_url=relay_origin(url) if url else "",
+        ca_file=arguments.ca,
+        tls_ca_file=arguments.ca_file,
+    )
+
+
+def home_folder(environment: Mapping[str, str]) -> Path:
+    """The agent's state folder."""
+    if chosen := environment.get(HOME_VARIABLE):
+        return Path(chosen).absolute()
+    if sys.platform == "win32":
+        return Path(environment.get("LOCALAPPDATA") or Path.home()) / "remote-assist-agent"
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Application Support" / "remote-assist-agent"
+    return Path(environment.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "remote-assist-agent"
+
+
+def _surroundings(arguments: argparse.Namespace, settings: AgentSettings) -> Any:
+    from remote_assist.agent.assembly import Surroundings, customers_shell
+    from remote_assist.agent.keeper import system_moment
+    from remote_assist.agent.memory import AgentHome
+
+    services: Path | None = arguments.services
+    if services is not None and not services.is_dir():
+        raise UsageError(f"{services} is not a folder")
+    return Surroundings(
+        settings=settings,
+        home=AgentHome(settings.home),
+        origin=relay_origin(settings.relay_url),
+        moment=system_moment,
+        entropy=secrets.token_bytes,
+        ask_each=arguments.ask_each,
+        services=services,
+        shell=customers_shell(),
+    )
+
+
+def _refuse_code_on_the_command_line(arguments: argparse.Namespace) -> None:
+    if arguments.words or arguments.code not in {"", STDIN}:
+        raise UsageError(
+            "a support code does not go on the command line, where other users of this computer can read it",
+            advice="Type it when you are asked, or pipe it in with --code -. This one should not be used any more.",
+        )
+
+
+def _code_from_stdin() -> SupportCode:
+    return parse_code(sys.stdin.readline(MAX_CODE_CHARS + 2))
+
+
+def _line_on_stderr(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()
+
+
+def _accepted(text: str) -> frozenset[str]:
+    scopes = [scope.strip() for scope in text.split(",") if scope.strip()]
+    for scope in scopes:
+        if scope not in SCOPES:
+            raise UsageError(f"there is no scope '{scope[:40]}'", advice=f"Choose from {', '.join(SCOPES)}.")
+    return frozenset(scopes)
+
+
+def _seconds(until: str, settings: AgentSettings) -> int:
+    if not until:
+        return settings.max_consent_seconds
+    return min(int(parse_duration(until).total_seconds()), settings.max_consent_seconds)
+
+
+def _ca_line(path: Path | None) -> str | None:
+    if path is None:
+        return None
+    try:
+        return load_public(path.read_text("utf-8", "replace"))
+    except OSError as error:
+        raise ContentError(f"{path} cannot be read: {error.strerror}") from error
+
+
+@contextmanager
+def _ending_by_signal(prompt: Any) -> Iterator[None]:
+    """SIGINT, SIGTERM and SIGHUP end the session as the customer's key does."""
+    loop = asyncio.get_running_loop()
+    names = [name for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    for name in names if sys.platform != "win32" else ():
+        loop.add_signal_handler(getattr(signal, name), prompt.ask_to_end, "signal")
+    try:
+        yield
+    finally:
+        for name in names if sys.platform != "win32" else ():
+            loop.remove_signal_handler(getattr(signal, name))
