@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from remote_assist.commands.durations import parse_duration
 from remote_assist.commands.printing import Printer
 from remote_assist.commands.progress_line import ProgressLine
 from remote_assist.commands.technician_options import (
@@ -19,6 +18,7 @@ from remote_assist.commands.technician_options import (
 )
 from remote_assist.core.codes import SupportCode
 from remote_assist.core.consent import SCOPES
+from remote_assist.core.durations import parse_duration
 from remote_assist.core.requests import Status
 from remote_assist.errors import Exit, UnreachableError, UsageError
 from remote_assist.settings import DEFAULT_SCOPES
@@ -75,9 +75,13 @@ def parse_scopes(text: str) -> tuple[str, ...]:
     return scopes
 
 
+def _seconds(text: str) -> int:
+    return int(parse_duration(text).total_seconds())
+
+
 async def _invite(arguments: argparse.Namespace) -> int:
     printer = Printer(arguments)
-    scopes, seconds = parse_scopes(arguments.scopes), parse_duration(arguments.until)
+    scopes, seconds = parse_scopes(arguments.scopes), _seconds(arguments.until)
     async with await open_desk(arguments) as desk:
         ticket = await desk.ticket(arguments.ticket)
         async with await desk.invite(ticket, scopes, seconds) as invitation:
@@ -128,7 +132,7 @@ async def _count(invitation: "Invitation", line: ProgressLine) -> None:
 
 async def _request(arguments: argparse.Namespace) -> int:
     session = checked_session(arguments.session)
-    scopes, seconds = parse_scopes(arguments.scopes), parse_duration(arguments.until)
+    scopes, seconds = parse_scopes(arguments.scopes), _seconds(arguments.until)
     async with await open_desk(arguments) as desk, await desk.connect(session) as connected:
         status = await connected.request_scopes(scopes, seconds, arguments.reason)
     _print_status(Printer(arguments), status)
