@@ -31,7 +31,13 @@ from remote_assist.technician import files
 from remote_assist.technician.agent_link import AgentLink
 from remote_assist.technician.conversation import Conversation, check_done
 from remote_assist.technician.ending import Ending, EndResult
-from remote_assist.technician.evidence import DEFAULT_BUNDLE, collect_request, copy_bundle, evaluate_bundle, facts_of
+from remote_assist.technician.evidence import (
+    DEFAULT_BUNDLE,
+    collect_request,
+    copy_bundle,
+    evaluate_bundle,
+    facts_of,
+)
 from remote_assist.technician.files import FetchedFile, FolderListing
 from remote_assist.technician.part_file import PartFile
 from remote_assist.technician.session_folder import SessionFolder
@@ -134,6 +140,11 @@ class Session:
     async def facts(self, bundle_file: Path | None = None) -> Mapping[str, object]:
         """The facts of a bundle: the one named, else the session's last. Raises UsageError when there is none."""
         return await asyncio.to_thread(facts_of, bundle_file or self._folder.bundle)
+
+    @property
+    def has_bundle(self) -> bool:
+        """Whether a bundle of this session lies on this machine."""
+        return self._folder.bundle.is_file()
 
     async def plan(self, fix: str, version: int, digest: str, parameters: Mapping[str, str]) -> Plan:
         """Prechecks and dry run of a fix; nothing is changed."""
