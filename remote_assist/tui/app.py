@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import time
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -38,10 +39,17 @@ class AssistApp(App[None]):
         Binding("ctrl+q", "quit", "quit", show=False, priority=True),
     ]
 
-    def __init__(self, open_desk: OpenDesk, *, downloads: Path, clock: Clock) -> None:
+    def __init__(
+        self,
+        open_desk: OpenDesk,
+        *,
+        downloads: Path,
+        clock: Clock,
+        stopwatch: Callable[[], float] = time.monotonic,
+    ) -> None:
         super().__init__(ansi_color="NO_COLOR" in os.environ)
         self.animation_level = "none"
-        self._work = Work(open_desk, downloads)
+        self._work = Work(open_desk, downloads, stopwatch)
         self._clock = clock
 
     def on_mount(self) -> None:

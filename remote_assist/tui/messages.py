@@ -56,17 +56,18 @@ class Problem:
 
 
 @dataclass
-class CollectBundle(Message):
-    """Look at the machine."""
-
-    bundle: str
-
-
-@dataclass
 class PlanFix(Message):
     """Plan the fix of this finding; nothing is changed."""
 
     finding: FindingPort
+
+
+@dataclass
+class ShowFact(Message):
+    """Go to the fact a finding rests on."""
+
+    collector: str
+    pointer: str
 
 
 @dataclass

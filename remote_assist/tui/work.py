@@ -5,7 +5,6 @@ one message: its answer, `JobFailed` or `JobCancelled`. Rule 3: every job has a 
 """
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -77,9 +76,10 @@ Call = Callable[[], Awaitable[Message | None]]
 class Work:
     """Every call of the façade the screens know, as a job that answers by message."""
 
-    def __init__(self, open_desk: OpenDesk, downloads: Path) -> None:
+    def __init__(self, open_desk: OpenDesk, downloads: Path, stopwatch: Callable[[], float]) -> None:
         self.downloads = downloads
         self._open_desk = open_desk
+        self._stopwatch = stopwatch
         self._desk: DeskPort | None = None
         self._passphrase: bytes | None = None
         self._opening = asyncio.Lock()
@@ -167,8 +167,8 @@ class Work:
 
     def ask_status(self, screen: DOMNode, session: SessionPort) -> None:
         async def call() -> Message:
-            started = time.monotonic()
-            return StatusRead(await session.status(), time.monotonic() - started)
+            started = self._stopwatch()
+            return StatusRead(await session.status(), self._stopwatch() - started)
 
         self._start(screen, Job.STATUS, call)
 
@@ -216,7 +216,9 @@ class Work:
 
     def plan_fix(self, screen: DOMNode, session: SessionPort, finding: FindingPort) -> None:
         async def call() -> Message:
-            return FixPlanned(finding, await session.plan_known(finding.fix, finding.parameters))
+            return FixPlanned(
+                finding, await session.plan(finding.fix, finding.fix_version, finding.fix_digest, finding.parameters)
+            )
 
         self._start(screen, Job.PLAN, call)
 
@@ -229,9 +231,9 @@ class Work:
 
     def ask_scopes(self, screen: DOMNode, session: SessionPort, scopes: tuple[str, ...], seconds: int) -> None:
         async def call() -> Message:
-            started = time.monotonic()
+            started = self._stopwatch()
             status = await session.request_scopes(scopes, seconds, "")
-            return StatusRead(status, time.monotonic() - started)
+            return StatusRead(status, self._stopwatch() - started)
 
         self._start(screen, Job.SCOPES, call)
 

@@ -8,12 +8,12 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.screen import ModalScreen
-from textual.widgets import Input, Label, SelectionList, Static
-from textual.widgets.selection_list import Selection
+from textual.widgets import Input, Label, Static
 
 from remote_assist.tui.theme import BAD, FAINT
 from remote_assist.tui.widgets.lines import keys_line
 from remote_assist.tui.widgets.text import joined, shown
+from remote_assist.tui.widgets.ticks import TickList
 from remote_assist.tui.words import SCOPE_WORDS, duration, parse_duration
 
 MAX_SUBJECT, MAX_DESCRIPTION, MAX_NOTE = 200, 2000, 2000
@@ -120,12 +120,7 @@ class ScopesScreen(ModalScreen[Wish | None]):
     def compose(self) -> ComposeResult:
         with Vertical(classes="box form"):
             yield Label(self._title, classes="title", markup=False)
-            yield SelectionList[str](
-                *(
-                    Selection(joined(f"{scope:<12}", (words, FAINT)), scope, scope in self._wish.scopes)
-                    for scope, words in SCOPE_WORDS.items()
-                )
-            )
+            yield TickList(SCOPE_WORDS, self._wish.scopes)
             yield Label("For how long (30m, 2h; at most 8h)", markup=False)
             yield Input(duration(self._wish.seconds), id="until", max_length=6)
             yield Static(joined((self._remark, FAINT)))
@@ -137,8 +132,7 @@ class ScopesScreen(ModalScreen[Wish | None]):
         self.action_accept()
 
     def action_accept(self) -> None:
-        chosen = set(self.query_one(SelectionList).selected)
-        scopes = tuple(scope for scope in SCOPE_WORDS if scope in chosen)
+        scopes = self.query_one(TickList).ticked
         seconds = parse_duration(self.query_one("#until", Input).value)
         if not scopes:
             self._complain("Tick at least one scope.")

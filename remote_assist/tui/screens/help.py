@@ -10,6 +10,7 @@ from textual.screen import ModalScreen, Screen
 from textual.widgets import Static
 
 from remote_assist.tui.theme import ACCENT, FAINT
+from remote_assist.tui.widgets.text import joined
 from remote_assist.tui.words import SCOPE_WORDS
 
 
@@ -28,7 +29,7 @@ class HelpScreen(ModalScreen[None]):
             yield Static(_scopes())
 
     def _keys(self) -> Text:
-        text = Text("Keys here\n", "bold")
+        text = joined(("Keys here\n", "bold"))
         for active in self._about.active_bindings.values():
             if active.binding.show and active.binding.description:
                 key = self.app.get_key_display(active.binding)
@@ -37,7 +38,7 @@ class HelpScreen(ModalScreen[None]):
 
 
 def _scopes() -> Text:
-    text = Text("What a customer can allow\n", "bold")
+    text = joined(("What a customer can allow\n", "bold"))
     for scope, words in SCOPE_WORDS.items():
         text.append(f"  {scope:<12}", ACCENT).append(f"{words}\n")
     return text.append("Only the customer's own act grants; silence is a no.", FAINT)

@@ -45,7 +45,7 @@ class PlanScreen(ModalScreen[str | None]):
             yield Static(self._title(), classes="title")
             with VerticalScroll(can_focus=True):
                 yield Static(plan_text(self._planned.plan), id="plan")
-            yield Static(id="result")
+                yield Static(id="result")
             yield Static(self._keys(), id="keys")
 
     def _title(self) -> Text:
@@ -99,12 +99,15 @@ class PlanScreen(ModalScreen[str | None]):
     def _result(self, words: Text) -> None:
         self.query_one("#result", Static).update(words)
         self.query_one("#keys", Static).update(self._keys())
+        self.query_one(VerticalScroll).scroll_end(animate=False)
 
 
 def plan_text(plan: Plan) -> Text:
     """Everything that will happen, in the order it will."""
     text = joined(shown(plan.fix, FAINT, max_chars=120), (f" version {plan.version}", FAINT), "   risk ")
-    text.append_text(shown(plan.risk, RISK_COLOURS.get(plan.risk, BAD), max_chars=20)).append("\n\n")
+    text.append_text(shown(plan.risk, RISK_COLOURS.get(plan.risk, BAD), max_chars=20))
+    text.append("   plan ").append_text(shown(short_digest(plan.digest), "bold", max_chars=40))
+    text.append("\nconsent ", FAINT).append_text(shown(plan.consent, FAINT, max_chars=300)).append("\n\n")
     for number, check in enumerate(plan.prechecks[:MAX_STEPS]):
         text.append("check   " if number == 0 else "        ", ACCENT)
         text.append_text(shown(check, max_chars=300)).append("\n")
@@ -115,8 +118,6 @@ def plan_text(plan: Plan) -> Text:
     for number, check in enumerate(plan.verify[:MAX_STEPS]):
         text.append("\nverify  " if number == 0 else "        ", ACCENT)
         text.append_text(shown(check, max_chars=300)).append("\n")
-    text.append("\nplan    ", ACCENT).append_text(shown(short_digest(plan.digest), max_chars=40))
-    text.append("   consent: ", FAINT).append_text(shown(plan.consent, max_chars=300))
     if not plan.runnable:
         text.append("\n\n✖ cannot run: ", BAD).append_text(shown(plan.why_not or "blocked", BAD, max_chars=400))
     return text

@@ -14,7 +14,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.screen import Screen
-from textual.widgets import Footer, Input, TabbedContent, TabPane
+from textual.widgets import Footer, Input, Static, TabbedContent, TabPane
 
 from remote_assist.tui import messages as say
 from remote_assist.tui.messages import Job, Problem
@@ -52,9 +52,9 @@ class SessionScreen(Screen[None]):
     """Everything a technician does with one customer."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("d", "look", "first look"),
+        Binding("d", "look", "look"),
         Binding("e", "end", "end"),
-        Binding("p", "ask_scopes", "ask for more"),
+        Binding("p", "ask_scopes", "ask more"),
         Binding("escape", "back", "back", key_display="esc"),
         *(Binding(str(number), f"tab('{tab}')", tab.capitalize(), show=False) for number, tab in enumerate(TABS, 1)),
     ]
@@ -88,6 +88,7 @@ class SessionScreen(Screen[None]):
             with TabPane(_tab("6 Log"), id="log-tab"):
                 yield LogPane(id="log-pane")
         yield TwoEnds("", "", id="strip")
+        yield Static(id="strip-advice")
         yield Footer()
 
     def on_mount(self) -> None:
@@ -163,6 +164,7 @@ class SessionScreen(Screen[None]):
             return None
         self._job, self._what = job, what
         self._strip(joined(("… ", FAINT), shown(what, max_chars=200)))
+        self.query_one("#strip-advice").display = False
         return self._session
 
     def _finish(self, status: str, detail: str = "") -> None:
@@ -184,8 +186,8 @@ class SessionScreen(Screen[None]):
         elif failed.job is self._job:
             self._stop_drawing(failed.job)
             refused = bool(failed.problem.reason)
-            self._finish("refused" if refused else "failed", f"{failed.problem.sentence} {failed.problem.advice}")
-            self._tell(failed.problem)
+            self._finish("refused" if refused else "failed", failed.problem.sentence)
+            self._advise(failed.problem)
         elif failed.job is not Job.LOG:
             self._tell(failed.problem)
 
@@ -196,8 +198,16 @@ class SessionScreen(Screen[None]):
             self._finish("cancelled")
 
     def _stop_drawing(self, job: Job) -> None:
-        if job in {Job.COLLECT, Job.FINDINGS}:
+        if job is Job.COLLECT:
             self.query_one(FindingsPane).stop_progress()
+        elif job is Job.RUN:
+            self.query_one(ActionsPane).show_problem("stopped before its end")
+
+    def _advise(self, problem: Problem) -> None:
+        """The whole of a failure below the strip, until the next job begins."""
+        advice = self.query_one("#strip-advice", Static)
+        advice.update(shown(f"{problem.sentence} {problem.advice}".strip(), max_chars=600))
+        advice.display = True
 
     def _tell(self, problem: Problem) -> None:
         words = shown(f"{problem.sentence}\n{problem.advice}".strip(), lines=True, max_chars=600)
@@ -216,16 +226,9 @@ class SessionScreen(Screen[None]):
     # --- looking ------------------------------------------------------------------------------------
 
     def action_look(self) -> None:
-        self._look(FIRST_LOOK)
-
-    @on(say.CollectBundle)
-    def _on_collect(self, asked: say.CollectBundle) -> None:
-        self._look(asked.bundle)
-
-    def _look(self, bundle: str) -> None:
-        if session := self._begin(Job.COLLECT, f"{bundle}"):
+        if session := self._begin(Job.COLLECT, FIRST_LOOK):
             self.action_tab("findings")
-            self._work.collect(self, session, bundle)
+            self._work.collect(self, session, FIRST_LOOK)
 
     @on(say.BundleCollected)
     def evaluate_bundle(self, collected: say.BundleCollected) -> None:
@@ -247,6 +250,12 @@ class SessionScreen(Screen[None]):
     @on(say.FactsRead)
     def show_facts(self, read: say.FactsRead) -> None:
         self.query_one(FactsPane).show_facts(read.facts)
+        self.query_one(FindingsPane).use_facts(read.facts)
+
+    @on(say.ShowFact)
+    def show_fact(self, asked: say.ShowFact) -> None:
+        self.action_tab("facts")
+        self.query_one(FactsPane).reveal(asked.collector, asked.pointer)
 
     # --- files and programs -------------------------------------------------------------------------
 
@@ -282,7 +291,8 @@ class SessionScreen(Screen[None]):
     @on(say.ProgramEnded)
     def show_program_end(self, ended: say.ProgramEnded) -> None:
         self.query_one(ActionsPane).show_end(ended.done)
-        self._finish(ended.done.status, f"exit {ended.done.exit}")
+        status = "failed" if ended.done.status == "done" and ended.done.exit else ended.done.status
+        self._finish(status, f"exit {ended.done.exit}")
 
     # --- fixes --------------------------------------------------------------------------------------
 
@@ -304,7 +314,7 @@ class SessionScreen(Screen[None]):
         if status is None:
             return
         self._what = f"fix {finding.fix}"
-        self._finish(status)
+        self._finish(status, "d looks again" if status == "resolved" else "")
         self.query_one(FixesPane).show_result(finding, status)
 
     # --- consent and end ----------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from remote_assist.tui.theme import FAINT, GOOD, SESSION_STATE
 from remote_assist.tui.widgets.lines import ProblemPanel, TwoEnds
 from remote_assist.tui.widgets.table import FitTable, Row
 from remote_assist.tui.widgets.text import joined, shown
-from remote_assist.tui.words import day_and_time
+from remote_assist.tui.words import day_and_time, parse_time
 from remote_assist.tui.work import Work
 
 TICKET_COLOURS = {"active": GOOD, "closed": FAINT}
@@ -75,7 +75,7 @@ class TicketsScreen(Screen[None]):
             joined((count + "   ", FAINT), shown(loaded.name, max_chars=40)),
         )
         table = self.query_one(FitTable)
-        table.show_rows([ticket_row(ticket, loaded.sessions) for ticket in reversed(loaded.tickets)])
+        table.show_rows([ticket_row(ticket, loaded.sessions) for ticket in sorted(loaded.tickets, key=_place)])
         table.display = bool(loaded.tickets)
         empty = self.query_one("#empty", Static)
         empty.update(joined("No tickets yet. Press ", ("n", "bold"), " to open the first one."))
@@ -118,6 +118,12 @@ def ticket_row(ticket: Ticket, sessions: Sequence[SessionSummary]) -> Row:
             _session_sign([session for session in sessions if session.ticket == ticket.id]),
         ),
     )
+
+
+def _place(ticket: Ticket) -> tuple[bool, float]:
+    """Closed tickets last, newest first."""
+    opened = parse_time(ticket.opened)
+    return (ticket.state == "closed", -opened.timestamp() if opened else 0.0)
 
 
 def _session_sign(sessions: Sequence[SessionSummary]) -> Text:

@@ -1,44 +1,71 @@
-"""Evidence of a finding as lines: where it stands in the bundle, and what stands there."""
+"""Evidence of a finding: which facts it rests on, found again by their JSON pointer."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 from rich.text import Text
 
+from remote_assist.tui.ports import EvidencePort
 from remote_assist.tui.theme import FAINT
 from remote_assist.tui.widgets.text import joined, shown
 
 MAX_LINES = 60
 """Most pieces of evidence drawn; the rest is counted."""
 
-PLACE_FIELDS = ("place", "where", "fact", "path", "source")
-WORD_FIELDS = ("text", "value", "excerpt", "detail")
+MAX_VALUE_CHARS = 400
 
 
-def evidence_text(evidence: Sequence[object]) -> Text:
-    """One line a piece: `logs/nginx.service:14-17  bind() to 0.0.0.0:80 failed`."""
+class NoSuchFact(LookupError):
+    """The pointer leads nowhere in this bundle."""
+
+
+def evidence_text(evidence: Sequence[EvidencePort], facts: Mapping[str, object]) -> Text:
+    """One line a piece: `listening_ports#/3  program=apache2 pid=812 port=80`."""
     text = Text(end="")
-    for piece in list(evidence)[:MAX_LINES]:
-        place, words = split(piece)
-        text.append_text(joined(" ", shown(place, FAINT, max_chars=200), "  " if place and words else ""))
-        text.append_text(shown(words, max_chars=600)).append("\n")
+    for piece in evidence[:MAX_LINES]:
+        text.append_text(joined(" ", shown(f"{piece.collector}#{piece.pointer or '/'}", max_chars=200)))
+        try:
+            value = fact_at(facts, piece.collector, piece.pointer)
+        except NoSuchFact:
+            text.append("\n")
+            continue
+        text.append("  ").append_text(shown(brief(value), FAINT, max_chars=MAX_VALUE_CHARS)).append("\n")
     if len(evidence) > MAX_LINES:
         text.append(f" … and {len(evidence) - MAX_LINES} more\n", FAINT)
     return text
 
 
-def split(piece: object) -> tuple[str, str]:
-    """Place and words of a piece, whatever shape the evaluator gave it: a string, a pair or named fields."""
-    if isinstance(piece, str):
-        return "", piece
-    if isinstance(piece, tuple | list) and len(piece) == 2:
-        return str(piece[0]), _words(piece[1])
-    place = next((str(getattr(piece, name)) for name in PLACE_FIELDS if getattr(piece, name, None)), "")
-    words = next((getattr(piece, name) for name in WORD_FIELDS if getattr(piece, name, None) is not None), None)
-    if not place and words is None:
-        return "", _words(piece)
-    return place, "" if words is None else _words(words)
+def pointer_steps(pointer: str) -> list[str]:
+    """The steps of a JSON pointer (RFC 6901)."""
+    return [step.replace("~1", "/").replace("~0", "~") for step in pointer.split("/")[1:]]
 
 
-def _words(value: object) -> str:
+def fact_at(facts: Mapping[str, object], collector: str, pointer: str) -> object:
+    """The fact a pointer names. Raises NoSuchFact."""
+    value: object = facts
+    for step in [collector, *pointer_steps(pointer)]:
+        value = _below(value, step)
+    return value
+
+
+def brief(value: object) -> str:
+    """A fact on one line: a row as `name=value`, a larger thing by its size."""
+    if isinstance(value, Mapping):
+        flat = {name: item for name, item in value.items() if not isinstance(item, Mapping | list | tuple)}
+        return " ".join(f"{name}={_word(item)}" for name, item in flat.items()) or f"{len(value)} entries"
+    if isinstance(value, list | tuple):
+        return f"{len(value)} entries"
+    return _word(value)
+
+
+def _below(value: object, step: str) -> object:
+    if isinstance(value, Mapping) and step in value:
+        found: object = value[step]
+        return found
+    if isinstance(value, list | tuple) and step.isascii() and step.isdecimal() and int(step[:9]) < len(value):
+        return value[int(step[:9])]
+    raise NoSuchFact(step)
+
+
+def _word(value: object) -> str:
     return value if isinstance(value, str) else msgspec.json.encode(value, enc_hook=str).decode()

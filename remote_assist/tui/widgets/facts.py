@@ -9,6 +9,7 @@ from textual.widgets import Static, Tree
 from textual.widgets.tree import TreeNode
 
 from remote_assist.tui.theme import ACCENT, FAINT
+from remote_assist.tui.widgets.evidence import pointer_steps
 from remote_assist.tui.widgets.lines import keys_line
 from remote_assist.tui.widgets.text import joined, shown
 
@@ -40,6 +41,20 @@ class FactsPane(Container):
         tree.root.expand()
         tree.display = True
         self.query_one(Static).display = False
+
+    def reveal(self, collector: str, pointer: str) -> None:
+        """Open the branches down to a fact, as far as they exist, and put the cursor there."""
+        node = self._tree.root
+        for step in [collector, *pointer_steps(pointer)]:
+            names = [name for name, _ in _entries(node.data)][:MAX_CHILDREN]
+            if step not in names or not node.allow_expand:
+                break
+            if not node.children:
+                _grow(node)
+            node.expand()
+            node = node.children[names.index(step)]
+        node.expand()
+        self.call_after_refresh(self._tree.move_cursor, node)
 
     def focus_list(self) -> None:
         if self._tree.display:

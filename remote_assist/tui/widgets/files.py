@@ -27,8 +27,8 @@ class FilesPane(Container):
     """A path to type, the entries below it. Names are bytes and stay bytes; only their picture is text."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("g", "get", "get file"),
-        Binding("backspace", "up", "folder above", key_display="⌫"),
+        Binding("g", "get", "get"),
+        Binding("backspace", "up", "up", key_display="⌫"),
         Binding("slash", "path", "type a path", key_display="/", show=False),
     ]
 

@@ -1,6 +1,6 @@
 """What known issues say: the list, and the chosen finding with its evidence and its way out."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from rich.text import Text
@@ -10,7 +10,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Container, Horizontal, VerticalScroll
 from textual.widgets import DataTable, Static
 
-from remote_assist.tui.messages import CollectBundle, PlanFix
+from remote_assist.tui.messages import PlanFix, ShowFact
 from remote_assist.tui.pending import ProgressBoard
 from remote_assist.tui.ports import FindingPort
 from remote_assist.tui.theme import ACCENT, FAINT, GOOD, SEVERITY, SEVERITY_ORDER, WARN
@@ -23,19 +23,22 @@ from remote_assist.tui.widgets.text import joined, shown
 FIRST_LOOK = "first-look"
 """The bundle that answers "what is wrong here?" without a question."""
 
-PASSED = "passed"
-HIDDEN_OUTCOMES = frozenset({PASSED, "not-applicable"})
+HIDDEN_OUTCOMES = frozenset({"pass", "skipped"})
 """Outcomes folded into one line until asked for."""
 
 
 class FindingsPane(Container):
     """Empty, collecting, or a list with the chosen finding beside it."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("a", "show_passed", "show passed")]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("a", "show_passed", "show passed", show=False),
+        Binding("v", "view_evidence", "evidence", show=False),
+    ]
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._findings: list[FindingPort] = []
+        self._facts: Mapping[str, object] = {}
         self._with_passed = False
 
     def compose(self) -> ComposeResult:
@@ -70,6 +73,11 @@ class FindingsPane(Container):
         self._show_only("findings")
         self.focus_list()
 
+    def use_facts(self, facts: Mapping[str, object]) -> None:
+        """Facts that the evidence points into."""
+        self._facts = facts
+        self.show_chosen()
+
     def stop_progress(self) -> None:
         """Collecting ended without findings: show what was there before."""
         self._show_only("findings" if self._findings else "findings-empty")
@@ -82,6 +90,11 @@ class FindingsPane(Container):
         self._with_passed = not self._with_passed
         self._refill()
 
+    def action_view_evidence(self) -> None:
+        if self.chosen is not None and self.chosen.evidence:
+            first = self.chosen.evidence[0]
+            self.post_message(ShowFact(first.collector, first.pointer))
+
     @property
     def chosen(self) -> FindingPort | None:
         key = self.query_one(FitTable).selected
@@ -89,7 +102,9 @@ class FindingsPane(Container):
 
     @on(DataTable.RowHighlighted)
     def show_chosen(self) -> None:
-        self.query_one("#finding", Static).update(finding_text(self.chosen) if self.chosen else Text(end=""))
+        self.query_one("#finding", Static).update(
+            finding_text(self.chosen, self._facts) if self.chosen else Text(end="")
+        )
         self.query_one("#finding-scroll", VerticalScroll).scroll_home(animate=False)
 
     @on(DataTable.RowSelected)
@@ -118,9 +133,6 @@ class FindingsPane(Container):
     def _show_only(self, shown_id: str) -> None:
         for child in self.children:
             child.display = child.id == shown_id
-
-    def look(self) -> None:
-        self.post_message(CollectBundle(FIRST_LOOK))
 
 
 def _order(finding: FindingPort) -> tuple[bool, bool, int, str]:
@@ -153,7 +165,7 @@ def finding_row(key: str, finding: FindingPort) -> Row:
     )
 
 
-def finding_text(finding: FindingPort) -> Text:
+def finding_text(finding: FindingPort, facts: Mapping[str, object]) -> Text:
     """The finding as a page: message, why, evidence, fix."""
     sign, colour = sign_of(finding)
     text = joined((f"{sign} ", colour), shown(finding.issue, FAINT, max_chars=120), "\n\n")
@@ -161,10 +173,13 @@ def finding_text(finding: FindingPort) -> Text:
     if finding.explanation:
         text.append("\nWhy\n", ACCENT).append_text(shown(finding.explanation, lines=True)).append("\n")
     if finding.evidence:
-        text.append("\nEvidence\n", ACCENT).append_text(evidence_text(finding.evidence))
+        text.append("\nEvidence\n", ACCENT).append_text(evidence_text(finding.evidence, facts))
+        text.append_text(keys_line(("v", "view it in the facts"))).append("\n")
     text.append("\nFix\n", ACCENT)
     if finding.fix:
-        text.append_text(shown(finding.fix, max_chars=120))
+        if finding.fix_title:
+            text.append_text(shown(finding.fix_title, max_chars=200)).append("\n")
+        text.append_text(shown(finding.fix, FAINT, max_chars=120))
         for name, value in list(finding.parameters.items())[:16]:
             text.append("  ").append_text(shown(name, FAINT, max_chars=40)).append("=", FAINT)
             text.append_text(shown(str(value), max_chars=120))

@@ -14,7 +14,7 @@ from remote_assist.tui.widgets.text import cut
 WIDEST_FIXED = 26
 """Columns other than the flexible one are cut at this many cells."""
 
-NARROWEST_FLEXIBLE = 12
+NARROWEST_FLEXIBLE = 8
 
 
 @dataclass(frozen=True, slots=True)

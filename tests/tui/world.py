@@ -1,0 +1,374 @@
+"""A small support desk in memory that implements the façade's ports: tickets, a customer, one broken web server.
+
+Nothing here waits for a clock: `join`, `deny`, `cut` and `release` are the customer's and the network's acts.
+"""
+
+import asyncio
+from collections.abc import AsyncIterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from remote_assist.core.api import SessionSummary, Ticket, TicketNote
+from remote_assist.core.codes import SupportCode
+from remote_assist.core.messages import Grant
+from remote_assist.core.requests import KIND_DATA, KIND_ERROR, Done, Entry, Plan, PlanStep, Progress, Status
+from remote_assist.errors import AssistError, CodeBurned, RefusedError, UnreachableError
+from remote_assist.tui.ports import OnOutput, OnProgress
+
+NOW = datetime(2026, 3, 14, 14, 5, 11, tzinfo=UTC)
+SESSION = "s-k3vq2m7x4nbdw6zu"
+COLLECTORS = ("certificates", "disks", "listening_ports", "logs", "packages", "processes", "services", "time")
+
+
+def rfc(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+@dataclass(frozen=True)
+class WorldEvidence:
+    collector: str
+    pointer: str = ""
+
+
+@dataclass(frozen=True)
+class WorldFinding:
+    issue: str
+    title: str
+    severity: str
+    subject: str
+    message: str
+    version: int = 1
+    outcome: str = "fail"
+    explanation: str = ""
+    evidence: Sequence[WorldEvidence] = ()
+    fix: str = ""
+    fix_version: int = 0
+    fix_digest: str = ""
+    fix_title: str = ""
+    parameters: Mapping[str, str] = field(default_factory=dict)
+
+
+FINDINGS = [
+    WorldFinding(
+        "linux.disk.fills", "/var fills in about 19 h", "medium", "/var 83 %", "/var grows by 1.2 GiB an hour."
+    ),
+    WorldFinding(
+        "linux.service.port-taken",
+        "Service failed: its port is taken",
+        "high",
+        "nginx :80",
+        "nginx.service cannot bind port 80: held by apache2 (pid 812).",
+        explanation="nginx was restarted at 13:58 after apache2 had been installed at 13:41 and took the port.",
+        evidence=(WorldEvidence("listening_ports", "/1"), WorldEvidence("services", "/nginx.service")),
+        fix="linux.service.free-port",
+        fix_version=3,
+        fix_digest="d" * 64,
+        fix_title="Stop the program that holds the port",
+        parameters={"service": "nginx.service", "port": "80"},
+    ),
+    WorldFinding(
+        "tls.expired", "TLS certificate expired", "critical", "shop.example", "The certificate ended 3 days ago."
+    ),
+    WorldFinding(
+        "disk.smart", "SMART state", "low", "declined", "The state of the disks could not be read.", outcome="unknown"
+    ),
+    *(WorldFinding(f"passed.{n}", f"Check {n}", "low", "", "", outcome="pass") for n in range(41)),
+]
+
+FACTS: dict[str, object] = {
+    "system": {"name": "web-07", "os": "Debian GNU/Linux 12", "kernel": "6.1.0-37-amd64", "up_seconds": 86400},
+    "listening_ports": [{"name": "sshd", "port": 22}, {"name": "apache2", "port": 80, "pid": 812}],
+    "services": {"nginx.service": {"state": "failed", "enabled": True}, "apache2.service": {"state": "active"}},
+}
+
+PLAN = Plan(
+    fix="linux.service.free-port",
+    version=3,
+    digest="9f2c61d0" + "0" * 52 + "a1e1",
+    title="Stop the program that holds the port and start the service",
+    risk="medium",
+    consent="the customer's grant of fix covers this plan",
+    prechecks=("the holder is a systemd service", "it is not a remote-access service"),
+    steps=(
+        PlanStep(name="service apache2.service", before="active", after="stopped", undo="start it"),
+        PlanStep(name="systemctl reset-failed nginx.service", before="", after="", undo=""),
+        PlanStep(name="service nginx.service", before="failed", after="active", undo="stop it"),
+    ),
+    verify=("port 80 is held by nginx.service (5 tries, 2 s), else roll back 3, 1",),
+    runnable=True,
+)
+
+
+class World:
+    """What is true in this small world, and a list of what the screens asked it to do."""
+
+    def __init__(self, now: datetime = NOW) -> None:
+        self.now = now
+        self.calls: list[tuple[str, ...]] = []
+        self.tickets: list[Ticket] = default_tickets(now)
+        self.summaries: list[SessionSummary] = [summary(now)]
+        self.findings: Sequence[WorldFinding] = FINDINGS
+        self.facts: Mapping[str, object] = FACTS
+        self.plan = PLAN
+        self.entries: Sequence[Entry] = default_entries(now)
+        self.output: Sequence[tuple[int, bytes]] = (
+            (KIND_DATA, b"Linux web-07 6.1.0-37-amd64\n"),
+            (KIND_ERROR, b"a warning\n"),
+        )
+        self.lines: list[str] = [
+            "2026-03-14 14:04:31  ·  agent: Session opened",
+            "2026-03-14 14:04:58  ·  customer: Consent granted diagnose, files:read, fix",
+        ]
+        self.host_name = "web-07"
+        self.scopes: tuple[str, ...] = ("diagnose", "files:read", "fix")
+        self.name = "Alice Example"
+        self.collectors: Sequence[str] = COLLECTORS
+        self.has_bundle = False
+        self.failure: AssistError | None = None
+        self.apply_done = Done(action="a-9", status="resolved", sentence="port 80 is held by nginx.service")
+        self.hold = asyncio.Event()
+        self.hold.set()
+        self.invitations: list[WorldInvitation] = []
+
+    def clock(self) -> datetime:
+        return self.now
+
+    async def open(self, ask_passphrase: object) -> "WorldDesk":
+        self.check("open")
+        return WorldDesk(self)
+
+    def check(self, *call: str) -> None:
+        """Note a call; fail it when the world is broken."""
+        self.calls.append(call)
+        if self.failure is not None:
+            raise self.failure
+
+    def cut(self) -> None:
+        """The network goes."""
+        self.failure = UnreachableError(
+            "the relay http://127.0.0.1:8470 cannot be reached: connection refused",
+            advice="Check the address, the network, and whether the relay runs.",
+        )
+
+    def mend(self) -> None:
+        self.failure = None
+
+    def asked_for(self, name: str) -> list[tuple[str, ...]]:
+        return [call for call in self.calls if call[0] == name]
+
+
+class WorldDesk:
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self.name = world.name
+
+    async def tickets(self) -> Sequence[Ticket]:
+        self._world.check("tickets")
+        return tuple(self._world.tickets)
+
+    async def ticket(self, ticket: str) -> Ticket:
+        self._world.check("ticket", ticket)
+        return next(one for one in self._world.tickets if one.id == ticket)
+
+    async def new_ticket(self, subject: str, description: str = "") -> Ticket:
+        self._world.check("new_ticket", subject, description)
+        opened = Ticket(
+            id=str(4712 + len(self._world.tickets)), subject=subject, description=description, state="open",
+            opened=rfc(self._world.now), opened_by=self._world.name,
+        )  # fmt: skip
+        self._world.tickets.append(opened)
+        return opened
+
+    async def invite(self, ticket: Ticket, scopes: tuple[str, ...], seconds: int) -> "WorldInvitation":
+        self._world.check("invite", ticket.id, *scopes, str(seconds))
+        invitation = WorldInvitation(self._world)
+        self._world.invitations.append(invitation)
+        return invitation
+
+    async def sessions(self) -> Sequence[SessionSummary]:
+        self._world.check("sessions")
+        return tuple(self._world.summaries)
+
+    async def connect(self, session: str) -> "WorldSession":
+        self._world.check("connect", session)
+        return WorldSession(self._world, session)
+
+    async def timeline(self, session: str) -> Sequence[str]:
+        self._world.check("timeline", session)
+        return tuple(self._world.lines)
+
+    async def close(self) -> None:
+        self._world.calls.append(("close desk",))
+
+
+class WorldInvitation:
+    """The second code of a world differs from the first."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        number = len(world.invitations)
+        self.code = SupportCode(f"41720{3 + number}", ("tulip-rocket-amber", "amber-tulip-rocket")[number % 2])
+        self.spoken = "four one seven, two zero three, tulip, rocket, amber"
+        self.expires = world.now + timedelta(minutes=9, seconds=41)
+        self._answer: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+
+    async def paired(self, on_new_code: object = None) -> str:
+        return await self._answer
+
+    async def cancel(self) -> None:
+        self._world.check("burn", self.code.nameplate)
+
+    def join(self) -> None:
+        self._answer.set_result(SESSION)
+
+    def fail(self, error: AssistError) -> None:
+        self._answer.set_exception(error)
+
+    def guess_wrong(self) -> None:
+        self.fail(CodeBurned("somebody typed wrong words; the code is burned", reason="wrong-code"))
+
+
+class WorldSession:
+    def __init__(self, world: World, session: str) -> None:
+        self._world = world
+        self.id = session
+        self.ticket = "4711"
+        self.subject = world.tickets[0].subject
+        self.recorded = 12
+
+    @property
+    def has_bundle(self) -> bool:
+        return self._world.has_bundle
+
+    async def status(self) -> Status:
+        self._world.check("status")
+        until = rfc(self._world.now + timedelta(minutes=27))
+        grants = tuple(
+            Grant(id=f"g{n}", scope=scope, until=until, key="SHA256:x") for n, scope in enumerate(self._world.scopes)
+        )
+        return Status(
+            session=self.id, ticket=self.ticket, grants=grants, ends=until,
+            host_name=self._world.host_name, recorded=self.recorded,
+        )  # fmt: skip
+
+    async def collect(self, bundle: str, out: Path, on_progress: OnProgress) -> object:
+        self._world.check("collect", bundle)
+        total = len(self._world.collectors)
+        for number, name in enumerate(self._world.collectors):
+            on_progress(Progress(item=name, status="running", done=number, total=total))
+            if number == total // 2:
+                await self._world.hold.wait()
+            await asyncio.sleep(0)
+            on_progress(Progress(item=name, status="ok", done=number + 1, total=total, seconds=0.4))
+        self.recorded += 2
+        self._world.has_bundle = True
+        return None
+
+    async def findings(self, bundle_file: Path | None = None) -> Sequence[WorldFinding]:
+        self._world.check("findings")
+        return self._world.findings
+
+    async def facts(self, bundle_file: Path | None = None) -> Mapping[str, object]:
+        self._world.check("facts")
+        return self._world.facts
+
+    async def ls(self, path: bytes) -> Sequence[Entry]:
+        self._world.check("ls", path.decode("utf-8", "backslashreplace"))
+        self._need("files:read")
+        return self._world.entries
+
+    async def get(self, remote: bytes, folder: Path, on_progress: OnProgress) -> "WorldFile":
+        self._world.check("get", remote.decode("utf-8", "backslashreplace"))
+        self._need("files:read")
+        on_progress(Progress(item="dpkg.log", status="running", done=100, total=4096))
+        return WorldFile(Path("collected/dpkg.log"), 4096)
+
+    async def plan(self, fix: str, version: int, digest: str, parameters: Mapping[str, str]) -> Plan:
+        self._world.check("plan", fix, str(version))
+        self._need("fix")
+        return self._world.plan
+
+    async def apply(self, plan_digest: str, on_progress: OnProgress) -> Done:
+        self._world.check("apply", plan_digest)
+        for number, step in enumerate(self._world.plan.steps):
+            on_progress(Progress(item=step.name, status="done", done=number + 1, total=3, seconds=0.2))
+        await self._world.hold.wait()
+        return self._world.apply_done
+
+    async def run(self, argv: Sequence[str], *, stdin: AsyncIterable[bytes] | None, on_output: OnOutput) -> Done:
+        self._world.check("run", *argv)
+        self._need("terminal")
+        for kind, data in self._world.output:
+            on_output(kind, data)
+        await self._world.hold.wait()
+        return Done(action="a-7", status="done", exit=3)
+
+    async def request_scopes(self, scopes: tuple[str, ...], seconds: int, reason: str) -> Status:
+        self._world.check("request_scopes", *scopes)
+        self._world.scopes = tuple(scopes)
+        return await self.status()
+
+    async def end(self, note: str) -> "WorldEnd":
+        self._world.check("end", note)
+        return WorldEnd()
+
+    async def close(self) -> None:
+        self._world.calls.append(("close session",))
+
+    def _need(self, scope: str) -> None:
+        if scope not in self._world.scopes:
+            raise RefusedError(
+                f"the customer did not allow {scope}", reason="out-of-scope", advice=f"Ask for it: {scope}."
+            )
+
+
+@dataclass(frozen=True)
+class WorldFile:
+    path: Path
+    size: int
+
+
+@dataclass(frozen=True)
+class WorldEnd:
+    undelivered: str = ""
+
+
+def default_tickets(now: datetime) -> list[Ticket]:
+    notes = (
+        TicketNote(
+            id=1, time=rfc(now), author="Carol Example", text="Since lunch the shop is down.", visibility="customer"
+        ),
+        TicketNote(id=2, time=rfc(now), author="remote-assist", text="Session opened.", visibility="internal"),
+    )
+    return [
+        Ticket(
+            id="4711", subject="Web server does not start", description="nginx fails after the update.\nPort 80?",
+            state="active", opened=rfc(now - timedelta(hours=1)), opened_by="Carol Example", notes=notes,
+        ),
+        Ticket(
+            id="4705", subject="Printer prints every page twice since the last maintenance window on Sunday",
+            description="", state="open", opened=rfc(now - timedelta(days=1)), opened_by="Bob Example",
+        ),
+        Ticket(
+            id="4698", subject="Disk full", description="", state="closed", opened=rfc(now - timedelta(days=3)),
+            opened_by="Carol Example",
+        ),
+    ]  # fmt: skip
+
+
+def summary(now: datetime, *, state: str = "live") -> SessionSummary:
+    return SessionSummary(
+        id=SESSION, ticket="4711", subject="Web server does not start", technician="Alice Example",
+        technician_key="SHA256:a", host_key="SHA256:h", opened=rfc(now), state=state, records=12,
+    )  # fmt: skip
+
+
+def default_entries(now: datetime) -> list[Entry]:
+    modified = now.timestamp()
+    return [
+        Entry(name=b"dpkg.log", kind="file", size=4096, mode=0o644, modified=modified),
+        Entry(name=b"nginx", kind="folder", size=4096, mode=0o755, modified=modified),
+        Entry(name=b"caf\xe9.log", kind="file", size=12, mode=0o600, modified=modified),
+        Entry(name=b"lastlog", kind="link", size=7, mode=0o777, modified=modified),
+    ]
