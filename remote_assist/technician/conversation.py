@@ -18,6 +18,7 @@ from remote_assist.core.requests import (
     Accepted,
     AskStatus,
     Done,
+    EndSession,
     Entry,
     Listing,
     Plan,
@@ -117,6 +118,10 @@ class Conversation:
             if not isinstance(status, Status):
                 raise RemoteProtocolError(f"a {type(status).__name__} where a status belongs")
             return Result(status=status)
+        if isinstance(request, EndSession):  # ending is no action, so nothing is accepted: Done is the whole answer
+            self._running = True
+            await self._channel.send(request)
+            return await self.finish()
         accepted = await self.begin(request, deadline_seconds=deadline_seconds)
         result = await self.finish()
         result.accepted = accepted
