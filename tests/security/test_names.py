@@ -54,7 +54,9 @@ def test_names_as_bytes_obey_the_same_rule(name: bytes) -> None:
     assert os.fsencode(path.name) == name.rpartition(b"/")[2]
 
 
-@pytest.mark.parametrize("name", ["", ".", "..", "a/", "a/.", "a/..", "/", "a\\b", "a\0b", "a\nb", "a\x1b[2Jb", "a\u2028b"])
+@pytest.mark.parametrize(
+    "name", ["", ".", "..", "a/", "a/.", "a/..", "/", "a\\b", "a\0b", "a\nb", "a\x1b[2Jb", "a\u2028b"]
+)
 def test_what_is_no_plain_name_is_refused_and_not_mended(name: str) -> None:
     with pytest.raises(RefusedError):
         local_name(name)
