@@ -100,9 +100,8 @@ async def _login(arguments: argparse.Namespace) -> int:
 def _tui(arguments: argparse.Namespace) -> int:
     from remote_assist.tui.app import run_tui
 
-    if arguments.session:
-        checked_session(arguments.session)
-    return run_tui(technician_settings(arguments, os.environ))
+    session = checked_session(arguments.session) if arguments.session else ""
+    return run_tui(technician_settings(arguments, os.environ), session=session)
 
 
 async def _sessions(arguments: argparse.Namespace) -> int:

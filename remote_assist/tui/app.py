@@ -17,6 +17,7 @@ from remote_assist.settings import TechnicianSettings
 from remote_assist.technician.desk import Desk
 from remote_assist.tui.ports import AskPassphrase, DeskPort, OpenDesk
 from remote_assist.tui.screens.help import HelpScreen
+from remote_assist.tui.screens.session import SessionScreen
 from remote_assist.tui.screens.tickets import TicketsScreen
 from remote_assist.tui.theme import ASSIST
 from remote_assist.tui.work import Work
@@ -46,16 +47,20 @@ class AssistApp(App[None]):
         downloads: Path,
         clock: Clock,
         stopwatch: Callable[[], float] = time.monotonic,
+        session: str = "",
     ) -> None:
         super().__init__(ansi_color="NO_COLOR" in os.environ)
         self.animation_level = "none"
         self._work = Work(open_desk, downloads, stopwatch)
         self._clock = clock
+        self._first_session = session
 
     def on_mount(self) -> None:
         self.register_theme(ASSIST)
         self.theme = ASSIST.name
         self.push_screen(TicketsScreen(self._work, self._clock))
+        if self._first_session:
+            self.push_screen(SessionScreen(self._work, self._clock, self._first_session))
 
     async def on_unmount(self) -> None:
         with contextlib.suppress(AssistError, TimeoutError):
@@ -81,14 +86,17 @@ class AssistApp(App[None]):
         return run
 
 
-def run_tui(settings: TechnicianSettings, *, open_desk: OpenDesk | None = None) -> int:
-    """Show the screens until the technician leaves; answer the exit code."""
+def run_tui(settings: TechnicianSettings, *, session: str = "", open_desk: OpenDesk | None = None) -> int:
+    """Show the screens until the technician leaves; answer the exit code. `session`: go straight there."""
 
     async def open_stored_login(ask_passphrase: AskPassphrase) -> DeskPort:
         return await Desk.open(settings, ask_passphrase=ask_passphrase)
 
     app = AssistApp(
-        open_desk or open_stored_login, downloads=settings.home / "collected", clock=lambda: datetime.now(UTC)
+        open_desk or open_stored_login,
+        downloads=settings.home / "collected",
+        clock=lambda: datetime.now(UTC),
+        session=session,
     )
     app.run()
     return int(app.return_code or Exit.DONE)
