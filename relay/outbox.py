@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 import structlog
-from sqlalchemy import Connection, distinct, select, update
+from sqlalchemy import Connection, select, update
 
 from relay.book import insert_note
 from relay.schema import outbox, records, sessions
@@ -109,7 +109,7 @@ def _one_note(rows: Sequence[Any]) -> tuple[list[Any], list[str]]:
 
 
 def _tickets_waiting(connection: Connection) -> list[int]:
-    return list(connection.execute(select(distinct(outbox.c.ticket)).where(outbox.c.note.is_(None))).scalars())
+    return list(connection.execute(select(outbox.c.ticket).distinct().where(outbox.c.note.is_(None))).scalars())
 
 
 async def stop(worker: "asyncio.Task[None]") -> None:
