@@ -24,10 +24,10 @@ if TYPE_CHECKING:  # only names for types: they load SSH and the rule engine
     from remote_assist.core.findings import Finding
     from remote_assist.technician.session import Session
 
-MARKS = {"fail": "✖", "warn": "▲", "unknown": "?", "pass": "✔"}
+MARKS = {"fail": "✖", "warn": "▲", "unknown": "?", "pass": "✔", "skipped": "–"}
 """Outcome of a finding → the sign before it."""
 
-SHOWN_LAST = ("pass",)
+ONLY_COUNTED = ("pass", "skipped")
 """Outcomes that are only counted unless --all is given."""
 
 
@@ -46,7 +46,7 @@ def add_commands(verbs: Any) -> None:
     )
     add_technician_options(findings)
     findings.add_argument("what", metavar="SESSION|FILE", help="a session, or a bundle file")
-    findings.add_argument("--all", action="store_true", help="also what passed")
+    findings.add_argument("--all", action="store_true", help="also what passed or was skipped")
     findings.set_defaults(run=_findings)
     fix = verbs.add_parser(
         "fix",
@@ -117,8 +117,8 @@ async def _findings_of_session(arguments: argparse.Namespace) -> "list[Finding]"
 
 def _print_findings(printer: Printer, found: "list[Finding]", *, everything: bool) -> None:
     for finding in found:
-        printer.object(finding)
-        if everything or finding.outcome not in SHOWN_LAST:
+        if everything or finding.outcome not in ONLY_COUNTED:
+            printer.object(finding)
             _print_finding(printer, finding)
     passed = sum(finding.outcome == "pass" for finding in found)
     if passed and not everything:
@@ -133,7 +133,8 @@ def _print_finding(printer: Printer, finding: "Finding") -> None:
         return
     mark = MARKS.get(finding.outcome, "?")
     about = f"  [{finding.subject}]" if finding.subject else ""
-    printer.line(f"{mark} {finding.severity:<8}  {finding.message or finding.title}{about}")
+    told = f"{finding.title}: {finding.message}" if finding.outcome in {"unknown", "skipped"} else finding.message
+    printer.line(f"{mark} {finding.severity:<8}  {told or finding.title}{about}")
     if finding.fix:
         parameters = "".join(f" {key}={value}" for key, value in finding.parameters.items())
         printer.line(f"             fix {finding.fix}{parameters}")

@@ -16,6 +16,7 @@ from remote_assist.errors import ContentError, UsageError
 if TYPE_CHECKING:  # only names for types: both load the catalog or the rule engine
     from remote_assist.core.catalog_model import Catalog
     from remote_assist.core.findings import Finding
+    from remote_assist.diagnostics.bundle import Bundle
 
 DEFAULT_BUNDLE = "first-look"
 
@@ -52,19 +53,26 @@ def default_bundle_name(session: str, bundle: str, now: datetime) -> str:
 
 
 def evaluate_bundle(path: Path) -> "list[Finding]":
-    """What the known issues say about a bundle file. Raises ContentError (not a bundle), UsageError (no file)."""
+    """What the known issues say about a bundle file, gravest first; what passed or was skipped comes last.
+
+    Raises UsageError (no file), RemoteProtocolError (not a bundle), VerificationError (not what its manifest says).
+    """
     from remote_assist.core.findings import evaluate
 
-    return list(evaluate(catalog(), facts_of(path)))
+    bundle = _read(path)
+    return evaluate(
+        catalog(),
+        bundle.facts,
+        statuses=bundle.statuses,
+        digests=bundle.digests,
+        platform=bundle.manifest.platform,
+        all_outcomes=True,
+    )
 
 
 def facts_of(path: Path) -> dict[str, Any]:
-    """What a bundle file holds, by collector. Raises ContentError (not a bundle), UsageError (no file)."""
-    from remote_assist.diagnostics.bundle import read_bundle
-
-    if not path.is_file():
-        raise UsageError(f"there is no bundle {path}", advice="A SESSION looks like s-k3vq2m7x4nbdw6zu.")
-    return dict(read_bundle(path).facts)
+    """What a bundle file holds, by collector. Raises as `evaluate_bundle`."""
+    return dict(_read(path).facts)
 
 
 def parameters_for(fix: str, findings: "Sequence[Finding]", chosen: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -94,6 +102,14 @@ def copy_bundle(source: Path, target: Path) -> None:
     except OSError as error:
         beside.unlink(missing_ok=True)
         raise ContentError(f"{target} cannot be written: {error.strerror}") from error
+
+
+def _read(path: Path) -> "Bundle":
+    from remote_assist.diagnostics.bundle import read_bundle
+
+    if not path.is_file():
+        raise UsageError(f"there is no bundle {path}", advice="A SESSION looks like s-k3vq2m7x4nbdw6zu.")
+    return read_bundle(path)
 
 
 def _nearest(name: str, known: Sequence[str]) -> str:
