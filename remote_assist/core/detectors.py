@@ -82,7 +82,7 @@ _DOMAINS = (
     "com|net|org|de|io|dev|eu|uk|fr|ch|at|nl|it|es|pl|pt|se|no|dk|fi|be|cz|ru|cn|jp|br|au|ca|us|info|biz"
     "|local|lan|internal|corp|home|intranet|localdomain|cloud|app|example|test|invalid"
 )
-_SECRET_WORDS = (
+_ANNOUNCING = (  # words that announce one
     r"passw(?:or)?d|passwort|kennwort|contrase[nñ]a|mot[ _]de[ _]passe|pwd|passphrase|passcode|secret|token"
     r"|api[_-]?key|access[_-]?key|private[_-]?key|account[_-]?key|signing[_-]?key|encryption[_-]?key|auth[_-]?key"
     r"|credentials?|key content|\bpsk|\bwpa_passphrase|client[_-]?secret|connection[_-]?key|licen[cs]e[_-]?key|\bpin"
@@ -107,7 +107,7 @@ def _host_address(match: re.Match[str]) -> bool:
         return False
     if address.version == 6:
         return True
-    first, last = address.packed[0], address.packed[3]
+    first, last = int(address.packed[0]), int(address.packed[3])
     return first not in {0, 255} and last not in {0, 255}
 
 
@@ -191,21 +191,23 @@ DETECTORS: tuple[Detector, ...] = (
     _make("secret", r"\b[a-zA-Z][a-zA-Z0-9+.-]{0,20}://[^\s:/@]{0,128}:(?P<s>[^\s/@]{1,256})@", gate="://", sure=True),
     _make(
         "secret",
-        r"(?i)\bauthorization[\"']?\s*[:=]\s*[\"']?(?:bearer|basic|digest|negotiate|ntlm|token|apikey|key)?\s*(?P<s>[^\s\"',]{6,})",
+        r"(?i)\bauthorization[\"']?\s*[:=]\s*[\"']?"
+        r"(?:bearer|basic|digest|negotiate|ntlm|token|apikey|key)?\s*(?P<s>[^\s\"',]{6,})",
         gate="authorization",
     ),
     _make("secret", r"(?i)\b(?:bearer|basic)\s+(?P<s>[\w.~+/=-]{12,})", gate="bearer|basic"),
     _make("secret", r"(?i)\bcookie[\"']?\s*[:=]\s*(?P<s>[^\r\n]+)", gate="cookie"),
     _make(
         "secret",
-        rf"(?i)(?P<k>[\w.-]{{0,40}}(?:{_SECRET_WORDS})[\w.-]{{0,40}})[\"']?\s{{0,16}}(?:=>|[=:](?!//))\s{{0,16}}"
+        rf"(?i)(?P<k>[\w.-]{{0,40}}(?:{_ANNOUNCING})[\w.-]{{0,40}})[\"']?\s{{0,16}}(?:=>|[=:](?!//))\s{{0,16}}"
         r"(?P<s>\"[^\"\n]{1,512}\"|'[^'\n]{1,512}'|[^\s\"',;]{1,512})",
         gate="pass|pwd|secret|token|key|credential|psk|pin|kennwort|contrase|mot",
         valid=_assigned_secret,
     ),
     _make(
         "secret",
-        r"(?i)\b(?:password|passwort|passphrase|kennwort)\s+(?:is|was|ist|set to|changed to|now)\s*:?\s+[\"']?(?P<s>[^\s\"']{3,})",
+        r"(?i)\b(?:password|passwort|passphrase|kennwort)\s+(?:is|was|ist|set to|changed to|now)"
+        r"\s*:?\s+[\"']?(?P<s>[^\s\"']{3,})",
         gate="pass|kennwort",
     ),
     _make(
@@ -233,12 +235,14 @@ DETECTORS: tuple[Detector, ...] = (
     _make("id", r"(?<![\d-])(?P<s>(?!000|666|9\d\d)\d{3}-(?!00)\d{2}-(?!0000)\d{4})(?![\d-])"),
     _make(
         "serial",
-        r"(?i)\b(?:serial(?:[ _-]?(?:number|no\.?|num))?|asset[ _-]?tag|service[ _-]?tag)[\"']?\s*[:=#]\s*[\"']?(?P<s>[^\s\"'][^\n\"',;]{2,80})",
+        r"(?i)\b(?:serial(?:[ _-]?(?:number|no\.?|num))?|asset[ _-]?tag|service[ _-]?tag)[\"']?"
+        r"\s*[:=#]\s*[\"']?(?P<s>[^\s\"'][^\n\"',;]{2,80})",
         gate="serial|tag",
     ),
     _make(
         "serial",
-        r"(?i)\b(?:uuid|guid|machine[ _-]?id|system[ _-]?id|device[ _-]?id)[\"']?\s*[:=]\s*[\"']?(?P<s>[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}|[0-9a-f]{32})",
+        r"(?i)\b(?:uuid|guid|machine[ _-]?id|system[ _-]?id|device[ _-]?id)[\"']?"
+        r"\s*[:=]\s*[\"']?(?P<s>[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}|[0-9a-f]{32})",
         gate="id",
     ),
     _make(
@@ -282,7 +286,8 @@ DETECTORS: tuple[Detector, ...] = (
     ),
     _make(
         "host",
-        r"(?i)\b(?:computer|host|netbios|machine|workstation|node)[ _-]?name[\"']?(?:\s*[:=]|\s+to)\s*[\"']?(?P<s>[A-Za-z0-9][\w.-]{1,62})",
+        r"(?i)\b(?:computer|host|netbios|machine|workstation|node)[ _-]?name[\"']?"
+        r"(?:\s*[:=]|\s+to)\s*[\"']?(?P<s>[A-Za-z0-9][\w.-]{1,62})",
         gate="name",
     ),
     _make("user", r"(?<!\w)/(?:home|Users)/(?P<s>[^/\s:\"',;]{2,64})", gate="/home/|/users/", valid=_person),
@@ -300,7 +305,8 @@ DETECTORS: tuple[Detector, ...] = (
     ),
     _make(
         "user",
-        r"(?i)\b(?:account[ _]?name|user(?:[ _-]?(?:name|id))?|login|logon|username)[\"']?\s*[:=]\s*[\"']?(?P<s>[^\s\"',;]{2,64})",
+        r"(?i)\b(?:account[ _]?name|user(?:[ _-]?(?:name|id))?|login|logon|username)[\"']?"
+        r"\s*[:=]\s*[\"']?(?P<s>[^\s\"',;]{2,64})",
         gate="name|user|login|logon",
         valid=_person,
     ),

@@ -130,7 +130,7 @@ def _file(path: Path) -> bytes:
 def _unpacked(raw: bytes) -> bytes:
     if len(raw) > MAX_FILE_BYTES:
         raise RemoteProtocolError(f"the bundle is longer than {MAX_FILE_BYTES} bytes")
-    options = {zstd.DecompressionParameter.window_log_max: WINDOW_LOG_MAX}
+    options = {int(zstd.DecompressionParameter.window_log_max): WINDOW_LOG_MAX}
     try:
         decompressor = zstd.ZstdDecompressor(options=options)
         unpacked = decompressor.decompress(raw, max_length=MAX_UNPACKED_BYTES + 1)

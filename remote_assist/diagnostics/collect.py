@@ -99,7 +99,7 @@ async def collect_facts(
 
 
 class _BundleRun:
-    """One bundle being made: collectors on one side of a queue that has room for all of them, the writer on the other."""
+    """One bundle being made: collectors on one side of a queue with room for all of them, the writer on the other."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""One collector, run once: its implementation for this platform, its limits, its types. Never raises but cancellation."""
+"""One collector, run once: its implementation for this platform, its limits, its types. Raises cancellation only."""
 
 import asyncio
 import json

@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from remote_assist.core.target import Command, Completed, FileStatus, Target
 from remote_assist.errors import AssistError
@@ -100,7 +100,7 @@ class Look:
         future = self._shared.get(name)
         if future is None:
             future = self._shared[name] = asyncio.ensure_future(_as_object(work(self)))
-        return await asyncio.shield(future)  # type: ignore[return-value]  # the name stands for one kind of result
+        return cast(T, await asyncio.shield(future))  # the name stands for one kind of result
 
     async def close(self) -> None:
         """End what is still shared and running."""

@@ -49,7 +49,9 @@ def seeds_of(paths: Iterable[str], collector: str, facts: object) -> dict[str, s
         if owner != collector:
             continue
         for row in rows:
-            value = row.get(key) if isinstance(row, dict) else None
+            if not isinstance(row, dict):
+                continue
+            value = row.get(key)
             if isinstance(value, str) and _worth_hiding(value, row):
                 found[value] = KINDS.get(key, "pii")
     return found

@@ -15,7 +15,8 @@ LOG_LINES = 20
 STATES = ("active", "inactive", "failed", "activating", "unknown")
 ADDRESS_IN_USE = re.compile(r"(?i)address already in use|EADDRINUSE|errno 98\b|could not bind to address")
 _PORT = re.compile(
-    r"(?i)(?:bind|listen|address)[^\n]{0,120}?(?::|port[ =:]+|, ?)(?P<port>\d{2,5})\b|:(?P<other>\d{2,5})\)?:? .{0,40}in use"
+    r"(?i)(?:bind|listen|address)[^\n]{0,120}?(?::|port[ =:]+|, ?)(?P<port>\d{2,5})\b"
+    r"|:(?P<other>\d{2,5})\)?:? .{0,40}in use"
 )
 _REMOTE_ACCESS = re.compile(
     r"(?:sshd?|dropbear|openssh[\w-]*|remote-assist[\w-]*|xrdp[\w-]*|wpa_supplicant|NetworkManager|networking"

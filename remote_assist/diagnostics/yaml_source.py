@@ -89,6 +89,8 @@ def _plain(
     problems: list[Problem],
     seen: set[int],
 ) -> object:
+    if node is None:
+        return None
     line = node.start_mark.line + 1
     document.lines.setdefault(path, line)
     if id(node) in seen:
@@ -130,7 +132,7 @@ def _mapping(
 
 def _scalar(loader: _PlainLoader, node: yaml.Node, document: Document, problems: list[Problem]) -> object:
     try:
-        value: object = loader.construct_object(node)  # type: ignore[no-untyped-call]  # PyYAML's stub is untyped here
+        value: object = loader.construct_object(node)
     except (yaml.YAMLError, ValueError):
         problems.append(Problem(document.file, node.start_mark.line + 1, f"the tag '{node.tag}' is not allowed"))
         return None
