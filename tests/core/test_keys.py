@@ -1,6 +1,7 @@
 """Keys as lines and files: what is accepted, in one form, and what is refused with a sentence."""
 
 import base64
+import importlib.util
 import subprocess
 from pathlib import Path
 
@@ -129,11 +130,17 @@ def test_a_passphrase_is_asked_for_and_a_needless_or_wrong_one_is_refused(tmp_pa
         keys.load_private(keys.private_bytes(ALICE), b"needless")
 
 
-def test_a_key_locked_by_ssh_keygen_is_refused_with_a_sentence_that_helps(tmp_path: Path) -> None:
+def test_a_key_locked_by_ssh_keygen_opens_or_names_the_package_that_is_missing(tmp_path: Path) -> None:
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "secret", "-f", tmp_path / "key"], check=True)
+    raw = (tmp_path / "key").read_bytes()
     with pytest.raises(ContentError, match="passphrase") as caught:
-        keys.load_private((tmp_path / "key").read_bytes())
+        keys.load_private(raw)
     assert caught.value.advice
+    if importlib.util.find_spec("bcrypt"):
+        assert keys.load_private(raw, b"secret")
+        return
+    with pytest.raises(ContentError, match="needs the Python package bcrypt"):
+        keys.load_private(raw, b"secret")
 
 
 @given(st.text(max_size=200))

@@ -345,3 +345,18 @@ def test_the_agents_statement_is_sealed_and_so_is_the_verdict() -> None:
     reply = talk.reply()
     assert b"web1" not in msgspec.json.encode(reply)
     assert isinstance(talk.technician.receive_reply(reply), AgentStatement)
+
+
+def test_a_sealed_part_opens_only_where_and_as_it_was_sealed() -> None:
+    talk = Talk()
+    talk.verdict()
+    shared = talk.agent._shared
+    sealed = shared.seal("verdict a→t", b"x", [b"said"])
+    assert shared.open("verdict a→t", sealed, [b"said"]) == b"x"
+    for use, raw, said in (
+        ("statement a→t", sealed, b"said"),
+        ("verdict a→t", sealed, b"other"),
+        ("verdict a→t", b"", b"said"),
+    ):
+        with pytest.raises(ValueError, match="does not open"):
+            shared.open(use, raw, [said])
