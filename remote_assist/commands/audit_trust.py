@@ -14,10 +14,10 @@ from remote_assist.core.certificates import ca_of
 from remote_assist.core.keys import load_public
 from remote_assist.core.messages import Acknowledgement, Wrap
 from remote_assist.core.opening import log_keys_of
-from remote_assist.core.records import Record, place
+from remote_assist.core.records import Record, decode_record, place
 from remote_assist.core.reviewer_keys import load_reviewer_key
 from remote_assist.core.sealing import ContentKey, Disclosure, disclose, unwrap
-from remote_assist.errors import AssistError, ContentError, RefusedError, VerificationError
+from remote_assist.errors import AssistError, ContentError, RefusedError, RemoteProtocolError, VerificationError
 from remote_assist.technician.home import Home
 from remote_assist.transport.private_files import read_private
 
@@ -58,15 +58,23 @@ def witnesses_of(home: Home, session: str) -> list[Acknowledgement]:
 
 
 class Unsealer:
-    """Opens sealed fields with a reviewer's private key."""
+    """Opens sealed fields with a reviewer's private key. `closed` counts those whose key is erased or another's."""
 
     def __init__(self, private: bytes, wraps: Iterable[Wrap]) -> None:
         self._keys = _content_keys(private, list(wraps))
+        self.closed = 0
 
     @classmethod
     def of(cls, path: Path | None, wraps: Iterable[Wrap]) -> "Unsealer | None":
         """An unsealer for `--unseal`, or nothing when it was not given."""
         return None if path is None else cls(read_reviewer_key(path), wraps)
+
+    def disclose_stored(self, raw: bytes) -> dict[str, Disclosure]:
+        """As `disclose`, from stored bytes; what cannot be read holds nothing to open."""
+        try:
+            return self.disclose(decode_record(raw))
+        except RemoteProtocolError:
+            return {}
 
     def disclose(self, record: Record) -> dict[str, Disclosure]:
         """Sealed fields of a record, opened and checked. Raises VerificationError naming the record."""
@@ -74,6 +82,7 @@ class Unsealer:
         for name, sealed in record.sealed.items():
             key = self._keys.get(sealed.key)
             if key is None:
+                self.closed += 1
                 continue
             try:
                 found[name] = disclose(key, sealed, session=record.session, name=name)
@@ -105,8 +114,6 @@ def _content_keys(private: bytes, wraps: list[Wrap]) -> dict[str, ContentKey]:
             found[wrap.key_id] = unwrap(wrap, private)
         except VerificationError as error:
             fault = error
-    if not wraps:
-        raise RefusedError("the keys of this session's content were erased", reason="erased")
     if not found and fault is not None:
         raise RefusedError(
             "this key opens none of the session's content",

@@ -85,6 +85,7 @@ async def _show(arguments: argparse.Namespace) -> int:
     records = _readable(fetched.records)
     opened = opened_of({one.seq: unsealer.disclose(one) for one in records}) if unsealer else {}
     _print_timeline(printer, records, opened, names)
+    _print_closed(printer, session, unsealer)
     if fault is not None:
         raise fault
     return Exit.DONE
@@ -127,9 +128,9 @@ async def _export(arguments: argparse.Namespace) -> int:
             async for fetched in _each(api, wanted):
                 unsealer = Unsealer.of(arguments.unseal, fetched.wraps)
                 for logged in fetched.records:
-                    file.write(
-                        writer.record(logged, unsealer.disclose(decode_record(logged.record)) if unsealer else {})
-                    )
+                    disclosed = unsealer.disclose_stored(logged.record) if unsealer else {}
+                    file.write(writer.record(logged, disclosed))
+                _print_closed(printer, fetched.summary.id, unsealer)
                 try:
                     await _verify_fetched(api, fetched, trust, home, strict=arguments.strict)
                 except VerificationError as error:
@@ -240,6 +241,11 @@ def _print_timeline(printer: Printer, records: list[Record], opened: Opened, nam
             printer.object({**asdict(line), "name": CODES[line.code].name, "sealed": dict(line.sealed)})
         else:
             printer.value("line", line.text())
+
+
+def _print_closed(printer: Printer, session: str, unsealer: Unsealer | None) -> None:
+    if unsealer is not None and unsealer.closed:
+        printer.note(f"{session}: {unsealer.closed} sealed fields stay closed; their key was erased or is another's")
 
 
 def _print_report(printer: Printer, report: SessionReport) -> None:
