@@ -17,6 +17,7 @@ from remote_assist.agent.memory import AgentHome
 from remote_assist.agent.recorder import Recorder
 from remote_assist.agent.requests_diagnostics import DiagnosticRequests, Shelf
 from remote_assist.agent.requests_files import list_folder, read_file, write_file
+from remote_assist.agent.requests_fix import FixRequests
 from remote_assist.agent.requests_run import run_program
 from remote_assist.agent.requests_session import SessionRequests
 from remote_assist.agent.session import Session, SessionFacts
@@ -25,10 +26,12 @@ from remote_assist.core.consent import Moment
 from remote_assist.core.messages import Message
 from remote_assist.core.prompt import Prompt
 from remote_assist.core.requests import (
+    ApplyFix,
     AskStatus,
     Collect,
     EndSession,
     ListFolder,
+    PlanFix,
     ReadFile,
     RequestScopes,
     Run,
@@ -111,12 +114,15 @@ def _executors(session: Session, around: Surroundings) -> Mapping[type[Message],
     about = SessionRequests(session)
     shelf = Shelf(around.clock, around.services)
     diagnostics = DiagnosticRequests(shelf)
+    fixes = FixRequests(session, shelf, ask_each=around.ask_each)
     table = {
         Run: run_program,
         ListFolder: list_folder,
         ReadFile: read_file,
         WriteFile: write_file,
         Collect: diagnostics.collect,
+        PlanFix: fixes.plan,
+        ApplyFix: fixes.apply,
         RequestScopes: about.request_scopes,
         AskStatus: about.status,
         EndSession: about.end,

@@ -20,10 +20,13 @@ from remote_assist.core.consent import ANY_SCOPE
 from remote_assist.core.hostile import SafeStr
 from remote_assist.core.messages import Acknowledgement, Grant
 from remote_assist.core.records import Actor, Outcome, RecordDraft
-from remote_assist.errors import AssistError, AuditUnavailable, RefusedError
+from remote_assist.errors import AssistError, AuditUnavailable, ConsentDenied, RefusedError
 
 WAITING, ACTING, OVER = "waiting", "acting", "over"
 """Where a running action stands; only the first two can be stopped."""
+
+ROLLED_BACK, LEFT_AS_IS = "RA1302E", "RA1303E"
+"""What may become of a fix that was stopped in the middle."""
 
 CANCELLED, DISCONNECTED = "cancelled", "disconnected"
 """Reasons that are the technician's own; every other one is the customer's, the clock's or the record's."""
@@ -43,7 +46,6 @@ class Running:
     stopped: str = ""
     partial: Ending = field(default_factory=Ending)
     acknowledgement: Acknowledgement | None = None
-    survivors: list[str] = field(default_factory=list)
     _stoppers: list[Callable[[], None]] = field(default_factory=list)
 
     def on_stop(self, stopper: Callable[[], None]) -> None:
@@ -151,6 +153,24 @@ class Gate:
         self._show(say("live.refused", what=action.what, why=error.message))
         await self._recorder.append(refusal_draft(action, actor, error), action.sealed)
 
+    async def restore(self, number: str, plan: str, work: Callable[[Machine], Awaitable[Ending]]) -> Ending:
+        """Undo what an acknowledged plan did, at the customer's word: it happens first and is written down after."""
+        ending = await work(self._machine)
+        await self.note(ROLLED_BACK, number, plan, ending)
+        return ending
+
+    async def note(self, code: str, number: str, plan: str, ending: Ending) -> None:
+        """Write down an event of the customer's that never waits."""
+        outcome = Outcome(status=ending.status, reason=ending.reason)
+        draft = RecordDraft(code=code, actor=Actor(kind="customer"), action=number, plan=plan, outcome=outcome)
+        await self._recorder.append(draft, ending.sealed)
+
+    async def end_survivors(self) -> None:
+        """At the end of a session: kill what its programs left running, name it to the customer and in a record."""
+        names = await self._machine.end_survivors()
+        if names:
+            await self._name_survivors("", names)
+
     def stop_all(self, reason: str) -> None:
         """Stop every action now."""
         for running in list(self._running.values()):
@@ -240,21 +260,19 @@ class Gate:
     async def _write_outcome(self, running: Running, ending: Ending) -> None:
         draft = outcome_draft(running.action, running.number, running.actor, ending)
         await self._recorder.append(draft, ending.sealed)
-        if running.survivors:
-            await self._name_survivors(running)
         self._show(_last_line(running.action, ending))
 
-    async def _name_survivors(self, running: Running) -> None:
-        names = ", ".join(running.survivors)
+    async def _name_survivors(self, number: str, names: list[str]) -> None:
+        listed = ", ".join(names)
         draft = RecordDraft(
             code="RA1902E",
             actor=Actor(kind="agent"),
-            action=running.number,
-            sizes={"count": len(running.survivors)},
-            outcome=Outcome(status="failed", reason="survivors"),
+            action=number,
+            sizes={"count": len(names)},
+            outcome=Outcome(status="done", reason="killed"),
         )
-        await self._recorder.append(draft, {"names": names.encode("utf-8", "backslashreplace")})
-        self._show(say("live.survivors", names=names))
+        await self._recorder.append(draft, {"names": listed.encode("utf-8", "backslashreplace")})
+        self._show(say("live.survivors", names=listed))
 
     async def _abort(self, running: Running, reason: str) -> None:
         try:
@@ -270,7 +288,8 @@ def _stopped(running: Running) -> Ending:
 
 def _failed(running: Running, error: AssistError) -> Ending:
     reason = getattr(error, "reason", "") or "failed"
-    return replace(running.partial, status="failed", reason=reason, sentence=error.message)
+    status = "denied" if isinstance(error, ConsentDenied) else "failed"
+    return replace(running.partial, status=status, reason=reason, sentence=error.message)
 
 
 def _last_line(action: Action, ending: Ending) -> SafeStr:

@@ -77,7 +77,8 @@ class PromptTerminal:
         async with self._asking, self._question():
             self._draw(_plan_lines(question))
             allowed = await self._yes_or_no(question.deadline_seconds)
-        self.show(say("plan.allowed" if allowed else "plan.denied"))
+        if not question.undo:
+            self.show(say("plan.allowed" if allowed else "plan.denied"))
         return allowed
 
     def show(self, line: str) -> None:
@@ -201,9 +202,12 @@ def _wrap(line: str, width: int) -> list[str]:
 def _plan_lines(question: PlanQuestion) -> list[str]:
     steps = [say("plan.step", number=number, step=step) for number, step in enumerate(question.steps, 1)]
     deadline = int(question.deadline_seconds)
-    keys = say("plan.keys", deadline=deadline, digest=question.digest[:8])
-    head = [say("plan.title", title=question.title, risk=question.risk), *_consent_line(question)]
-    return [f"  {line}" for line in ["", *head, *steps, keys]]
+    if question.undo:
+        title, keys = say("ask.detail", detail=question.title), say("undo.keys", deadline=deadline)
+    else:
+        title = say("plan.title", title=question.title, risk=question.risk)
+        keys = say("plan.keys", deadline=deadline, digest=question.digest[:8])
+    return [f"  {line}" for line in ["", title, *_consent_line(question), *steps, keys]]
 
 
 def _consent_line(question: PlanQuestion) -> list[str]:

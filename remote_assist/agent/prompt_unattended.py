@@ -43,8 +43,10 @@ class PromptUnattended:
         return await self._screen.consent(replace(question, scopes=scopes, seconds=seconds))
 
     async def allow_plan(self, question: PlanQuestion) -> bool:
-        """Ask on the screen; without one nobody can read the plan, so no."""
-        return self._screen is not None and await self._screen.allow_plan(question)
+        """Ask on the screen; without one nobody can read the plan, so no; and what was half done is undone."""
+        if self._screen is None:
+            return question.undo
+        return await self._screen.allow_plan(question)
 
     def show(self, line: str) -> None:
         """A live line on the screen, or where the caller wants it."""

@@ -18,7 +18,9 @@ from remote_assist.agent.doors import AgentDoors
 from remote_assist.agent.gate import Gate
 from remote_assist.agent.keeper import Keeper
 from remote_assist.agent.recorder import Recorder
+from remote_assist.agent.settling import settle
 from remote_assist.agent.texts import say, scope_title
+from remote_assist.agent.undo_journal import UndoFile
 from remote_assist.audit.journal import Journal
 from remote_assist.core.codec import decode
 from remote_assist.core.consent import Ended, Granted, TimePassed, grants_of
@@ -49,6 +51,9 @@ STOP_SECONDS = 0.25
 
 FAREWELL_SECONDS = 0.7
 """How long the end of a session may take to reach the relay before the agent leaves anyway."""
+
+SETTLE_SECONDS = 120.0
+"""How long the end waits for the customer's word on a half-applied fix, and for its undo."""
 
 LOOK_SECONDS = 1.0
 """How often the clocks are looked at, so that a clock set forward is noticed."""
@@ -96,13 +101,17 @@ class SessionFacts:
         return Actor(kind="technician", key=certificate.key_fingerprint, serial=certificate.serial)
 
     @property
+    def agent(self) -> Actor:
+        """The agent itself, as records name it."""
+        return Actor(kind="agent", key=fingerprint(self.host_key_line))
+
+    @property
     def grant_key(self) -> str:
         """Whom grants are for: the fingerprint of the session key the technician logs in with."""
         return fingerprint(self.technician.statement.session_key)
 
 
 CUSTOMER = Actor(kind="customer")
-AGENT = Actor(kind="agent")
 
 
 class Session:
@@ -134,6 +143,7 @@ class Session:
         self._connections: set[Connection] = set()
         self._streams: dict[int, int] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._settling: set[asyncio.Task[None]] = set()
         self._over = asyncio.Event()
         self._ended_at = 0.0
         self._was_up = False
@@ -217,6 +227,21 @@ class Session:
             self.prompt.show(say("live.link-back" if up else "live.link-lost"))
         self._was_up = True
 
+    async def note(self, draft: RecordDraft) -> None:
+        """Write down something that only narrows or restores."""
+        await self._recorder.append(draft)
+
+    async def settle_fix(self, undo: UndoFile, title: str, services_folder: str) -> None:
+        """A fix was stopped in the middle: the customer decides. The session does not close before that."""
+        task = asyncio.create_task(self._settle_fix(undo, title, services_folder))
+        self._settling.add(task)
+        task.add_done_callback(self._settling.discard)
+        await asyncio.shield(task)
+
+    async def _settle_fix(self, undo: UndoFile, title: str, services_folder: str) -> None:
+        with contextlib.suppress(AssistError):
+            await settle(self.gate, self.prompt, undo, title, services_folder, self.facts.settings.pairing)
+
     # --- the end ----------------------------------------------------------------------------------
 
     def end_now(self, reason: str) -> None:
@@ -246,7 +271,7 @@ class Session:
         self.gate.stop_all(reason)
 
     async def _close(self, farewell_seconds: float) -> None:
-        actor = CUSTOMER if self.end_reason in {ENDED_BY_CUSTOMER, ENDED_BY_SIGNAL} else AGENT
+        actor = CUSTOMER if self.end_reason in {ENDED_BY_CUSTOMER, ENDED_BY_SIGNAL} else self.facts.agent
         with contextlib.suppress(AuditUnavailable, LocalProtocolError):
             await self._write_end(actor, "")
         left = self._ended_at + farewell_seconds - asyncio.get_running_loop().time()
@@ -281,6 +306,10 @@ class Session:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(STOP_SECONDS):
                 await self.gate.idle()
+        await asyncio.sleep(0)  # executors whose action was stopped may now bring a half-applied fix
+        if self._settling:
+            await asyncio.wait(self._settling, timeout=SETTLE_SECONDS)
+        await self.gate.end_survivors()
         draft = RecordDraft(code="RA1990E", actor=actor, outcome=Outcome(status="done", reason=self.end_reason))
         try:
             seq = await self._recorder.append(draft, {"note": note.encode()} if note else None)
@@ -320,7 +349,9 @@ class Session:
         self.prompt.show(say("live.expired", scopes=", ".join(scope_title(grant.scope) for grant in gone)))
         for grant in gone:
             with contextlib.suppress(AuditUnavailable, LocalProtocolError):
-                await self._recorder.append(RecordDraft(code="RA1004E", actor=AGENT, scope=grant.scope, grant=grant.id))
+                await self._recorder.append(
+                    RecordDraft(code="RA1004E", actor=self.facts.agent, scope=grant.scope, grant=grant.id)
+                )
 
     async def _serve_stream(self, offer: StreamOffered) -> None:
         assert self._doors is not None

@@ -50,6 +50,12 @@ TEXTS: Mapping[str, str] = {
     "plan.keys": "y run exactly this    n no (also if you do nothing for {deadline} s)    {digest}",
     "plan.allowed": "You allowed this plan.",
     "plan.denied": "You did not allow this plan. Nothing was done.",
+    "undo.title": 'The fix "{title}" was stopped in the middle. Undo what it did?',
+    "undo.step": "undo: {step}",
+    "undo.keys": "y undo it    n leave it as it is (also if you do nothing for {deadline} s)",
+    "undo.done": "what the fix did was undone",
+    "undo.failed": "not everything could be undone: {sentence}",
+    "undo.left": "the half-applied fix is left as it is",
     # while the session runs
     "live.keys": "Session {session} runs until {until}. Press e (or Ctrl-C) to end it at once.",
     "live.granted": "allowed: {scopes} until {until}",
@@ -59,7 +65,7 @@ TEXTS: Mapping[str, str] = {
     "live.ended": "{what}: {status}",
     "live.ended-sentence": "{what}: {status} ({sentence})",
     "live.refused": "refused: {what}: {why}",
-    "live.survivors": "still running, could not be ended: {names}",
+    "live.survivors": "left running by the technician's programs, ended now: {names}",
     "live.expired": "your consent to {scopes} has ended",
     # what actions are called
     "what.bundle": "looks at this computer's state ({bundle})",

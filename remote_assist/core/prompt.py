@@ -44,7 +44,10 @@ class ConsentAnswer:
 
 @dataclass(frozen=True, slots=True)
 class PlanQuestion:
-    """A fix plan that needs this customer's yes (`--ask-each` or high risk)."""
+    """A fix plan that needs this customer's yes (`--ask-each` or high risk).
+
+    `undo`: the question is whether to undo a fix that was stopped in the middle; a no leaves it as it is.
+    """
 
     title: HostileStr
     consent: HostileStr
@@ -52,6 +55,7 @@ class PlanQuestion:
     digest: str
     risk: str
     deadline_seconds: float
+    undo: bool = False
 
 
 class Prompt(Protocol):

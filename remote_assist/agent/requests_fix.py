@@ -1,0 +1,153 @@
+"""Requests about fixes: plan one (nothing changes), apply a plan (once, within ten minutes).
+
+Rule 1: only this agent's own catalog items run, by id, version and digest; the technician sends no steps.
+Rule 2: a plan of high risk, and with `--ask-each` every plan, is shown to the customer before it runs.
+Rule 3: a fix that was stopped in the middle is the customer's to decide: undo, or leave it.
+"""
+
+import os
+from dataclasses import dataclass
+
+import msgspec
+
+from remote_assist.agent.actions import Ending, apply_action, plan_action
+from remote_assist.agent.asking import plan_question
+from remote_assist.agent.conversation import Caller
+from remote_assist.agent.gate import Running
+from remote_assist.agent.machine import Machine
+from remote_assist.agent.progress import telling
+from remote_assist.agent.requests_diagnostics import Shelf, check_item
+from remote_assist.agent.session import Session
+from remote_assist.agent.undo_journal import UndoFile
+from remote_assist.core.records import Outcome, RecordDraft
+from remote_assist.core.requests import ApplyFix, PlanFix
+from remote_assist.diagnostics.fixes import PreparedPlan, apply_plan, plan_fix
+from remote_assist.errors import ConsentDenied, RefusedError, UsageError
+
+PLAN_SECONDS = 600.0
+"""How long a plan may be applied after it was made."""
+
+MAX_PLANS = 32
+MAX_PARAMETERS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class KeptPlan:
+    """A plan that may still be applied, until `until_boot_seconds` on the clock that cannot be set."""
+
+    prepared: PreparedPlan
+    until_boot_seconds: float
+
+
+class FixRequests:
+    """Executors of plans; holds the plans that may still be applied."""
+
+    def __init__(self, session: Session, shelf: Shelf, *, ask_each: bool) -> None:
+        self._session = session
+        self._shelf = shelf
+        self._ask_each = ask_each
+        self._plans: dict[str, KeptPlan] = {}
+
+    async def plan(self, caller: Caller, request: PlanFix) -> None:
+        """Prechecks and a dry run; the plan goes to the technician and is kept here."""
+        catalog = await self._shelf.catalog()
+        check_item(catalog.fixes.get(request.fix), "fix", request.fix, request.version, request.digest)
+        if len(request.parameters) > MAX_PARAMETERS:
+            raise UsageError(f"a fix takes at most {MAX_PARAMETERS} parameters")
+
+        async def work(machine: Machine, running: Running) -> Ending:
+            await caller.accept(running)
+            running.require()
+            prepared = await plan_fix(
+                catalog,
+                request.fix,
+                request.parameters,
+                machine.target,
+                elevated=_elevated(),
+                services_folder=self._shelf.services,
+                clock=self._shelf.clock,
+            )
+            self._keep(prepared)
+            await caller.channel.send(prepared.plan)
+            sealed = {"plan": msgspec.json.encode(prepared.plan)}
+            return Ending(plan=prepared.plan.digest, sealed=sealed, reason="" if prepared.plan.runnable else "blocked")
+
+        action = plan_action(request.fix, request.version, request.digest, request.parameters)
+        await caller.finish(await caller.perform(action, work))
+
+    async def apply(self, caller: Caller, request: ApplyFix) -> None:
+        """Carry out a plan; what became of it is in Done."""
+        prepared = self._take(request.plan)
+        fix, plan = prepared.fix, prepared.plan
+        undo: list[UndoFile] = []
+
+        async def work(machine: Machine, running: Running) -> Ending:
+            await self._ask(prepared)
+            running.require()
+            undo.append(UndoFile.beside(self._session.journal.folder, running.number))
+            await caller.accept(running)
+            running.require()
+            return await self._apply(caller, machine, prepared, undo[0], running.number)
+
+        action = apply_action(fix.id, fix.version, fix.digest, plan.digest, msgspec.json.encode(plan))
+        performed = await caller.perform(action, work)
+        if undo and undo[0].is_open:
+            await self._session.settle_fix(undo[0], plan.title, self._shelf.services)
+        await caller.finish(performed)
+
+    async def _apply(
+        self, caller: Caller, machine: Machine, prepared: PreparedPlan, undo: UndoFile, number: str
+    ) -> Ending:
+        async with telling(caller) as tell:
+            result = await apply_plan(prepared, machine.target, progress=tell, undo=undo)
+        await undo.close(result.status)
+        if result.status == "rolled-back":
+            await self._session.note(
+                RecordDraft(
+                    code="RA1302E",
+                    actor=self._session.facts.agent,
+                    action=number,
+                    plan=prepared.plan.digest,
+                    outcome=Outcome(status="rolled-back"),
+                )
+            )
+        return Ending(
+            status=result.status,
+            sentence=result.sentence,
+            reason="" if result.status == "resolved" else result.status,
+            sizes={"steps": len(result.steps)},
+            sealed={"steps": "\n".join((*result.steps, result.sentence)).encode("utf-8", "backslashreplace")},
+        )
+
+    async def _ask(self, prepared: PreparedPlan) -> None:
+        """Show the plan to the customer where that is asked for. Raises ConsentDenied."""
+        if not self._ask_each and prepared.plan.risk != "high":
+            return
+        seconds = self._session.facts.settings.pairing.consent_deadline_seconds
+        if not await self._session.prompt.allow_plan(plan_question(prepared.plan, seconds)):
+            raise ConsentDenied(
+                "the customer did not allow this plan", reason="denied", advice="Speak with the customer first."
+            )
+
+    def _keep(self, prepared: PreparedPlan) -> None:
+        now = self._session.keeper.moment().boot_seconds
+        self._plans = {digest: kept for digest, kept in self._plans.items() if kept.until_boot_seconds > now}
+        while len(self._plans) >= MAX_PLANS:
+            del self._plans[next(iter(self._plans))]
+        if prepared.plan.runnable:
+            self._plans[prepared.plan.digest] = KeptPlan(prepared, now + PLAN_SECONDS)
+
+    def _take(self, digest: str) -> PreparedPlan:
+        """The plan of this digest, once. Raises RefusedError when there is none (any more)."""
+        kept = self._plans.pop(digest, None)
+        if kept is None or kept.until_boot_seconds <= self._session.keeper.moment().boot_seconds:
+            raise RefusedError(
+                "there is no such plan here: it was used, is older than ten minutes, or cannot run",
+                reason="no-such-plan",
+                advice="Plan the fix again.",
+            )
+        return kept.prepared
+
+
+def _elevated() -> bool:
+    return hasattr(os, "geteuid") and os.geteuid() == 0
