@@ -113,7 +113,7 @@ class EvilRelay:
     async def _arrived(self, request: web.Request) -> web.StreamResponse:
         if request.headers.get("Upgrade", "").lower() == "websocket":
             return await self._websocket(request)
-        headers = {k: v for k, v in request.headers.items() if k in {"Authorization", "Content-Type"}}
+        headers = {k: v for k, v in request.headers.items() if k in {"Authorization", "Content-Type", "Host"}}
         url = self._upstream + request.path_qs
         async with self._client.request(request.method, url, data=await request.read(), headers=headers) as answer:
             body = self.answer_http(request.path, await answer.read())
@@ -130,7 +130,7 @@ class EvilRelay:
             await self.take_over[road](near)
             await near.close()
             return near
-        headers = {k: v for k, v in request.headers.items() if k == "Authorization"}
+        headers = {k: v for k, v in request.headers.items() if k in {"Authorization", "Host"}}
         url = self._upstream + request.path_qs
         async with self._client.ws_connect(url, headers=headers, max_msg_size=4 << 20) as far:
             forth = asyncio.create_task(self._pass(road, near, far, to_relay=True))

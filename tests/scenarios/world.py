@@ -36,11 +36,13 @@ class World:
 
     folder: Path
     port: int = field(default_factory=free_port)
+    front_port: int = 0
+    """A port people use instead of the relay's own (a proxy, or an evil relay in front), or 0."""
     programs: list[subprocess.Popen[str]] = field(default_factory=list)
 
     @property
     def relay_url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://127.0.0.1:{self.front_port or self.port}"
 
     def environment(self, home: str) -> dict[str, str]:
         """What a person's shell would export: the relay and the own state folder."""
@@ -57,15 +59,18 @@ class World:
         """Run `remote-assist …` (or `remote-assist-relay …`) to its end. Raises StepFailed on another exit code."""
         program = words[0] if words[0].startswith(("remote-assist-relay", "ssh-keygen")) else "remote-assist"
         argv = [_find(program), *(words[1:] if program == words[0] else words)]
-        done = subprocess.run(
-            argv,
-            input=stdin,
-            cwd=self.folder,
-            env=self.environment(home),
-            capture_output=True,
-            text=True,
-            timeout=timeout,
-        )
+        try:
+            done = subprocess.run(
+                argv,
+                input=stdin,
+                cwd=self.folder,
+                env=self.environment(home),
+                capture_output=True,
+                text=True,
+                timeout=timeout,
+            )
+        except subprocess.TimeoutExpired as late:
+            raise StepFailed(f"{' '.join(words)} did not end within {timeout:g} s") from late
         if expect is not None and done.returncode != expect:
             raise StepFailed(f"{' '.join(words)} → exit {done.returncode}\n{done.stdout}{done.stderr}")
         return done
@@ -99,8 +104,9 @@ class World:
 
     def serve(self) -> subprocess.Popen[str]:
         """Start the relay and wait until it answers."""
-        listen = f"127.0.0.1:{self.port}"
-        relay = self.start("remote-assist-relay", "serve", "--data", "relay-data", "--listen", listen, log="relay.log")
+        words = ["serve", "--data", "relay-data", "--listen", f"127.0.0.1:{self.port}"]
+        front = ["--origin", self.relay_url] if self.front_port else []
+        relay = self.start("remote-assist-relay", *words, *front, log="relay.log")
         self.command("remote-assist-relay", "check", "--wait", "15", "--data", "relay-data")
         return relay
 

@@ -1,0 +1,120 @@
+"""Technician and customer in this process, with an evil relay between them and an honest one."""
+
+import asyncio
+import contextlib
+import secrets
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from remote_assist.agent.assembly import Surroundings
+from remote_assist.agent.join import join
+from remote_assist.agent.keeper import system_moment
+from remote_assist.agent.memory import AgentHome
+from remote_assist.agent.prompt_unattended import PromptUnattended
+from remote_assist.core.codes import SupportCode
+from remote_assist.core.prompt import ConsentAnswer, ConsentQuestion
+from remote_assist.errors import AssistError
+from remote_assist.settings import AgentSettings, TechnicianSettings
+from remote_assist.technician.desk import Desk
+from remote_assist.technician.invite import Invitation
+from tests.faults.evil_relay import EvilRelay, honest
+from tests.scenarios.world import SCOPES, World, free_port
+
+EVERYTHING = tuple(SCOPES.split(","))
+PATIENCE_SECONDS = 20.0
+
+
+class Customer(PromptUnattended):
+    """Says yes to everything verified, and remembers what was asked and shown."""
+
+    def __init__(self) -> None:
+        super().__init__(EVERYTHING, 1800, write_line=self._remember)
+        self.asked: list[ConsentQuestion] = []
+        self.shown: list[str] = []
+
+    async def consent(self, question: ConsentQuestion) -> ConsentAnswer:
+        self.asked.append(question)
+        return await super().consent(question)
+
+    def _remember(self, line: str) -> None:
+        self.shown.append(line)
+
+
+@dataclass
+class Parties:
+    """One organisation whose relay lies. A fresh customer home for each test."""
+
+    world: World
+    evil: EvilRelay
+    folder: Path
+    customer: Customer = field(default_factory=Customer)
+    joining: "asyncio.Task[int] | None" = None
+
+    def desk_settings(self) -> TechnicianSettings:
+        return TechnicianSettings(home=self.world.folder / "alice-home", relay_url=self.world.relay_url)
+
+    @property
+    def customer_home(self) -> Path:
+        return self.folder / "customer-home"
+
+    def join(self, code: SupportCode, *, deadline_seconds: float = 2.0) -> "asyncio.Task[int]":
+        """Start the customer's agent. `deadline_seconds`: how long it waits for an acknowledgement."""
+        settings = AgentSettings(
+            home=self.customer_home,
+            relay_url=self.world.relay_url,
+            acknowledgement_deadline_seconds=deadline_seconds,
+        )
+        around = Surroundings(
+            settings=settings,
+            home=AgentHome(self.customer_home),
+            origin=self.world.relay_url,
+            moment=system_moment,
+            entropy=secrets.token_bytes,
+        )
+        ca_line = (self.world.folder / "org" / "ca.pub").read_text().strip()
+        self.joining = asyncio.create_task(join(around, code, self.customer, ca_line=ca_line))
+        return self.joining
+
+    async def invite(self, desk: Desk) -> Invitation:
+        ticket = await desk.new_ticket("Web server does not start")
+        return await desk.invite(ticket, EVERYTHING, 1800)
+
+    async def session(self, desk: Desk, *, deadline_seconds: float = 2.0) -> str:
+        """Pair while the relay is honest; answer the session."""
+        invitation = await self.invite(desk)
+        self.join(invitation.code, deadline_seconds=deadline_seconds)
+        return await asyncio.wait_for(invitation.paired(), PATIENCE_SECONDS)
+
+    async def leave(self) -> None:
+        """The customer goes home."""
+        self.evil.tamper = honest
+        self.evil.take_over.clear()
+        self.customer.ask_to_end("customer")
+        if self.joining is not None:
+            with contextlib.suppress(AssistError, TimeoutError):
+                await asyncio.wait_for(self.joining, PATIENCE_SECONDS)
+
+
+@contextlib.contextmanager
+def lying_world(folder: Path) -> Iterator[tuple[World, EvilRelay]]:
+    """A founded organisation, an honest relay, an evil one before it, Alice logged in through it."""
+    world = World(folder, front_port=free_port())
+    try:
+        world.found_organisation()
+        with EvilRelay(world.front_port, f"http://127.0.0.1:{world.port}") as evil:
+            world.serve()
+            world.login()
+            yield world, evil
+    finally:
+        world.close()
+
+
+@contextlib.asynccontextmanager
+async def opened(parties: Parties) -> AsyncIterator[Desk]:
+    """Alice's desk; whatever happens, the customer is gone afterwards."""
+    async with await Desk.open(parties.desk_settings()) as desk:
+        try:
+            yield desk
+        finally:
+            await parties.leave()
