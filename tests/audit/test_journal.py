@@ -423,3 +423,17 @@ async def test_the_journal_key_is_the_one_the_opening_names(tmp_path: Path) -> N
     assert opening.journal_key == world.journal.journal_key_line == public_line(kept)
     # The host key itself is never written down.
     assert not any(b"PRIVATE" in p.read_bytes() for p in (tmp_path / "j").iterdir() if p.name != "journal_key")
+
+
+async def test_acknowledgements_of_what_was_written_still_fit_on_a_full_disk(tmp_path: Path) -> None:
+    disk = SmallDisk(tmp_path / "j")
+    world = await opened(tmp_path / "j", disk)
+    await world.append("RA1400I", action="a1")
+    disk.fill()
+    await world.acknowledge_all()
+    assert len(read_journal(tmp_path / "j").acknowledgements) == 2
+    (tmp_path / "j" / "reserve").unlink()
+    await world.append("RA1400O", action="a1", outcome=Outcome(status="done"))  # the freed room is there now
+    disk.fill()
+    with pytest.raises(AuditUnavailable, match="no room is left"):
+        await world.acknowledge_all()

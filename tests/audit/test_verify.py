@@ -349,3 +349,10 @@ def test_strict_refuses_bytes_that_are_not_canonical(log: Logged, world: World) 
     )
     assert verify([*log[:9], loose]).records == 10
     assert "not in canonical form" in fault([*log[:9], loose], strict=True).message
+
+
+def test_a_relay_clock_that_goes_back_is_reported(log: Logged, world: World) -> None:
+    told = log[4].acknowledgement
+    early = Log().sign(world.session, 4, told.hash, "2026-03-01T09:29:00.000000Z", told.index)
+    report = verify([*log[:4], replace(log[4], acknowledgement=early), *log[5:]])
+    assert "the relay's clock went back by" in report.notes[0]
