@@ -10,6 +10,7 @@ from typing import ClassVar
 
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
+from textual.dom import DOMNode
 from textual.screen import Screen
 
 from remote_assist.errors import AssistError, Exit
@@ -72,16 +73,15 @@ class AssistApp(App[None]):
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """The palette lists what the keys of this screen do, so nothing has to be remembered."""
-        for _, binding, enabled, _ in screen.active_bindings.values():
+        for node, binding, enabled, _ in screen.active_bindings.values():
             if binding.show and enabled and binding.action != "command_palette":
                 key = self.get_key_display(binding)
-                yield SystemCommand(binding.description, f"key {key}", self._runs(screen, binding.action))
+                yield SystemCommand(binding.description, f"key {key}", self._runs(node, binding.action))
         yield SystemCommand("quit", "leave; sessions go on", self.exit)
 
-    def _runs(self, screen: Screen[object], action: str) -> Callable[[], Awaitable[None]]:
+    def _runs(self, node: DOMNode, action: str) -> Callable[[], Awaitable[None]]:
         async def run() -> None:
-            focused = screen.focused or screen
-            await self.run_action(action, default_namespace=focused)
+            await self.run_action(action, default_namespace=node)
 
         return run
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from remote_assist.core.requests import Progress
 from remote_assist.tui.app import AssistApp
-from remote_assist.tui.ports import OnProgress
+from remote_assist.tui.ports import AskPassphrase, OnProgress
 from tests.tui.world import World, WorldDesk, WorldInvitation, WorldSession
 
 
@@ -34,8 +34,8 @@ class SlowDesk(WorldDesk):
 def main() -> None:
     world = World(datetime.now(UTC))
 
-    async def open_desk(ask: object) -> SlowDesk:
-        return SlowDesk(world)
+    async def open_desk(ask: AskPassphrase) -> SlowDesk:
+        return SlowDesk(world, ask)
 
     AssistApp(open_desk, downloads=Path("/tmp/play"), clock=lambda: datetime.now(UTC)).run()
 

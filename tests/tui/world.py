@@ -13,8 +13,8 @@ from remote_assist.core.api import SessionSummary, Ticket, TicketNote
 from remote_assist.core.codes import SupportCode
 from remote_assist.core.messages import Grant
 from remote_assist.core.requests import KIND_DATA, KIND_ERROR, Done, Entry, Plan, PlanStep, Progress, Status
-from remote_assist.errors import AssistError, CodeBurned, RefusedError, UnreachableError
-from remote_assist.tui.ports import OnOutput, OnProgress
+from remote_assist.errors import AssistError, CodeBurned, ContentError, RefusedError, UnreachableError
+from remote_assist.tui.ports import AskPassphrase, OnOutput, OnProgress
 
 NOW = datetime(2026, 3, 14, 14, 5, 11, tzinfo=UTC)
 SESSION = "s-k3vq2m7x4nbdw6zu"
@@ -103,8 +103,9 @@ PLAN = Plan(
 class World:
     """What is true in this small world, and a list of what the screens asked it to do."""
 
-    def __init__(self, now: datetime = NOW) -> None:
+    def __init__(self, now: datetime = NOW, *, downloads: Path = Path("collected")) -> None:
         self.now = now
+        self.downloads = downloads
         self.calls: list[tuple[str, ...]] = []
         self.tickets: list[Ticket] = default_tickets(now)
         self.summaries: list[SessionSummary] = [summary(now)]
@@ -129,14 +130,15 @@ class World:
         self.apply_done = Done(action="a-9", status="resolved", sentence="port 80 is held by nginx.service")
         self.hold = asyncio.Event()
         self.hold.set()
+        self.passphrase: bytes | None = None
         self.invitations: list[WorldInvitation] = []
 
     def clock(self) -> datetime:
         return self.now
 
-    async def open(self, ask_passphrase: object) -> "WorldDesk":
+    async def open(self, ask_passphrase: AskPassphrase) -> "WorldDesk":
         self.check("open")
-        return WorldDesk(self)
+        return WorldDesk(self, ask_passphrase)
 
     def check(self, *call: str) -> None:
         """Note a call; fail it when the world is broken."""
@@ -159,8 +161,9 @@ class World:
 
 
 class WorldDesk:
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, ask_passphrase: AskPassphrase) -> None:
         self._world = world
+        self._ask_passphrase = ask_passphrase
         self.name = world.name
 
     async def tickets(self) -> Sequence[Ticket]:
@@ -182,6 +185,9 @@ class WorldDesk:
 
     async def invite(self, ticket: Ticket, scopes: tuple[str, ...], seconds: int) -> "WorldInvitation":
         self._world.check("invite", ticket.id, *scopes, str(seconds))
+        wanted = self._world.passphrase
+        if wanted is not None and self._ask_passphrase("Passphrase of alice: ") != wanted:
+            raise ContentError("this passphrase does not open the key")
         invitation = WorldInvitation(self._world)
         self._world.invitations.append(invitation)
         return invitation

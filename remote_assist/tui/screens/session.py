@@ -107,7 +107,12 @@ class SessionScreen(Screen[None]):
         self._session = connected.session
         self._silent_polls = 0
         self.query_one(ProblemPanel).clear()
-        self._header(link=LinkState.UP, ticket=connected.session.ticket, subject=connected.session.subject)
+        self._header(
+            technician=self._work.technician,
+            link=LinkState.UP,
+            ticket=connected.session.ticket,
+            subject=connected.session.subject,
+        )
         self._work.ask_status(self, connected.session)
         self._work.read_log(self, self._session_id)
         if first and connected.session.has_bundle:
