@@ -8,13 +8,14 @@ gets its outcome; an intent whose act never started gets `aborted`. Rule 3: `sto
 
 import asyncio
 import itertools
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 from remote_assist.agent.actions import Action, Ending
 from remote_assist.agent.keeper import Keeper
 from remote_assist.agent.machine import Machine
-from remote_assist.agent.recorder import Recorder, aborted_draft, intent_draft, outcome_draft, refusal_draft
+from remote_assist.agent.recorder import aborted_draft, intent_draft, outcome_draft, refusal_draft
 from remote_assist.agent.texts import say
 from remote_assist.core.consent import ANY_SCOPE
 from remote_assist.core.hostile import SafeStr
@@ -90,6 +91,16 @@ class Performed:
     error: AssistError | None = None
 
 
+class Log(Protocol):
+    """Where the gate writes down: the session's recorder, or a file when the customer is alone."""
+
+    async def append(self, draft: RecordDraft, secrets: Mapping[str, bytes] | None = None) -> int:
+        """Write down, durably; wait for nothing else."""
+
+    async def intent(self, draft: RecordDraft, secrets: Mapping[str, bytes] | None = None) -> Acknowledgement:
+        """Write down and answer the acknowledgement without which nothing may start."""
+
+
 class Gate:
     """One session's gate. `link_up` says whether the relay can hear us, `show` tells the customer."""
 
@@ -97,14 +108,14 @@ class Gate:
         self,
         machine: Machine,
         keeper: Keeper,
-        recorder: Recorder,
+        log: Log,
         *,
         link_up: Callable[[], bool],
         show: Callable[[SafeStr], None],
     ) -> None:
         self._machine = machine
         self._keeper = keeper
-        self._recorder = recorder
+        self._log = log
         self._link_up = link_up
         self._show = show
         self._running: dict[str, Running] = {}
@@ -114,6 +125,11 @@ class Gate:
     def busy(self) -> bool:
         """Whether any action waits or acts."""
         return bool(self._running)
+
+    @property
+    def platform(self) -> str:
+        """linux, macos or windows."""
+        return self._machine.target.platform
 
     async def perform(
         self,
@@ -151,7 +167,7 @@ class Gate:
     async def refuse(self, actor: Actor, action: Action, error: AssistError) -> None:
         """Write down that an action was refused, and show it. Never waits for the relay."""
         self._show(say("live.refused", what=action.what, why=error.message))
-        await self._recorder.append(refusal_draft(action, actor, error), action.sealed)
+        await self._log.append(refusal_draft(action, actor, error), action.sealed)
 
     async def restore(self, number: str, plan: str, work: Callable[[Machine], Awaitable[Ending]]) -> Ending:
         """Undo what an acknowledged plan did, at the customer's word: it happens first and is written down after."""
@@ -163,7 +179,7 @@ class Gate:
         """Write down an event of the customer's that never waits."""
         outcome = Outcome(status=ending.status, reason=ending.reason)
         draft = RecordDraft(code=code, actor=Actor(kind="customer"), action=number, plan=plan, outcome=outcome)
-        await self._recorder.append(draft, ending.sealed)
+        await self._log.append(draft, ending.sealed)
 
     async def end_survivors(self) -> None:
         """At the end of a session: kill what its programs left running, name it to the customer and in a record."""
@@ -216,7 +232,7 @@ class Gate:
     async def _write_intent(self, running: Running) -> Acknowledgement:
         draft = intent_draft(running.action, running.number, running.actor, running.grant)
         try:
-            acknowledgement = await self._recorder.intent(draft, running.action.sealed)
+            acknowledgement = await self._log.intent(draft, running.action.sealed)
             running.require()  # no await from here to the first line of the work
         except asyncio.CancelledError:
             ours = running.absorb()
@@ -259,7 +275,7 @@ class Gate:
 
     async def _write_outcome(self, running: Running, ending: Ending) -> None:
         draft = outcome_draft(running.action, running.number, running.actor, ending)
-        await self._recorder.append(draft, ending.sealed)
+        await self._log.append(draft, ending.sealed)
         self._show(_last_line(running.action, ending))
 
     async def _name_survivors(self, number: str, names: list[str]) -> None:
@@ -271,12 +287,12 @@ class Gate:
             sizes={"count": len(names)},
             outcome=Outcome(status="done", reason="killed"),
         )
-        await self._recorder.append(draft, {"names": listed.encode("utf-8", "backslashreplace")})
+        await self._log.append(draft, {"names": listed.encode("utf-8", "backslashreplace")})
         self._show(say("live.survivors", names=listed))
 
     async def _abort(self, running: Running, reason: str) -> None:
         try:
-            await self._recorder.append(aborted_draft(running.action, running.number, running.actor, reason))
+            await self._log.append(aborted_draft(running.action, running.number, running.actor, reason))
         except AuditUnavailable:
             self._show(say("live.refused", what=running.action.what, why="the record cannot be written"))
 

@@ -15,7 +15,7 @@ from remote_assist.core.codes import SupportCode, parse_code, relay_origin
 from remote_assist.core.consent import SCOPES
 from remote_assist.core.durations import parse_duration
 from remote_assist.core.keys import load_public
-from remote_assist.errors import ConsentDenied, ContentError, UsageError
+from remote_assist.errors import ConsentDenied, ContentError, Exit, UsageError
 from remote_assist.settings import AgentSettings
 
 RELAY_VARIABLE, HOME_VARIABLE = "REMOTE_ASSIST_RELAY", "REMOTE_ASSIST_HOME"
@@ -112,10 +112,23 @@ async def _join_at_terminal(
 
 
 async def _self_check(arguments: argparse.Namespace) -> int:
+    from remote_assist.agent.keeper import system_moment
     from remote_assist.agent.self_check import self_check
     from remote_assist.commands.printing import Printer
 
-    return await self_check(home_folder(os.environ), arguments.services, Printer(arguments))
+    printer = Printer(arguments)
+    checked = await self_check(home_folder(os.environ), _services(arguments), system_moment, printer.line)
+    for finding in checked.findings:
+        printer.object(finding)
+        subject = f" ({finding.subject})" if finding.subject else ""
+        printer.line(f"{finding.severity:<9} {finding.title}{subject}")
+        printer.line(f"          {finding.message}")
+        if finding.fix_title:
+            printer.line(f"          a technician can offer: {finding.fix_title}")
+    if checked.blind:
+        printer.note(f"could not be looked at: {', '.join(checked.blind)}")
+    printer.line(f"{len(checked.findings)} found, {checked.passed} checks passed; nothing left this computer")
+    return Exit.DONE
 
 
 def agent_settings(arguments: argparse.Namespace, environment: Mapping[str, str]) -> AgentSettings:
@@ -145,9 +158,6 @@ def _surroundings(arguments: argparse.Namespace, settings: AgentSettings) -> Any
     from remote_assist.agent.keeper import system_moment
     from remote_assist.agent.memory import AgentHome
 
-    services: Path | None = arguments.services
-    if services is not None and not services.is_dir():
-        raise UsageError(f"{services} is not a folder")
     return Surroundings(
         settings=settings,
         home=AgentHome(settings.home),
@@ -155,9 +165,16 @@ def _surroundings(arguments: argparse.Namespace, settings: AgentSettings) -> Any
         moment=system_moment,
         entropy=secrets.token_bytes,
         ask_each=arguments.ask_each,
-        services=services,
+        services=_services(arguments),
         shell=customers_shell(),
     )
+
+
+def _services(arguments: argparse.Namespace) -> Path | None:
+    services: Path | None = arguments.services
+    if services is not None and not services.is_dir():
+        raise UsageError(f"{services} is not a folder")
+    return services
 
 
 def _refuse_code_on_the_command_line(arguments: argparse.Namespace) -> None:
