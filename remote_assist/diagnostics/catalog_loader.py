@@ -1,6 +1,7 @@
 """Catalog files → `Catalog`. Every problem names file, line, key and, where there is one, the nearest known key."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 
@@ -8,7 +9,7 @@ from remote_assist.core.catalog_model import API_VERSION, Bundle, Catalog, Colle
 from remote_assist.diagnostics.catalog_fixes import read_fix
 from remote_assist.diagnostics.catalog_kinds import read_bundle_spec, read_collector, read_issue
 from remote_assist.diagnostics.catalog_section import Section, near
-from remote_assist.diagnostics.yaml_source import Problem, read_documents
+from remote_assist.diagnostics.yaml_source import Document, Problem, read_documents
 from remote_assist.errors import ContentError
 
 MAX_FILES = 500
@@ -22,33 +23,37 @@ _READERS: dict[str, Callable[[Section], Item]] = {
 }
 
 
+@dataclass(slots=True)
+class Reading:
+    """A catalog as read: its items, the document each came from, and everything wrong with the files."""
+
+    catalog: Catalog = field(default_factory=lambda: Catalog({}, {}, {}, {}))
+    documents: dict[tuple[str, str], Document] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+
+
 def load_catalog(extra: Sequence[Path] = ()) -> Catalog:
     """The shipped catalog plus files and folders of one's own.
 
     Raises ContentError naming the first problem (file, line, key) and how many more there are.
     """
-    catalog, problems = read_catalog([_shipped(), *extra])
-    if problems:
-        more = f" ({len(problems) - 1} more)" if len(problems) > 1 else ""
-        raise ContentError(f"{problems[0]}{more}", advice="`remote-assist kb lint PATH` lists every problem.")
-    return catalog
+    reading = read_catalog([shipped_folder(), *extra])
+    if reading.problems:
+        more = f" ({len(reading.problems) - 1} more)" if len(reading.problems) > 1 else ""
+        raise ContentError(f"{reading.problems[0]}{more}", advice="`remote-assist kb lint PATH` lists every problem.")
+    return reading.catalog
 
 
-def read_catalog(paths: Sequence[Path]) -> tuple[Catalog, list[Problem]]:
+def read_catalog(paths: Sequence[Path]) -> Reading:
     """What the paths hold, and everything wrong with it. A later file may not redefine an item of an earlier one."""
-    catalog = Catalog({}, {}, {}, {})
-    problems: list[Problem] = []
-    for file in _files(paths, problems):
-        _read_file(file, catalog, problems)
-    return catalog, problems
+    reading = Reading()
+    for file in _files(paths, reading.problems):
+        _read_file(file, reading)
+    return reading
 
 
-def shipped_paths() -> list[Path]:
-    """The folder of the shipped catalog, for lint and test."""
-    return [_shipped()]
-
-
-def _shipped() -> Path:
+def shipped_folder() -> Path:
+    """Where the shipped catalog lies."""
     return Path(str(resources.files("remote_assist.diagnostics") / "catalog"))
 
 
@@ -63,22 +68,22 @@ def _files(paths: Sequence[Path], problems: list[Problem]) -> list[Path]:
             problems.append(Problem(str(path), 1, "there is no such file or folder"))
     if len(found) > MAX_FILES:
         problems.append(Problem(str(paths[-1]), 1, f"more than {MAX_FILES} catalog files"))
-    return found[:MAX_FILES]
+    return list({file.resolve(): file for file in found}.values())[:MAX_FILES]
 
 
-def _read_file(file: Path, catalog: Catalog, problems: list[Problem]) -> None:
+def _read_file(file: Path, reading: Reading) -> None:
     try:
         raw = file.read_bytes()
     except OSError as error:
-        problems.append(Problem(str(file), 1, f"cannot be read: {error.strerror}"))
+        reading.problems.append(Problem(str(file), 1, f"cannot be read: {error.strerror}"))
         return
     documents, found = read_documents(str(file), raw)
-    problems += found
+    reading.problems += found
     for document in documents:
-        section = Section(document, document.value, (), problems)
+        section = Section(document, document.value, (), reading.problems)
         item = _read_item(section)
         if item is not None:
-            _keep(item, catalog, section)
+            _keep(item, reading, section)
 
 
 def _read_item(section: Section) -> Item | None:
@@ -94,14 +99,19 @@ def _read_item(section: Section) -> Item | None:
     return item
 
 
-def _keep(item: Item, catalog: Catalog, section: Section) -> None:
-    shelf: dict[str, Item] = {
-        Collector: catalog.collectors,
-        Bundle: catalog.bundles,
-        KnownIssue: catalog.issues,
-        Fix: catalog.fixes,
-    }[type(item)]  # type: ignore[assignment]  # one shelf a type; the table keeps them apart
-    if item.id in shelf:
-        section.problem(f"the id '{item.id}' is used twice", "metadata", "id")
-    elif item.id:
-        shelf[item.id] = item
+def _keep(item: Item, reading: Reading, section: Section) -> None:
+    key = (type(item).__name__, item.id)
+    if key in reading.documents:
+        first = reading.documents[key].file
+        section.problem(f"the id '{item.id}' is used twice, first in {first}", "metadata", "id")
+        return
+    reading.documents[key] = section.document
+    match item:
+        case Collector():
+            reading.catalog.collectors[item.id] = item
+        case Bundle():
+            reading.catalog.bundles[item.id] = item
+        case KnownIssue():
+            reading.catalog.issues[item.id] = item
+        case Fix():
+            reading.catalog.fixes[item.id] = item
