@@ -18,7 +18,7 @@ from relay.admission import SessionKeys
 from relay.appends import Appends, Pending
 from relay.penalties import Penalties
 from relay.sessions import read_keys
-from relay.sockets import OpenSockets, hear, log_refusal, refuse, say
+from relay.sockets import OpenSockets, RelaySocket, hear, log_refusal, refuse, say
 from relay.store import Store
 from relay.switchboard import AgentLine, Switchboard
 from remote_assist.core import sshsig
@@ -100,7 +100,7 @@ class ControlSocket:
 
     # --- who it is --------------------------------------------------------------------------------
 
-    async def _prove(self, socket: web.WebSocketResponse) -> tuple[str, SessionKeys, int]:
+    async def _prove(self, socket: RelaySocket) -> tuple[str, SessionKeys, int]:
         """Challenge and Join: (session, its keys, records stored). Raises RefusedError, RemoteProtocolError."""
         nonce = self._entropy(32)
         await say(socket, Challenge(nonce=nonce))

@@ -11,12 +11,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
-from aiohttp import ClientConnectionResetError, WSCloseCode, WSMsgType, web
+from aiohttp import ClientConnectionResetError, WSMsgType, web
 
 from relay.access import Caller, Verb
 from relay.penalties import Penalties
 from relay.rendezvous import Nameplate, Rendezvous
-from relay.sockets import OpenSockets, log_refusal, refuse, say, understand
+from relay.sockets import OpenSockets, RelaySocket, log_refusal, refuse, say, understand
 from remote_assist.core.messages import Burn, NameplateAssigned, PeerJoined, PeerLeft
 from remote_assist.errors import CodeBurned, RefusedError, RemoteProtocolError
 
@@ -33,9 +33,9 @@ class Meeting:
     """A nameplate with its technician and, while there is one, its joiner."""
 
     plate: Nameplate
-    owner: web.WebSocketResponse
+    owner: RelaySocket
     deadline: asyncio.Timeout
-    joiner: web.WebSocketResponse | None = None
+    joiner: RelaySocket | None = None
     over: str = ""
 
 
@@ -115,7 +115,7 @@ class NameplateSockets:
             meeting.over = "gone" if said is None else "burned"
             return
 
-    async def _joiner_speaks(self, meeting: Meeting, socket: web.WebSocketResponse) -> None:
+    async def _joiner_speaks(self, meeting: Meeting, socket: RelaySocket) -> None:
         for _ in range(MAX_MESSAGES + 1):
             message = await socket.receive()
             if message.type is WSMsgType.BINARY:
@@ -127,7 +127,7 @@ class NameplateSockets:
             return
         raise RemoteProtocolError("more messages than a pairing has")
 
-    async def _joiner_left(self, meeting: Meeting, socket: web.WebSocketResponse, source: str) -> None:
+    async def _joiner_left(self, meeting: Meeting, socket: RelaySocket, source: str) -> None:
         """Free, replace or use up the nameplate, and tell the technician."""
         if meeting.over or meeting.joiner is not socket:
             return
@@ -141,8 +141,7 @@ class NameplateSockets:
         await say(meeting.owner, PeerLeft(reason="gone"))
         if plate is None:
             meeting.over = "gone"
-            with suppress(ConnectionError, RuntimeError):
-                await meeting.owner.close()
+            await meeting.owner.end()
             return
         self._penalties.failed(source, now)
         meeting.plate = plate
@@ -164,8 +163,7 @@ class NameplateSockets:
             await say(socket, PeerLeft(reason=meeting.over))
         for socket in (meeting.joiner, meeting.owner):
             if socket is not None:
-                with suppress(ConnectionError, RuntimeError):
-                    await socket.close(code=WSCloseCode.OK)
+                await socket.end()
 
     async def _announce(self, meeting: Meeting) -> None:
         seconds = max(1, round(self._seconds_left(meeting.plate)))
@@ -181,6 +179,6 @@ def _reschedule(meeting: Meeting, seconds: float) -> None:
         meeting.deadline.reschedule(asyncio.get_running_loop().time() + seconds)
 
 
-async def _pass_on(sink: web.WebSocketResponse, raw: bytes) -> None:
+async def _pass_on(sink: RelaySocket, raw: bytes) -> None:
     with suppress(ClientConnectionResetError, ConnectionError):
         await sink.send_bytes(raw)

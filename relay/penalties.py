@@ -1,6 +1,6 @@
 """What an address pays for failing: seconds of waiting that grow (after OpenSSH's PerSourcePenalties). Pure.
 
-Rule: a penalty is charged at once but holds only from `MIN_SECONDS` on, so one slip of a finger costs nothing.
+Rule: a penalty is charged at once but holds only beyond `MIN_SECONDS`, so a slip of a finger costs nothing.
 """
 
 from collections import OrderedDict
@@ -11,7 +11,7 @@ from ipaddress import IPv6Address, ip_address, ip_network
 from remote_assist.errors import RefusedError
 
 UNIT_SECONDS = 5
-MIN_SECONDS = 15
+MIN_SECONDS = 10
 MAX_SECONDS = 600
 FREE_FAILURES = 3
 """Failures at the plain unit; each later one costs twice the one before."""
@@ -44,7 +44,7 @@ class Penalties:
             old = Debt(0, now, False, now)
         cost = UNIT_SECONDS << min(max(0, old.failures + 1 - FREE_FAILURES), 10)
         until = min(max(old.until, now) + timedelta(seconds=cost), now + timedelta(seconds=MAX_SECONDS))
-        holds = (old.holds and old.until > now) or until - now >= timedelta(seconds=MIN_SECONDS)
+        holds = (old.holds and old.until > now) or until - now > timedelta(seconds=MIN_SECONDS)
         self._debts[source] = Debt(old.failures + 1, until, holds, now)
         self._debts.move_to_end(source)
         while len(self._debts) > MAX_SOURCES:

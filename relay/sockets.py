@@ -20,6 +20,12 @@ T = TypeVar("T")
 CLOSE_SECONDS = 3.0
 """How long a closing handshake may take."""
 
+SAY_SECONDS = 10.0
+"""How long an end may leave the relay's own messages unread."""
+
+MAX_REASON_BYTES = 120
+"""Longest close reason (RFC 6455 allows 123)."""
+
 HEARTBEAT_SECONDS = 20.0
 """How often a quiet socket is asked whether it is still there; half of that later it is closed."""
 
@@ -27,17 +33,32 @@ WRITER_LIMIT = 256 << 10
 """Bytes written between looks at the socket's back-pressure."""
 
 
+class RelaySocket(web.WebSocketResponse):
+    """A WebSocket that can be ended even when its other end reads no more."""
+
+    transport: asyncio.Transport | None = None
+
+    async def end(self, code: int = WSCloseCode.OK, reason: str = "") -> None:
+        """Close, or cut off an end that does not answer in time; harmless in any state."""
+        try:
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await self.close(code=code, message=reason.encode()[:MAX_REASON_BYTES])
+        except (TimeoutError, ConnectionError, RuntimeError):
+            if self.transport is not None:
+                self.transport.abort()
+
+
 class OpenSockets:
     """Every WebSocket that is open, to close them when the relay stops."""
 
     def __init__(self) -> None:
-        self._open: WeakSet[web.WebSocketResponse] = WeakSet()
+        self._open: WeakSet[RelaySocket] = WeakSet()
 
     async def upgrade(
         self, request: web.Request, *, max_bytes: int, heartbeat_seconds: float | None = HEARTBEAT_SECONDS
-    ) -> web.WebSocketResponse:
+    ) -> RelaySocket:
         """Turn a request into a WebSocket: no compression, messages at most so long, no delay."""
-        socket = web.WebSocketResponse(
+        socket = RelaySocket(
             timeout=CLOSE_SECONDS,
             heartbeat=heartbeat_seconds,
             compress=False,
@@ -45,23 +66,24 @@ class OpenSockets:
             writer_limit=WRITER_LIMIT,
         )
         await socket.prepare(request)
+        socket.transport = request.transport
         _send_at_once(request)
         self._open.add(socket)
         return socket
 
     async def close_all(self) -> None:
         """Tell everybody that this relay goes away."""
-        closing = [socket.close(code=WSCloseCode.GOING_AWAY, message=b"the relay stops") for socket in self._open]
-        await asyncio.gather(*closing, return_exceptions=True)
+        await asyncio.gather(*(socket.end(WSCloseCode.GOING_AWAY, "the relay stops") for socket in list(self._open)))
 
 
-async def say(socket: web.WebSocketResponse, message: msgspec.Struct) -> None:
-    """Send one text message; nothing happens when the other end is gone."""
-    with suppress(ConnectionError):
-        await socket.send_str(encode(message).decode())
+async def say(socket: RelaySocket, message: msgspec.Struct) -> None:
+    """Send one text message; nothing happens when the other end is gone or reads no more."""
+    with suppress(ConnectionError, TimeoutError):
+        async with asyncio.timeout(SAY_SECONDS):
+            await socket.send_str(encode(message).decode())
 
 
-async def hear(socket: web.WebSocketResponse, kind: type[T]) -> T | None:
+async def hear(socket: RelaySocket, kind: type[T]) -> T | None:
     """The next text message, or None when the socket closed. Raises RemoteProtocolError for anything else."""
     return understand(await socket.receive(), kind)
 
@@ -75,13 +97,12 @@ def understand(message: WSMessage, kind: type[T]) -> T | None:
     return None
 
 
-async def refuse(socket: web.WebSocketResponse, error: AssistError, verb: Verb, source: str) -> web.WebSocketResponse:
+async def refuse(socket: RelaySocket, error: AssistError, verb: Verb, source: str) -> RelaySocket:
     """Say why not, and close."""
     reason = error.reason if isinstance(error, RefusedError) else "malformed"
     log_refusal(verb, reason, source)
     await say(socket, RelayRefused(reason=reason, sentence=error.message, advice=error.advice))
-    with suppress(ConnectionError, RuntimeError):
-        await socket.close(code=WSCloseCode.POLICY_VIOLATION, message=reason.encode()[:100])
+    await socket.end(WSCloseCode.POLICY_VIOLATION, reason)
     return socket
 
 

@@ -7,7 +7,9 @@ that stops slows its sender down and the relay holds no more than the socket buf
 import asyncio
 from dataclasses import dataclass
 
-from aiohttp import ClientConnectionResetError, WSCloseCode, WSMsgType, web
+from aiohttp import ClientConnectionResetError, WSCloseCode, WSMsgType
+
+from relay.sockets import RelaySocket
 
 NOT_BINARY = "only binary messages pass between the ends"
 
@@ -20,7 +22,7 @@ class Ended:
     reason: str
 
 
-async def pump(source: web.WebSocketResponse, sink: web.WebSocketResponse) -> Ended:
+async def pump(source: RelaySocket, sink: RelaySocket) -> Ended:
     """Pass on binary messages until `source` closes. Returns how it closed."""
     receive, send = source.receive, sink.send_bytes
     while True:
@@ -36,7 +38,7 @@ async def pump(source: web.WebSocketResponse, sink: web.WebSocketResponse) -> En
             return _how(source)
 
 
-async def splice(one: web.WebSocketResponse, other: web.WebSocketResponse) -> Ended:
+async def splice(one: RelaySocket, other: RelaySocket) -> Ended:
     """Join two sockets until either closes; then close both with the same code. Returns what ended it."""
     forth = asyncio.create_task(pump(one, other))
     back = asyncio.create_task(pump(other, one))
@@ -47,19 +49,11 @@ async def splice(one: web.WebSocketResponse, other: web.WebSocketResponse) -> En
         for task in (forth, back):
             task.cancel()
         await asyncio.gather(forth, back, return_exceptions=True)
-    await asyncio.gather(*(close(socket, ended) for socket in (one, other)))
+    await asyncio.gather(*(socket.end(ended.code, ended.reason) for socket in (one, other)))
     return ended
 
 
-async def close(socket: web.WebSocketResponse, ended: Ended) -> None:
-    """Close a socket, whatever state it is in."""
-    try:
-        await socket.close(code=ended.code, message=ended.reason.encode()[:120])
-    except (ConnectionError, RuntimeError):
-        return
-
-
-def _how(source: web.WebSocketResponse) -> Ended:
+def _how(source: RelaySocket) -> Ended:
     code = source.close_code
     if code is None or code in (1005, 1006, 1015) or not 1000 <= code < 5000:
         return Ended(WSCloseCode.GOING_AWAY, "the other end is gone")

@@ -17,8 +17,8 @@ from aiohttp import web
 from relay.access import Caller, Verb, owner_filter
 from relay.penalties import Penalties
 from relay.sessions import next_stream, require_session
-from relay.sockets import OpenSockets, refuse, say
-from relay.splice import Ended, close, splice
+from relay.sockets import OpenSockets, RelaySocket, refuse, say
+from relay.splice import Ended, splice
 from relay.store import Store
 from relay.switchboard import Offer, Switchboard
 from remote_assist.core.messages import StreamOffered, StreamOpened
@@ -97,17 +97,16 @@ class StreamSockets:
             resumed = (stream, FIRST_EPOCH)
         return self._switchboard.offer(session, stream=resumed[0], epoch=resumed[1], serial=caller.serial)
 
-    async def _put_through(self, socket: web.WebSocketResponse, offer: Offer, caller: Caller) -> None:
+    async def _put_through(self, socket: RelaySocket, offer: Offer, caller: Caller) -> None:
         line = self._switchboard.line(offer.session)
         if line is None:
             raise _away()
         try:
-            await line.send(
-                StreamOffered(session=offer.session, stream=offer.stream, epoch=offer.epoch, ticket=offer.ticket)
-            )
+            offered = StreamOffered(session=offer.session, stream=offer.stream, epoch=offer.epoch, ticket=offer.ticket)
+            await say(line.socket, offered)
             async with asyncio.timeout(self._ticket_seconds):
                 other = await offer.taken
-        except (TimeoutError, ConnectionError):
+        except TimeoutError:
             raise _away() from None
         self._switchboard.supersede(offer)
         opened = StreamOpened(session=offer.session, stream=offer.stream, epoch=offer.epoch)
@@ -115,7 +114,7 @@ class StreamSockets:
             await say(end, opened)
         await self._carry(socket, other, caller)
 
-    async def _carry(self, socket: web.WebSocketResponse, other: web.WebSocketResponse, caller: Caller) -> None:
+    async def _carry(self, socket: RelaySocket, other: RelaySocket, caller: Caller) -> None:
         """Splice until an end closes, the login is over, or the stream is taken away."""
         seconds = max(0.0, (caller.expires - self._clock()).total_seconds())
         ended = SUPERSEDED
@@ -126,10 +125,10 @@ class StreamSockets:
             ended = LOGIN_OVER
         finally:
             with suppress(asyncio.CancelledError):
-                await asyncio.gather(close(socket, ended), close(other, ended))
+                await asyncio.gather(*(end.end(ended.code, ended.reason) for end in (socket, other)))
         structlog.get_logger("streams").info("stream-ended", code=int(ended.code))
 
-    async def _upgrade(self, request: web.Request) -> web.WebSocketResponse:
+    async def _upgrade(self, request: web.Request) -> RelaySocket:
         # No heartbeat: a reader that stops would not answer it; the control connection tells who is gone.
         return await self._sockets.upgrade(request, max_bytes=self._max_bytes, heartbeat_seconds=None)
 

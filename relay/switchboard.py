@@ -9,10 +9,7 @@ import asyncio
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
-import msgspec
-from aiohttp import web
-
-from remote_assist.core.codec import encode
+from relay.sockets import RelaySocket
 from remote_assist.errors import RefusedError
 
 TICKET_BYTES = 24
@@ -20,16 +17,12 @@ MAX_STREAMS = 32
 """Streams of one session at a time."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
 class AgentLine:
     """The control connection of one session's agent."""
 
-    def __init__(self, session: str, socket: web.WebSocketResponse) -> None:
-        self.session = session
-        self.socket = socket
-
-    async def send(self, message: msgspec.Struct) -> None:
-        """Send one text message. Raises ConnectionError when the agent is gone."""
-        await self.socket.send_str(encode(message).decode())
+    session: str
+    socket: RelaySocket
 
 
 @dataclass(eq=False)
@@ -41,9 +34,7 @@ class Offer:
     epoch: int
     ticket: str
     serial: int
-    taken: "asyncio.Future[web.WebSocketResponse]" = field(
-        default_factory=lambda: asyncio.get_running_loop().create_future()
-    )
+    taken: "asyncio.Future[RelaySocket]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
     over: asyncio.Event = field(default_factory=asyncio.Event)
 
 

@@ -4,6 +4,7 @@ Everything goes through sockets; only the clock is ours (it can be turned forwar
 """
 
 import base64
+import io
 import json
 import secrets
 from dataclasses import dataclass, field
@@ -203,7 +204,8 @@ class RelayWorld:
         """One HTTP exchange: status and body."""
         if token:
             headers["Authorization"] = f"Bearer {token}"
-        data = encode(body) if isinstance(body, msgspec.Struct) else body
+        raw = encode(body) if isinstance(body, msgspec.Struct) else body
+        data = None if raw is None else io.BytesIO(raw)
         async with self.http.request(method, f"{self.url}{path}", data=data, headers=headers) as answer:
             return answer.status, await answer.read()
 
