@@ -62,6 +62,7 @@ OS_CHANGES = {
     "rename", "replace", "rmdir", "setxattr", "spawnv", "symlink", "system", "truncate", "ftruncate", "unlink", "write",
     "execv", "execve", "fork", "open",
 }  # fmt: skip
+STARTS_A_PROGRAM = {"run", "Popen", "call", "check_call", "check_output", "create_subprocess_exec"}
 PATH_CHANGES = {"write_text", "write_bytes", "touch", "chmod", "unlink", "mkdir", "rmdir", "rename", "symlink_to"}
 
 
@@ -140,7 +141,8 @@ def test_no_shell_strings_and_no_archive_extraction_anywhere() -> None:
             if not isinstance(node, ast.Call):
                 continue
             name = ast.unparse(node.func)
-            shell = any(k.arg == "shell" and not _is_false(k.value) for k in node.keywords)
+            starts = name.rpartition(".")[2] in STARTS_A_PROGRAM
+            shell = starts and any(k.arg == "shell" and not _is_false(k.value) for k in node.keywords)
             if shell or name.endswith(("create_subprocess_shell", "os.system", "os.popen")):
                 found.append(f"{_name(path)}:{node.lineno} {name}")
             if isinstance(node.func, ast.Attribute) and node.func.attr in {"extractall", "unpack_archive", "extract"}:

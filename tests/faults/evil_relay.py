@@ -94,6 +94,16 @@ class EvilRelay:
 
         asyncio.run_coroutine_threadsafe(say(), self._loop).result(5)
 
+    def drop_agents(self) -> None:
+        """Cut every control connection; the agents dial again."""
+
+        async def drop() -> None:
+            for socket in self.agents:
+                await socket.close()
+            self.agents.clear()
+
+        asyncio.run_coroutine_threadsafe(drop(), self._loop).result(5)
+
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
         self._loop.run_until_complete(self._serve())

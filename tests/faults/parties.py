@@ -50,6 +50,8 @@ class Parties:
     folder: Path
     customer: Customer = field(default_factory=Customer)
     joining: "asyncio.Task[int] | None" = None
+    evil_session: str = ""
+    """The session an attack on a socket is about."""
 
     def desk_settings(self) -> TechnicianSettings:
         return TechnicianSettings(home=self.world.folder / "alice-home", relay_url=self.world.relay_url)
