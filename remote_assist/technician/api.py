@@ -4,16 +4,14 @@ The only file of this side that knows aiohttp. What the relay says is data: deco
 `safe_text`, and believed only where a signature is checked elsewhere.
 """
 
-import asyncio
 import ipaddress
 import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 from urllib.parse import quote, urlsplit
 
-import aiohttp
 import msgspec
 
 from remote_assist.core.api import (
@@ -47,6 +45,12 @@ from remote_assist.errors import (
     VerificationError,
 )
 
+if TYPE_CHECKING:  # only names for types: aiohttp takes a tenth of a second to load, and `run` needs no HTTP
+    import aiohttp
+
+CONNECT_SECONDS = 20.0
+"""How long the relay may take to accept a connection."""
+
 MAX_ANSWER_BYTES = 16 << 20
 """Longest answer read: a page of 500 records stays well below."""
 
@@ -77,8 +81,8 @@ class RelayApi:
     ) -> None:
         self.origin = safe_origin(url)
         self._token = token
-        self._tls = _tls_context(self.origin, tls_ca_file)
-        self._deadline = aiohttp.ClientTimeout(total=deadline_seconds, sock_connect=min(20.0, deadline_seconds))
+        self._tls_ca_file = tls_ca_file
+        self._deadline_seconds = deadline_seconds
         self._client: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
@@ -166,11 +170,13 @@ class RelayApi:
 
     async def _call(self, method: str, path: str, kind: type[T], body: msgspec.Struct | None = None) -> T:
         status, raw = await self._exchange(method, path, encode(body) if body is not None else None)
-        if status >= 400:
+        if status >= 300:
             raise _refusal(status, raw)
         return decode(raw, kind, max_bytes=MAX_ANSWER_BYTES)
 
     async def _exchange(self, method: str, path: str, body: bytes | None) -> tuple[int, bytes]:
+        import aiohttp
+
         client = self._open_client()
         headers = {"Content-Type": "application/json"} if body is not None else {}
         if self._token:
@@ -191,16 +197,20 @@ class RelayApi:
                 advice="Check the address, the network, and whether the relay runs.",
             ) from error
 
-    def _open_client(self) -> aiohttp.ClientSession:
+    def _open_client(self) -> "aiohttp.ClientSession":
+        import aiohttp
+
         if self._client is None:
-            connector = aiohttp.TCPConnector(ssl=self._tls, limit=8)
+            total = self._deadline_seconds
             self._client = aiohttp.ClientSession(
-                connector=connector, timeout=self._deadline, trust_env=not self.origin.startswith("http://")
+                connector=aiohttp.TCPConnector(ssl=_tls_context(self.origin, self._tls_ca_file), limit=8),
+                timeout=aiohttp.ClientTimeout(total=total, sock_connect=min(CONNECT_SECONDS, total)),
+                trust_env=self.origin.startswith("https://"),
             )
         return self._client
 
 
-async def _read(answer: aiohttp.ClientResponse) -> bytes:
+async def _read(answer: "aiohttp.ClientResponse") -> bytes:
     parts: list[bytes] = []
     size = 0
     async for part in answer.content.iter_chunked(256 << 10):
@@ -255,7 +265,7 @@ def _is_loopback(host: str) -> bool:
 
 
 def _reason(error: BaseException) -> str:
-    if isinstance(error, asyncio.TimeoutError):
+    if isinstance(error, TimeoutError):
         return "no answer in time"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror

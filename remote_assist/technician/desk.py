@@ -7,9 +7,8 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-from remote_assist.audit.timeline import timeline
 from remote_assist.core.api import LoggedRecord, NewNote, SessionSummary, Ticket
 from remote_assist.core.certificates import ca_of
 from remote_assist.core.codes import relay_origin
@@ -24,12 +23,14 @@ from remote_assist.technician.api import RelayApi
 from remote_assist.technician.conversation import Ledger
 from remote_assist.technician.ending import Ending, EndResult
 from remote_assist.technician.home import LOG_IN_AGAIN, Home, Identity
-from remote_assist.technician.invite import Invitation, Inviter, Wanted
 from remote_assist.technician.login import AskPassphrase, open_credential, read_certificate_line, verify_lists
 from remote_assist.technician.session import Session
 from remote_assist.technician.session_folder import SessionFacts, SessionFolder
 
-__all__ = ["Desk", "EndResult", "Invitation", "Session"]
+if TYPE_CHECKING:  # only a name for types: pairing takes a while to load, and `run` pairs with nobody
+    from remote_assist.technician.invite import Invitation
+
+__all__ = ["Desk", "EndResult", "Session"]
 
 
 def _no_passphrase(question: str) -> bytes:
@@ -152,8 +153,10 @@ class Desk:
 
     # --- sessions ---------------------------------------------------------------------------------
 
-    async def invite(self, ticket: Ticket, scopes: tuple[str, ...], seconds: int) -> Invitation:
+    async def invite(self, ticket: Ticket, scopes: tuple[str, ...], seconds: int) -> "Invitation":
         """A support code for this ticket's customer. May ask for the key's passphrase."""
+        from remote_assist.technician.invite import Invitation, Inviter, Wanted
+
         wanted = Wanted(ticket, scopes, seconds)
         wanted.check()
         now = self._clock()
@@ -225,6 +228,8 @@ class Desk:
 
     async def timeline(self, session: str) -> tuple[str, ...]:
         """A session's records as lines for people, oldest first; unverified, and hostile until `safe_text`."""
+        from remote_assist.audit.timeline import timeline
+
         logged = await self.api.records(session)
         names = {(await self.api.session(session)).technician_key: self.name} if logged else {}
         return tuple(line.text() for line in timeline([decode_record(one.record) for one in logged], names=names))

@@ -1,9 +1,11 @@
 """Ending a session: the agent's end record acknowledged, the closing note in the built-in book, the keys deleted.
 
-Rule: what could not be delivered is said, never assumed. The note's key is the session, so that a repeat is harmless.
+Rule: what could not be delivered is said, never assumed. The note's key is made of session and text, so that a
+repeat is harmless.
 """
 
 import asyncio
+import hashlib
 import re
 import unicodedata
 from collections.abc import Awaitable, Callable
@@ -82,7 +84,8 @@ class Ending:
         return (await self._api.session(session)).state == "ended"
 
     async def _close_ticket(self, ticket: str, session: str, text: str) -> bool:
-        note = NewNote(text=text, key=f"end:{session}", session=session, closing=True)
+        digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+        note = NewNote(text=text, key=f"end:{session}:{digest}", session=session, closing=True)
         try:
             await self._api.add_note(ticket, note)
         except UnreachableError as error:
@@ -108,7 +111,7 @@ class Ending:
 
 def holds_note(ticket: Ticket, session: str, text: str) -> bool:
     """Whether a ticket shows these words for this session."""
-    return any(text in note.text and note.session in {session, ""} for note in ticket.notes)
+    return any(note.text == text and note.session in {session, ""} for note in ticket.notes)
 
 
 def looks_like_code(text: str) -> bool:
