@@ -130,6 +130,8 @@ class Consent:
     held: tuple[Held, ...] = ()
     lost: tuple[tuple[str, str, str], ...] = ()
     """(scope, key, reason) of grants that went, so that a refusal can say why."""
+    used: frozenset[str] = frozenset()
+    """Ids of every grant there ever was: none enters twice, not even after it was revoked."""
     end_reason: str = ""
 
     def after(self, event: Event) -> "Consent":
@@ -253,12 +255,13 @@ def grants_of(
 def _grant(consent: Consent, event: Granted) -> Consent:
     if event.session != consent.session:
         raise RefusedError("this consent was given for another session", reason="other-session")
-    known = {held.grant.id for held in consent.held}
+    used = set(consent.used)
     for grant in event.grants:
-        if grant.id in known:
+        if grant.id in used:
             raise RefusedError(f"consent {grant.id} was already used", reason="replayed")
-        known.add(grant.id)
-    return replace(consent, held=consent.held + tuple(_hold(grant, event.at) for grant in event.grants))
+        used.add(grant.id)
+    held = tuple(_hold(grant, event.at) for grant in event.grants)
+    return replace(consent, held=consent.held + held, used=frozenset(used))
 
 
 def _hold(grant: Grant, at: Moment) -> Held:
