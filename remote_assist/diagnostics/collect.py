@@ -23,7 +23,7 @@ from remote_assist.diagnostics.bundle import ItemReport, Manifest, TextReport
 from remote_assist.diagnostics.bundle_writer import BundleWriter
 from remote_assist.diagnostics.catalog_section import near
 from remote_assist.diagnostics.gather import Outcome, gather
-from remote_assist.diagnostics.look import Look
+from remote_assist.diagnostics.look import Look, together
 from remote_assist.diagnostics.seeds import seeds_of
 from remote_assist.errors import RefusedError, UsageError
 
@@ -89,7 +89,7 @@ async def collect_facts(
     look = Look(target, now=clock(), services_folder=services_folder)
     wanted = [catalog.collectors[name] for name in dict.fromkeys(collectors) if name in catalog.collectors]
     try:
-        outcomes = await asyncio.gather(*(gather(each, look) for each in wanted))
+        outcomes = await together(gather(each, look) for each in wanted)
     finally:
         await look.close()
     return FactSet(

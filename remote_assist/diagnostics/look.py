@@ -5,10 +5,10 @@ Rule 2: what is missing is `Unavailable` with a reason, an outcome like any othe
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from remote_assist.core.target import Command, Completed, FileStatus, Target
 from remote_assist.errors import AssistError
@@ -107,6 +107,17 @@ class Look:
         for future in self._shared.values():
             future.cancel()
         await asyncio.gather(*self._shared.values(), return_exceptions=True)
+
+
+async def together(works: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+    """Results in order. The first error ends the others, and all have ended before it is raised."""
+    tasks: list[asyncio.Task[T]] = []
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks += [group.create_task(work) for work in works]
+    except BaseExceptionGroup as errors:
+        raise errors.exceptions[0] from errors
+    return [task.result() for task in tasks]
 
 
 async def _as_object(work: Awaitable[T]) -> object:

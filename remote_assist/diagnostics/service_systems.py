@@ -5,7 +5,7 @@ import re
 
 from remote_assist.core.target import Command, MutableTarget
 from remote_assist.diagnostics.collectors_linux.machine import parse_assignments
-from remote_assist.diagnostics.look import ENVIRONMENT, Look, Unavailable
+from remote_assist.diagnostics.look import ENVIRONMENT, Look, Unavailable, together
 from remote_assist.diagnostics.services import LOG_LINES, Unit, port_in_use
 from remote_assist.errors import RefusedError
 
@@ -31,7 +31,7 @@ class Systemd:
         )  # fmt: skip
         found = [parts[0:4] for line in text.splitlines() if len(parts := line.split(None, 4)) >= 4]
         failed = [parts[0] for parts in found if parts[2] == "failed"][:MAX_FAILED]
-        logs = dict(zip(failed, await asyncio.gather(*(self._log(name) for name in failed)), strict=True))
+        logs = dict(zip(failed, await together(self._log(name) for name in failed), strict=True))
         return [
             Unit(
                 name=parts[0],
@@ -91,7 +91,7 @@ class InitScripts:
             async with slots:
                 return await self.unit(name)
 
-        units = await asyncio.gather(*(one(name) for name in names[:MAX_SCRIPTS] if name != "README"))
+        units = await together(one(name) for name in names[:MAX_SCRIPTS] if name != "README")
         return [unit for unit in units if unit.state != "unknown"]
 
     async def unit(self, name: str) -> Unit:

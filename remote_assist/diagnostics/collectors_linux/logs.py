@@ -13,7 +13,9 @@ FILES = ("/var/log/syslog", "/var/log/messages", "/var/log/daemon.log", "/var/lo
 _TROUBLE = re.compile(
     r"(?i)\b(?:error|fail(?:ed|ure)?|fatal|panic|crit(?:ical)?|denied|refused|timed? ?out|segfault|oom)\b"
 )
-_NUMBERS = re.compile(r"0x[0-9a-fA-F]+|\b[0-9a-fA-F]{8,}\b|\d+")
+_NUMBERS = re.compile(r"(?<![\w.-])(?:0x[0-9a-fA-F]+|[0-9a-fA-F]{12,}|\d+)(?![\w.-]*\w)")
+"""Numbers that stand alone. Those inside names stay, or redaction would not know the names again."""
+
 _STAMP = re.compile(r"^(?:\w{3}\s+\d+ [\d:]{8}|\d{4}-\d\d-\d\d[T ][\d:.,]+\S*)\s+(?:\S+\s+)?")
 
 

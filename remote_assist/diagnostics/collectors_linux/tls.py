@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from remote_assist.core.target import TlsProbe
 from remote_assist.diagnostics.collectors_linux.sockets import Listener, listeners
-from remote_assist.diagnostics.look import Gathered, Look, Unavailable
+from remote_assist.diagnostics.look import Gathered, Look, Unavailable, together
 
 HELLO_SECONDS = 0.5
 MAX_PORTS = 32
@@ -37,7 +37,7 @@ _BLOCK = re.compile(r"-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]{1,20000}-----E
 
 async def certificates(look: Look) -> Gathered:
     """One row a certificate; `in_use`: a server presents it or its configuration names it."""
-    from_files, from_listeners = await asyncio.gather(_of_files(look), _of_listeners(look))
+    from_files, from_listeners = await together((_of_files(look), _of_listeners(look)))
     return Gathered(from_files + from_listeners)
 
 
@@ -70,11 +70,12 @@ async def _followed(look: Look, path: str) -> str:
 
 
 async def _of_listeners(look: Look) -> list[dict[str, object]]:
-    if not isinstance(look.target, TlsProbe):
+    target = look.target
+    if not isinstance(target, TlsProbe):
         return []
     found = [each for each in await look.once("listeners", listeners) if _worth_asking(each)]
     slots = asyncio.Semaphore(AT_ONCE)
-    rows = await asyncio.gather(*(_ask(look, look.target, each, slots) for each in found[:MAX_PORTS]))
+    rows = await together(_ask(look, target, each, slots) for each in found[:MAX_PORTS])
     return [row for row in rows if row]
 
 
