@@ -12,6 +12,8 @@ from remote_assist.tui.screens.ticket import TicketScreen
 from tests.tui.stage import NARROW, WIDE, Stage, stage
 from tests.tui.world import NOW, World, summary
 
+pytestmark = pytest.mark.slow
+
 
 async def open_ticket(here: Stage) -> None:
     await here.press("enter")

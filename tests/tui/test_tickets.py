@@ -12,6 +12,8 @@ from remote_assist.tui.screens.tickets import TicketsScreen
 from tests.tui.stage import NARROW, WIDE, stage
 from tests.tui.world import SESSION, World
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("size", [NARROW, WIDE])
 async def test_tickets_as_a_picture(world: World, size: tuple[int, int]) -> None:

@@ -130,6 +130,8 @@ class World:
         self.apply_done = Done(action="a-9", status="resolved", sentence="port 80 is held by nginx.service")
         self.hold = asyncio.Event()
         self.hold.set()
+        self.run_done = Done(action="a-7", status="done", exit=3)
+        self.undelivered = ""
         self.passphrase: bytes | None = None
         self.invitations: list[WorldInvitation] = []
 
@@ -308,7 +310,7 @@ class WorldSession:
         for kind, data in self._world.output:
             on_output(kind, data)
         await self._world.hold.wait()
-        return Done(action="a-7", status="done", exit=3)
+        return self._world.run_done
 
     async def request_scopes(self, scopes: tuple[str, ...], seconds: int, reason: str) -> Status:
         self._world.check("request_scopes", *scopes)
@@ -317,7 +319,7 @@ class WorldSession:
 
     async def end(self, note: str) -> "WorldEnd":
         self._world.check("end", note)
-        return WorldEnd()
+        return WorldEnd(self._world.undelivered)
 
     async def close(self) -> None:
         self._world.calls.append(("close session",))

@@ -6,7 +6,7 @@ The screen decides which job runs and gives answers to the panes; the panes draw
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from rich.text import Text
 from textual import on
@@ -357,8 +357,9 @@ class SessionScreen(Screen[None]):
             if undelivered
             else "The session has ended; the note is on the ticket."
         )
-        self.notify(shown(words, max_chars=400).plain, markup=False)
         self.dismiss(None)
+        severity: Literal["warning", "information"] = "warning" if missing else "information"
+        self.app.notify(shown(words, max_chars=400).plain, severity=severity, timeout=10, markup=False)
 
     # --- log, tabs, leaving -------------------------------------------------------------------------
 

@@ -9,6 +9,9 @@ from remote_assist.tui.messages import Problem
 from remote_assist.tui.theme import ACCENT, BAD, FAINT
 from remote_assist.tui.widgets.text import cut, joined, shown
 
+GAP = 2
+"""Least cells between the two ends of a line."""
+
 
 class TwoEnds(Widget):
     """One line; when both ends do not fit, the left one is cut: the right end is the one that must be read."""
@@ -51,9 +54,11 @@ class ProblemPanel(Static):
 def two_ends(left: Text, right: Text, width: int) -> Text:
     """`left` and `right` on one line of `width` cells."""
     right = cut(right, width)
-    left = cut(left, max(1, width - right.cell_len - 2)) if right.cell_len else cut(left, width)
-    gap = max(0, width - left.cell_len - right.cell_len)
-    return joined(left, " " * gap, right)
+    room = width - right.cell_len - (GAP if right.cell_len else 0)
+    if room < 1:
+        return right
+    left = cut(left, room)
+    return joined(left, " " * (width - left.cell_len - right.cell_len), right)
 
 
 def bar(fraction: float | None, width: int) -> Text:
