@@ -5,16 +5,19 @@
     adopt-request organisation and log key, self-signed      carried to `remote-assist ca adopt`
     ca.pub lists/ what the organisation's CA signed          written by adopt
     address       the URL of the relay that serves           written by serve
+    serving.lock  held by the relay that serves
 
 Rule: a secret that others could have read is refused at start, not repaired (incident T3).
 """
 
 import os
 import stat
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
+from typing import BinaryIO
 
 from relay.schema import create_tables, open_engine
 from relay.trust import CA_FILE, LISTS_FOLDER, check_log_key, read_bounded, read_trust
@@ -27,6 +30,7 @@ DATABASE = "relay.db"
 LOG_KEY = "log_key"
 ADOPT_REQUEST = "adopt-request"
 ADDRESS = "address"
+LOCK = "serving.lock"
 MAX_ADDRESS_BYTES = 1024
 
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
@@ -80,6 +84,28 @@ def require_data(data: Path) -> None:
         raise UsageError(f"{data} is no relay's data folder", advice="Make one: remote-assist-relay init --data DIR.")
     require_private(data, folder=True)
     require_private(data / DATABASE)
+
+
+def hold(data: Path) -> BinaryIO:
+    """Hold the folder until the file is closed. Raises UsageError when another relay serves from it.
+
+    Two writers would give the same index twice.
+    """
+    file = (data / LOCK).open("ab")
+    (data / LOCK).chmod(0o600)
+    try:
+        if sys.platform == "win32":
+            import msvcrt
+
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        file.close()
+        raise UsageError(f"another relay serves from {data}", advice="Stop it first.") from error
+    return file
 
 
 def read_log_key(data: Path) -> PrivateKey:

@@ -6,7 +6,7 @@ start: permissions ─▶ trust ─▶ port ─▶ store ─▶ routes ─▶ `a
 import asyncio
 from collections.abc import Callable
 from datetime import datetime
-from typing import Self
+from typing import BinaryIO, Self
 
 import structlog
 from aiohttp import web
@@ -15,7 +15,7 @@ from relay.access import Caller, Tokens, Verb
 from relay.appends import Appends
 from relay.book import TicketBook
 from relay.control_socket import ControlSocket
-from relay.data_folder import ADDRESS, DATABASE, read_log_key, replace_file, require_data
+from relay.data_folder import ADDRESS, DATABASE, hold, read_log_key, replace_file, require_data
 from relay.front_door import BACKLOG, FrontDoor, bind, load_tls, origins_of, own_address
 from relay.ledger import Ledger
 from relay.login import Logins
@@ -59,6 +59,7 @@ class Relay:
         self._asked_origins = origins
         self._sockets = OpenSockets()
         self._switchboard = Switchboard(entropy=entropy)
+        self._lock: BinaryIO | None = None
         self._store: Store | None = None
         self._runner: web.AppRunner | None = None
         self._listening: asyncio.Server | None = None
@@ -91,10 +92,13 @@ class Relay:
             await self._runner.cleanup()
         if self._store is not None:
             await self._store.close()
+        if self._lock is not None:
+            self._lock.close()
 
     async def _start(self) -> None:
         settings = self._settings
         require_data(settings.data)
+        self._lock = hold(settings.data)
         tls = load_tls(settings.tls_cert, settings.tls_key)
         log_key = read_log_key(settings.data)
         trust = TrustFolder(settings.data, log_key, clock=self._clock)

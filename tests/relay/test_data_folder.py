@@ -179,10 +179,15 @@ def test_a_served_relay_answers_check_and_ends_cleanly_at_sigterm(
 
 
 @pytest.mark.slow
-def test_a_second_relay_on_the_port_says_so(
+def test_a_second_relay_on_the_folder_or_the_port_says_so(
     organisation: Organisation, capsys: pytest.CaptureFixture[str], served: "subprocess.Popen[str]"
 ) -> None:
     assert served.stdout is not None
     listen = served.stdout.readline().split()[-1].removeprefix("http://")
     code, said = run(capsys, "serve", "--data", organisation.data, "--listen", listen)
+    assert code == 2 and "another relay serves" in said
+    other = Organisation(organisation.folder / "other", organisation.clock)
+    other.folder.mkdir()
+    other.found()
+    code, said = run(capsys, "serve", "--data", other.data, "--listen", listen)
     assert code == 4 and "cannot listen" in said
