@@ -13,7 +13,7 @@ import asyncssh
 
 from remote_assist import __version__
 from remote_assist.core.keys import PrivateKey, private_bytes
-from remote_assist.errors import AssistError, RefusedError, UnreachableError, VerificationError
+from remote_assist.errors import AssistError, RefusedError, RemoteProtocolError, UnreachableError, VerificationError
 from remote_assist.transport.channel import PACKET_BYTES, WINDOW_BYTES
 from remote_assist.transport.doors import NO_FORWARD, Doors, DoorSession
 from remote_assist.transport.streams import StreamTunnel
@@ -146,6 +146,7 @@ async def serve_technician(
     except asyncssh.PermissionDenied as error:
         raise RefusedError("the technician's key is not the one of the pairing", reason="key") from error
     except (OSError, asyncssh.Error) as error:
+        _raise_for_bad_bytes(error)
         raise UnreachableError(f"the technician's program went away: {error}") from error
 
 
@@ -262,10 +263,17 @@ def _raise_for_client(error: Exception) -> NoReturn:
             where="ssh host key",
             advice="Somebody may be between you and the agent: end the session and pair again.",
         ) from error
-    if isinstance(error, asyncssh.KeyExchangeFailed):
-        raise VerificationError(f"no key exchange with the agent: {error}", where="ssh key exchange") from error
     if isinstance(error, asyncssh.PermissionDenied):
         raise RefusedError("the agent does not take this session's key", reason="key") from error
     if isinstance(error, TimeoutError):
         raise UnreachableError("the agent did not answer in time") from error
+    _raise_for_bad_bytes(error)
     raise UnreachableError(f"the agent cannot be reached: {error}") from error
+
+
+def _raise_for_bad_bytes(error: Exception) -> None:
+    """Somebody on the way changed, dropped or added bytes, or the peer is not what it should be."""
+    if isinstance(error, (asyncssh.KeyExchangeFailed, asyncssh.MACError)):
+        raise VerificationError(f"the SSH connection does not hold: {error}", where="ssh") from error
+    if isinstance(error, asyncssh.ProtocolError):
+        raise RemoteProtocolError(f"the other end broke the SSH protocol: {error}") from error

@@ -174,10 +174,10 @@ class StreamTransport(asyncio.Transport):
         except TimeoutError:
             fault = UnreachableError("the other end took too long to take the last bytes")
         finally:
+            self._closing, self._deadline = True, None
             for task in (reader, writer):
                 task.cancel()
             await asyncio.gather(reader, writer, return_exceptions=True)
-            self._closing = True
             self._lose(fault)
             await self._link.close()
             if not self._over.done():

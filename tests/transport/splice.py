@@ -31,7 +31,9 @@ class Splice:
         await both.wait()
         peer = self.sockets[name, other]
         async for message in socket:
-            if message.type is WSMsgType.BINARY:
+            if message.type is WSMsgType.TEXT:
+                await peer.send_str(message.data)
+            elif message.type is WSMsgType.BINARY:
                 raw = message.data if self.tamper is None else self.tamper(who, message.data)
                 if raw is not None:
                     await peer.send_bytes(raw)
