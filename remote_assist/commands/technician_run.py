@@ -12,6 +12,7 @@ import os
 import shlex
 import sys
 import threading
+import time
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 
@@ -109,10 +110,12 @@ async def _run_one(
 ) -> int:
     printer = Printer(arguments)
     output = _Captured() if printer.json else _PassedOn()
+    began = time.monotonic()
     done = await connected.run(argv, stdin=stdin, on_output=output, folder=arguments.folder)
+    seconds = round(time.monotonic() - began, 6)
     status = exit_status(done)
     if isinstance(output, _Captured):
-        printer.object({"argv": argv, "status": status, **output.fields(), "sentence": done.sentence})
+        printer.object({"argv": argv, "status": status, "seconds": seconds, **output.fields(), "sentence": done.sentence})
     elif done.sentence:
         printer.note(done.sentence)
     return status
