@@ -174,6 +174,9 @@ def _header(block: bytes) -> tarfile.TarInfo:
 
 def _check(manifest: Manifest, members: dict[str, bytes]) -> None:
     listed = {item.file: item.sha256 for item in manifest.items if item.file}
+    for item in manifest.items:
+        if item.file not in {"", f"facts/{item.collector}.json"}:
+            raise RemoteProtocolError(f"the manifest gives {item.collector[:100]!r} a file of another name")
     listed |= {text.file: text.sha256 for item in manifest.items for text in item.texts}
     for name, raw in members.items():
         if name not in listed:
