@@ -1,9 +1,9 @@
 """A running relay, and a technician whose key and certificate are files."""
 
-import getpass
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,6 +12,10 @@ from remote_assist.settings import TechnicianSettings
 from remote_assist.technician.desk import Desk
 from remote_assist.technician.login import LoggedIn, login
 from tests.relay.world import Person, RelayWorld
+
+
+def nobody_asks(question: str) -> bytes:
+    raise AssertionError(question)
 
 
 @dataclass
@@ -35,16 +39,14 @@ class Technician:
         self.key_file.chmod(0o600)
         (self.folder / "alice-cert.pub").write_text(person.certificate + " alice@example.com\n")
 
-    async def login(self, **changes: object) -> LoggedIn:
-        return await login(  # type: ignore[misc]  # a test changes what it likes
-            **{
-                "settings": self.settings,
-                "key_file": self.key_file,
-                "ask_passphrase": lambda question: getpass.getpass(question).encode(),
-                "clock": self.world.clock,
-                **changes,
-            }
-        )
+    async def login(self, **changes: Any) -> LoggedIn:
+        usual: dict[str, Any] = {
+            "settings": self.settings,
+            "key_file": self.key_file,
+            "ask_passphrase": nobody_asks,
+            "clock": self.world.clock,
+        }
+        return await login(**{**usual, **changes})
 
     async def desk(self) -> Desk:
         return await Desk.open(self.settings, clock=self.world.clock)

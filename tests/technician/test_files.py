@@ -16,7 +16,7 @@ RAW = os.urandom(3 << 20)
 DIGEST = hashlib.sha256(RAW).hexdigest()
 
 
-def digest(raw: bytes) -> str:
+def digest(raw: bytes | bytearray) -> str:
     return hashlib.sha256(raw).hexdigest()
 
 
