@@ -23,7 +23,8 @@ from remote_assist.agent.requests_session import SessionRequests
 from remote_assist.agent.session import Session, SessionFacts
 from remote_assist.audit.journal import Journal
 from remote_assist.core.consent import Moment
-from remote_assist.core.messages import Message
+from remote_assist.core.lists import TrustedLists
+from remote_assist.core.messages import Message, Wrap
 from remote_assist.core.prompt import Prompt
 from remote_assist.core.requests import (
     ApplyFix,
@@ -37,7 +38,8 @@ from remote_assist.core.requests import (
     Run,
     WriteFile,
 )
-from remote_assist.core.sealing import new_content_key, wrap
+from remote_assist.core.sealing import ContentKey, new_content_key, wrap
+from remote_assist.errors import VerificationError
 from remote_assist.settings import AgentSettings
 from remote_assist.transport.link import Link, dial
 from remote_assist.transport.local_target import LocalTarget
@@ -70,17 +72,21 @@ class Surroundings:
 
 
 def assemble(facts: SessionFacts, around: Surroundings, prompt: Prompt) -> Session:
-    """A session that is ready to start. Raises AuditUnavailable when its journal cannot be made."""
+    """A session that is ready to start.
+
+    Raises AuditUnavailable when its journal cannot be made, VerificationError when nothing could be sealed.
+    """
     lists = facts.technician.lists
+    content_key = new_content_key(around.entropy)
+    wraps = _wraps(content_key, lists)
     journal = Journal.create(around.home.session_folder(facts.id), facts.id, facts.host_key, clock=around.clock)
     journal.open_for(lists.organisation.log_keys)
-    content_key = new_content_key(around.entropy)
     recorder = Recorder(
         journal,
         session=facts.id,
         log_keys=lists.organisation.log_keys,
         content_key=content_key,
-        wraps=[wrap(content_key, reviewer) for reviewer in lists.reviewers.keys],
+        wraps=wraps,
         entropy=around.entropy,
         deadline_seconds=around.settings.acknowledgement_deadline_seconds,
     )
@@ -107,6 +113,18 @@ def assemble(facts: SessionFacts, around: Surroundings, prompt: Prompt) -> Sessi
     )
     session.serve(AgentDoors(gate, facts.actor, _executors(session, around), around.shell))
     return session
+
+
+def _wraps(content_key: ContentKey, lists: TrustedLists) -> list[Wrap]:
+    """The content key for every reviewer. Raises VerificationError for a key that nothing can be sealed to."""
+    try:
+        return [wrap(content_key, reviewer) for reviewer in lists.reviewers.keys]
+    except ValueError as error:
+        raise VerificationError(
+            "the organisation's reviewers' list holds a key that cannot be used, so nothing could be sealed",
+            where="reviewers",
+            advice="The organisation must sign a new list of reviewers' keys.",
+        ) from error
 
 
 def _executors(session: Session, around: Surroundings) -> Mapping[type[Message], Executor]:

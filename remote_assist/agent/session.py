@@ -310,7 +310,7 @@ class Session:
         if self._settling:
             await asyncio.wait(self._settling, timeout=SETTLE_SECONDS)
         await self.gate.end_survivors()
-        draft = RecordDraft(code="RA1990E", actor=actor, outcome=Outcome(status="done", reason=self.end_reason))
+        draft = RecordDraft(code="RA1990E", actor=actor, outcome=Outcome(status="ended", reason=self.end_reason))
         try:
             seq = await self._recorder.append(draft, {"note": note.encode()} if note else None)
         except AssistError as error:
