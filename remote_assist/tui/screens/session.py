@@ -189,7 +189,7 @@ class SessionScreen(Screen[None]):
         if failed.job in {Job.STATUS, Job.CONNECT}:
             self._link_trouble(failed.problem)
         elif failed.job is self._job:
-            self._stop_drawing(failed.job)
+            self._stop_drawing(failed.job, failed.problem.sentence)
             refused = bool(failed.problem.reason)
             self._finish("refused" if refused else "failed", failed.problem.sentence)
             self._advise(failed.problem)
@@ -199,14 +199,14 @@ class SessionScreen(Screen[None]):
     @on(say.JobCancelled)
     def show_cancelled(self, cancelled: say.JobCancelled) -> None:
         if cancelled.job is self._job:
-            self._stop_drawing(cancelled.job)
+            self._stop_drawing(cancelled.job, "stopped")
             self._finish("cancelled")
 
-    def _stop_drawing(self, job: Job) -> None:
+    def _stop_drawing(self, job: Job, why: str) -> None:
         if job is Job.COLLECT:
             self.query_one(FindingsPane).stop_progress()
         elif job is Job.RUN:
-            self.query_one(ActionsPane).show_problem("stopped before its end")
+            self.query_one(ActionsPane).show_problem(why)
 
     def _advise(self, problem: Problem) -> None:
         """The whole of a failure below the strip, until the next job begins."""
@@ -351,14 +351,10 @@ class SessionScreen(Screen[None]):
     def leave_ended(self, ended: say.SessionEnded) -> None:
         self._finish("done")
         self._header(link=LinkState.OVER)
-        undelivered = ended.result.undelivered
-        words = (
-            f"The session has ended. {undelivered}"
-            if undelivered
-            else "The session has ended; the note is on the ticket."
-        )
-        self.dismiss(None)
+        missing = ended.result.undelivered
+        words = f"The session has ended; not delivered: {missing}" if missing else "The session has ended."
         severity: Literal["warning", "information"] = "warning" if missing else "information"
+        self.dismiss(None)
         self.app.notify(shown(words, max_chars=400).plain, severity=severity, timeout=10, markup=False)
 
     # --- log, tabs, leaving -------------------------------------------------------------------------
