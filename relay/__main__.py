@@ -174,9 +174,20 @@ def _log_to_stderr() -> None:
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.JSONRenderer(),
         ],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=True,
+        logger_factory=lambda *_: _StandardError(),
+        cache_logger_on_first_use=False,
     )
+
+
+class _StandardError:
+    """Writes log lines. A log nobody takes any more (closed, broken pipe, full disk) must not stop the relay."""
+
+    def msg(self, line: str) -> None:
+        with suppress(OSError, ValueError):
+            sys.stderr.write(f"{line}\n")
+            sys.stderr.flush()
+
+    debug = info = warning = error = critical = msg
 
 
 def _tell(line: str) -> None:

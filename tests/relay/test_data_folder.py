@@ -5,15 +5,25 @@ import signal
 import stat
 import subprocess
 import sys
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 
 from relay.__main__ import main
 from relay.data_folder import ADDRESS, LOG_KEY
 from remote_assist.core.lists import open_adopt_request
 from tests.relay.world import Organisation, TurnableClock
+
+
+@pytest.fixture(autouse=True)
+def logging_of_its_own() -> Iterator[None]:
+    """`serve` sets up logging for its process; the next test starts without it."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture
@@ -176,6 +186,21 @@ def test_a_served_relay_answers_check_and_ends_cleanly_at_sigterm(
     _, log = served.communicate(timeout=15)
     assert served.returncode == 0, log
     assert all(line.startswith("{") for line in log.splitlines())
+
+
+@pytest.mark.slow
+def test_a_log_nobody_reads_any_more_does_not_stop_the_relay(
+    organisation: Organisation, capsys: pytest.CaptureFixture[str], served: "subprocess.Popen[str]"
+) -> None:
+    assert served.stdout is not None and served.stderr is not None
+    address = served.stdout.readline().split()[-1]
+    served.stderr.close()
+    for _ in range(3):
+        with pytest.raises(urllib.error.HTTPError, match="401"):
+            urllib.request.urlopen(f"{address}/v1/tickets", timeout=10)
+    assert run(capsys, "check", "--data", organisation.data)[0] == 0
+    served.send_signal(signal.SIGTERM)
+    assert served.wait(15) == 0
 
 
 @pytest.mark.slow
