@@ -142,6 +142,15 @@ def ca_of(line: str) -> str:
     return _signer(kind, base64.b64decode(body))
 
 
+def roles_of(line: str) -> tuple[str, ...]:
+    """The roles a certificate names, in its order. Raises VerificationError when it cannot be read.
+
+    Says what it claims, not that it holds: only to choose which role to check it for.
+    """
+    names = (principal.decode("utf-8", "replace") for principal in _parse(*_split(line)).valid_principals)
+    return tuple(name for name in names if name in ROLES)
+
+
 def _split(line: str) -> tuple[str, str]:
     try:
         kind, body = keys.split_line(line)
