@@ -4,7 +4,7 @@ Opened from the stored login; nothing here prints, asks or knows a screen.
 """
 
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -15,7 +15,7 @@ from remote_assist.core.codes import relay_origin
 from remote_assist.core.keys import fingerprint
 from remote_assist.core.lists import TrustedLists, open_lists
 from remote_assist.core.messages import Acknowledgement
-from remote_assist.core.records import decode_record, format_time
+from remote_assist.core.records import decode_record
 from remote_assist.errors import AssistError, RefusedError, UnreachableError, UsageError, VerificationError
 from remote_assist.settings import TechnicianSettings
 from remote_assist.technician.agent_link import AgentLink, Route
@@ -237,12 +237,6 @@ class Desk:
     def shown_acknowledgements(self, session: str) -> Sequence[Acknowledgement]:
         """The acknowledgements this technician was shown: a copy the relay's operator cannot change."""
         return self.home.session(session).acknowledgements() if self.home.has_session(session) else []
-
-    async def extend_until(self, session: str, seconds: int) -> str:
-        """When a consent asked for now would end at the latest (RFC 3339 UTC), for showing."""
-        return min(
-            format_time(self._clock() + timedelta(seconds=seconds)), self.session_facts(session).certificate_ends
-        )
 
     def _live_words(self) -> tuple[str, ...]:
         return tuple(one.code.words for one in self._invitations)

@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from remote_assist.core.api import Login, LoginAnswer
-from remote_assist.core.certificates import ROLES, Certificate, ca_of, check_certificate
+from remote_assist.core.certificates import ROLES, Certificate, ca_of, check_certificate, roles_of
 from remote_assist.core.keys import MAX_PRIVATE_BYTES, PrivateKey, load_private, public_line
 from remote_assist.core.lists import TrustedLists, open_lists
 from remote_assist.core.records import format_time, login_bytes
@@ -102,7 +102,9 @@ def choose_role(line: str, role: str, *, now: datetime) -> str:
     """The role to log in with: the one asked for, else the only one the certificate has."""
     if role:
         return role
-    roles = _roles(line, now)
+    roles = roles_of(line)
+    if not roles:
+        check_certificate(line, ca_line=ca_of(line), now=now, role=ROLES[0])  # which says exactly what is wrong
     if len(roles) != 1:
         raise UsageError(f"the certificate holds the roles {', '.join(roles)}", advice="Choose one with --role.")
     return roles[0]
@@ -173,15 +175,3 @@ async def _exchange(api: RelayApi, credential: Credential, role: str, clock: Cal
             signature=signed,
         )
     )
-
-
-def _roles(line: str, now: datetime) -> tuple[str, ...]:
-    """Roles in a certificate: it is checked against each, the first fault is told when none fits."""
-    fault: VerificationError | None = None
-    for role in ROLES:
-        try:
-            return check_certificate(line, ca_line=ca_of(line), now=now, role=role).roles
-        except VerificationError as error:
-            fault = fault or error
-    assert fault is not None
-    raise fault

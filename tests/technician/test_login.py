@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from remote_assist.core.keys import private_bytes, public_line
 from remote_assist.errors import ContentError, RefusedError, UnreachableError, UsageError, VerificationError
 from remote_assist.settings import TechnicianSettings
 from remote_assist.technician.desk import Desk
@@ -148,3 +149,24 @@ async def test_a_login_that_is_over_asks_to_log_in_again(technician: Technician)
         with pytest.raises(RefusedError) as refusal:
             await desk.tickets()
     assert "log in" in refusal.value.advice.lower()
+
+
+async def test_an_expired_reviewers_certificate_says_expired_not_another_role(technician: Technician) -> None:
+    technician.write_files(technician.world.person("Rita Example", "reviewer"))
+    technician.world.clock.turn(hours=13)
+    with pytest.raises(VerificationError, match="expired"):
+        await technician.login()
+
+
+@pytest.mark.skipif(not shutil.which("ssh-keygen"), reason="ssh-keygen is not here")
+async def test_of_several_roles_one_must_be_chosen(technician: Technician) -> None:
+    ca = technician.folder / "ca"
+    ca.write_bytes(private_bytes(technician.world.organisation.ca))
+    ca.chmod(0o600)
+    public = technician.folder / "alice.pub"
+    public.write_text(public_line(technician.person.key))
+    words = ["ssh-keygen", "-q", "-s", str(ca), "-I", "Alice Example", "-n", "technician,reviewer", "-V", "+1h"]
+    subprocess.run([*words, "-z", "7", "-O", "clear", str(public)], check=True, capture_output=True)
+    with pytest.raises(UsageError, match="technician, reviewer"):
+        await technician.login()
+    assert (await technician.login(role="reviewer")).identity.role == "reviewer"
