@@ -86,14 +86,13 @@ def _fitted(collector: Collector, gathered: Gathered) -> tuple[object, bool]:
 
 
 def _typed(row: object, fields: dict[str, FieldSpec]) -> dict[str, object]:
+    """The declared facts of a row; what the catalog does not declare does not leave the machine."""
     if not isinstance(row, dict):
         raise ValueError("expected a mapping")
-    return {str(key): _typed_value(str(key), value, fields.get(str(key))) for key, value in row.items()}
+    return {key: _typed_value(key, row[key], spec) for key, spec in fields.items() if key in row}
 
 
-def _typed_value(key: str, value: object, spec: FieldSpec | None) -> object:
-    if spec is None:
-        raise ValueError(f"the fact '{key}' is not declared")
+def _typed_value(key: str, value: object, spec: FieldSpec) -> object:
     if spec.type == "double" and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     fits = {

@@ -77,6 +77,7 @@ def test_ordinary_lines_stay_as_they_are(line: str) -> None:
         ("Invalid user mlopez from 198.51.100.7", "198.51.100.7"),
         ("Failed password for invalid user mlopez", "mlopez"),
         ("fe80::5054:ff:fea1:b2c3%eth0 unreachable", "fe80::5054:ff:fea1:b2c3"),
+        ("seen AKIAQX7ZLM3TPW5N2RCB today", "AKIAQX7ZLM3TPW5N2RCB"),
         ("path C:\\\\Users\\\\maria\\\\x", "maria"),
     ],
 )
