@@ -10,12 +10,12 @@ import inspect
 import os
 import sys
 from collections.abc import Sequence
-
-import msgspec
+from typing import NoReturn
 
 from remote_assist import __version__
+from remote_assist.commands.printing import ascii_json
 from remote_assist.core.hostile import HostileStr, safe_text
-from remote_assist.errors import AssistError, Exit
+from remote_assist.errors import AssistError, Exit, UsageError
 
 VERBS: dict[str, tuple[str, str, str]] = {
     "join": ("customer", "Customer", "let a technician help: type the support code, see who asks, decide"),
@@ -52,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"remote-assist {__version__}")
         return Exit.DONE
     if words[0] not in VERBS:
-        return _complain(AssistError(_unknown(words[0]), advice="`remote-assist --help` lists the verbs."), words, 2)
+        return _complain(UsageError(_unknown(words[0]), advice="`remote-assist --help` lists the verbs."), words, 2)
     try:
         return _run(words)
     except AssistError as error:
@@ -65,16 +65,27 @@ def main(argv: Sequence[str] | None = None) -> int:
         return Exit.FAILED
 
 
+class _Parser(argparse.ArgumentParser):
+    """Complains as every verb does: one sentence, and one object with `--json`. Its sub-parsers are of this class."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise UsageError with argparse's words."""
+        raise UsageError(message, advice=f"`{self.prog} --help` shows what it takes.")
+
+
 def build_parser(verb: str) -> argparse.ArgumentParser:
-    """The parser with the verbs of the file that holds `verb`."""
-    parser = argparse.ArgumentParser(prog="remote-assist")
+    """The parser with the verbs of the file that holds `verb`. It raises UsageError for words it cannot take."""
+    parser = _Parser(prog="remote-assist")
     verbs = parser.add_subparsers(metavar="VERB", required=True)
     importlib.import_module(f"remote_assist.commands.{VERBS[verb][0]}").add_commands(verbs)
     return parser
 
 
 def _run(words: list[str]) -> int:
-    arguments = build_parser(words[0]).parse_args(words)
+    arguments, unknown = build_parser(words[0]).parse_known_args(words)
+    if unknown:
+        advice = f"`remote-assist {words[0]} --help` shows what it takes."
+        raise UsageError(f"unrecognized arguments: {' '.join(unknown)}", advice=advice)
     result = arguments.run(arguments)
     if inspect.iscoroutine(result):
         result = asyncio.run(result)
@@ -88,11 +99,11 @@ def _complain(error: AssistError, words: list[str], exit_code: int) -> int:
         print(f"  {safe_text(HostileStr(error.advice))}", file=sys.stderr)
     if "--json" in words[: words.index("--")] if "--" in words else "--json" in words:
         body = {
-            "error": error.message,
+            "error": text,
             "reason": getattr(error, "reason", type(error).__name__),
             "exit": exit_code,
         }
-        print(msgspec.json.encode(body).decode(), flush=True)
+        print(ascii_json(body), flush=True)
     return exit_code
 
 
