@@ -49,6 +49,9 @@ MAX_CONNECTIONS = 16
 STOP_SECONDS = 0.25
 """How long killed actions may take to write their outcome before the end record is written without it."""
 
+LEAVE_SECONDS = 0.1
+"""How long connections may take to close in good order at the very end."""
+
 FAREWELL_SECONDS = 0.7
 """How long the end of a session may take to reach the relay before the agent leaves anyway."""
 
@@ -296,7 +299,7 @@ class Session:
         for task in tasks:
             task.cancel()
         if tasks:
-            await asyncio.wait(tasks, timeout=STOP_SECONDS)
+            await asyncio.wait(tasks, timeout=LEAVE_SECONDS)
 
     async def _write_end(self, actor: Actor, note: str) -> int:
         """Write the end record once; whoever comes later gets its place."""

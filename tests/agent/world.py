@@ -34,6 +34,7 @@ from remote_assist.core.messages import (
     PairingReply,
     PairingVerdict,
     PeerJoined,
+    RelayRefused,
     Rendezvous,
     SignedStatement,
     StreamControl,
@@ -166,12 +167,22 @@ class TechnicianHalf:
     async def dial(self, path: str) -> Link:
         return await dial(self.relay.url, path, headers={"Authorization": f"Bearer {self.token}"})
 
+    async def open_stream(self) -> tuple[Link, StreamOpened]:
+        """A stream; an agent that is just dialling the relay again is waited for."""
+        async with asyncio.timeout(5):
+            while True:
+                link = await self.dial(f"/v1/sessions/{self.session}/stream")
+                opened: object = decode(await link.receive(), StreamControl)  # type: ignore[arg-type]
+                if isinstance(opened, StreamOpened):
+                    return link, opened
+                assert isinstance(opened, RelayRefused)
+                assert opened.reason == "agent-away", opened
+                await link.close()
+
     @contextlib.asynccontextmanager
     async def connection(self) -> AsyncIterator[asyncssh.SSHClientConnection]:
         """A stream with SSH on it, both keys pinned."""
-        link = await self.dial(f"/v1/sessions/{self.session}/stream")
-        opened: object = decode(await link.receive(), StreamControl)  # type: ignore[arg-type]
-        assert isinstance(opened, StreamOpened), opened
+        link, opened = await self.open_stream()
         tunnel = StreamTunnel(link, stream=opened.stream, epoch=opened.epoch)
         connection = await connect_to_agent(tunnel, session_key=self.session_key, host_key_line=self.agent.host_key)
         try:
