@@ -8,6 +8,7 @@ a minimal splice, so that the figures are those of the transport. `scp -J` reach
 
 import argparse
 import asyncio
+import contextlib
 import cProfile
 import hashlib
 import os
@@ -86,7 +87,10 @@ async def relay(_: argparse.Namespace) -> None:
         peer = pair[1 - pair.index(own)]
         async for message in own:
             if message.type is WSMsgType.BINARY:
-                await peer.send_bytes(message.data)
+                with contextlib.suppress(
+                    ConnectionError
+                ):  # the peer closed while we passed on its last acknowledgement
+                    await peer.send_bytes(message.data)
         await peer.close()
         return own
 

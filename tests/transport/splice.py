@@ -1,6 +1,7 @@
 """A relay in thirty lines for tests: splices the two WebSockets that come for one path, and can misbehave."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -36,7 +37,8 @@ class Splice:
             elif message.type is WSMsgType.BINARY:
                 raw = message.data if self.tamper is None else self.tamper(who, message.data)
                 if raw is not None:
-                    await peer.send_bytes(raw)
+                    with contextlib.suppress(ConnectionError):  # the peer closed meanwhile
+                        await peer.send_bytes(raw)
         await peer.close()
         return socket
 

@@ -80,10 +80,12 @@ async def tunnels(splice: Splice, name: str = "s1", *, stream: int = 1) -> tuple
 
 
 @asynccontextmanager
-async def connected(tamper: Tamper | None = None, *, max_channels: int = 32) -> AsyncIterator[World]:
+async def connected(
+    tamper: Tamper | None = None, *, max_channels: int = 32, doors: EchoDoors | None = None
+) -> AsyncIterator[World]:
     """A whole connection; closed in order at the end."""
     async with spliced(tamper) as splice:
-        keys, doors = Keys(), EchoDoors()
+        keys, doors = Keys(), doors or EchoDoors()
         ends = await tunnels(splice)
         client, server = await asyncio.gather(
             connect_to_agent(ends[0], session_key=keys.session, host_key_line=public_line(keys.host)),
