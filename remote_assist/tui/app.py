@@ -2,9 +2,7 @@
 
 import contextlib
 import os
-import time
 from collections.abc import Awaitable, Callable, Iterable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import ClassVar
 
@@ -16,6 +14,7 @@ from textual.screen import Screen
 from remote_assist.errors import AssistError, Exit
 from remote_assist.settings import TechnicianSettings
 from remote_assist.technician.desk import Desk
+from remote_assist.tui.pace import Pace
 from remote_assist.tui.ports import AskPassphrase, DeskPort, OpenDesk
 from remote_assist.tui.screens.help import HelpScreen
 from remote_assist.tui.screens.session import SessionScreen
@@ -25,8 +24,6 @@ from remote_assist.tui.work import Work
 
 WIDE_COLUMNS = 100
 """From this width on, lists and details stand side by side."""
-
-Clock = Callable[[], datetime]
 
 
 class AssistApp(App[None]):
@@ -41,27 +38,19 @@ class AssistApp(App[None]):
         Binding("ctrl+q", "quit", "quit", show=False, priority=True),
     ]
 
-    def __init__(
-        self,
-        open_desk: OpenDesk,
-        *,
-        downloads: Path,
-        clock: Clock,
-        stopwatch: Callable[[], float] = time.monotonic,
-        session: str = "",
-    ) -> None:
+    def __init__(self, open_desk: OpenDesk, *, downloads: Path, pace: Pace, session: str = "") -> None:
         super().__init__(ansi_color="NO_COLOR" in os.environ)
         self.animation_level = "none"
-        self._work = Work(open_desk, downloads, stopwatch)
-        self._clock = clock
+        self._work = Work(open_desk, downloads, pace.stopwatch)
+        self._pace = pace
         self._first_session = session
 
     def on_mount(self) -> None:
         self.register_theme(ASSIST)
         self.theme = ASSIST.name
-        self.push_screen(TicketsScreen(self._work, self._clock))
+        self.push_screen(TicketsScreen(self._work, self._pace))
         if self._first_session:
-            self.push_screen(SessionScreen(self._work, self._clock, self._first_session))
+            self.push_screen(SessionScreen(self._work, self._pace, self._first_session))
 
     async def on_unmount(self) -> None:
         with contextlib.suppress(AssistError, TimeoutError):
@@ -95,7 +84,7 @@ def run_tui(settings: TechnicianSettings, *, session: str = "", open_desk: OpenD
     app = AssistApp(
         open_desk or open_stored_login,
         downloads=settings.home / "collected",
-        clock=lambda: datetime.now(UTC),
+        pace=Pace(),
         session=session,
     )
     app.run()

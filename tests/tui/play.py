@@ -6,6 +6,7 @@ from pathlib import Path
 
 from remote_assist.core.requests import Progress
 from remote_assist.tui.app import AssistApp
+from remote_assist.tui.pace import Pace
 from remote_assist.tui.ports import AskPassphrase, OnProgress
 from tests.tui.world import World, WorldDesk, WorldInvitation, WorldSession
 
@@ -37,7 +38,7 @@ def main() -> None:
     async def open_desk(ask: AskPassphrase) -> SlowDesk:
         return SlowDesk(world, ask)
 
-    AssistApp(open_desk, downloads=Path("/tmp/play"), clock=lambda: datetime.now(UTC)).run()
+    AssistApp(open_desk, downloads=Path("/tmp/play"), pace=Pace()).run()
 
 
 if __name__ == "__main__":

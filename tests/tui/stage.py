@@ -15,7 +15,11 @@ from textual.widgets import Input
 
 from remote_assist.tui.app import AssistApp
 from remote_assist.tui.messages import Job
+from remote_assist.tui.pace import Pace
 from tests.tui.world import World
+
+NEVER = 3600.0
+"""Timers of screens under test do not run; tests look by hand."""
 
 NARROW, WIDE = (80, 24), (120, 36)
 SNAPSHOTS = Path(__file__).parent / "snapshots"
@@ -91,7 +95,8 @@ class Stage:
 
 @contextlib.asynccontextmanager
 async def stage(world: World, size: tuple[int, int] = NARROW, *, session: str = "") -> AsyncIterator[Stage]:
-    app = AssistApp(world.open, downloads=world.downloads, clock=world.clock, stopwatch=lambda: 0.0, session=session)
+    pace = Pace(clock=world.clock, stopwatch=lambda: 0.0, poll_seconds=NEVER, tick_seconds=NEVER)
+    app = AssistApp(world.open, downloads=world.downloads, pace=pace, session=session)
     async with app.run_test(size=size, notifications=True) as pilot:
         stage = Stage(app, pilot, world)
         await stage.settle()

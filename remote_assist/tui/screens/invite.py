@@ -1,7 +1,6 @@
 """Inviting a customer: the code large, how to say it, how long it lives, and what became of it."""
 
-from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import ClassVar
 
 from rich.text import Text
@@ -14,6 +13,7 @@ from textual.widgets import Static
 
 from remote_assist.core.api import Ticket
 from remote_assist.tui.messages import CodeMade, CodeReplaced, CustomerPaired, JobFailed, Problem
+from remote_assist.tui.pace import Pace
 from remote_assist.tui.ports import InvitationPort
 from remote_assist.tui.screens.forms import PassphraseScreen, ScopesScreen, Wish
 from remote_assist.tui.theme import ACCENT, BAD, FAINT, WARN
@@ -33,10 +33,10 @@ class InviteScreen(ModalScreen[str | None]):
         Binding("escape", "leave", "burn the code and leave", key_display="esc"),
     ]
 
-    def __init__(self, work: Work, clock: Callable[[], datetime], ticket: Ticket, wish: Wish) -> None:
+    def __init__(self, work: Work, pace: Pace, ticket: Ticket, wish: Wish) -> None:
         super().__init__()
         self._work = work
-        self._clock = clock
+        self._pace = pace
         self._ticket = ticket
         self._wish = wish
         self._invitation: InvitationPort | None = None
@@ -49,7 +49,7 @@ class InviteScreen(ModalScreen[str | None]):
 
     def on_mount(self) -> None:
         self._ask_for_code()
-        self.set_interval(1.0, self._draw)
+        self.set_interval(self._pace.tick_seconds, self._draw)
 
     def on_unmount(self) -> None:
         self._burn()
@@ -135,7 +135,7 @@ class InviteScreen(ModalScreen[str | None]):
         self.query_one("#invite", Static).update(joined(title, body))
 
     def _waiting(self, invitation: InvitationPort) -> Text:
-        now = self._clock()
+        now = self._pace.clock()
         until = clock_time(now + timedelta(seconds=self._wish.seconds))
         return joined(
             "     ",

@@ -3,9 +3,7 @@
 The screen decides which job runs and gives answers to the panes; the panes draw, work.py talks.
 """
 
-from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
 from typing import ClassVar, Literal
 
 from rich.text import Text
@@ -18,6 +16,7 @@ from textual.widgets import Footer, Input, Static, TabbedContent, TabPane
 
 from remote_assist.tui import messages as say
 from remote_assist.tui.messages import Job, Problem
+from remote_assist.tui.pace import Pace
 from remote_assist.tui.ports import FindingPort, SessionPort
 from remote_assist.tui.screens.forms import EndScreen, ScopesScreen, Wish
 from remote_assist.tui.screens.plan import PlanScreen
@@ -34,9 +33,6 @@ from remote_assist.tui.widgets.session_header import HeaderState, LinkState, Ses
 from remote_assist.tui.widgets.text import joined, shown
 from remote_assist.tui.words import size
 from remote_assist.tui.work import Work
-
-POLL_SECONDS = 3.0
-"""How often the state is asked for; it is no action and no record."""
 
 RECONNECT_POLLS = 2
 """After so many unanswered polls a new connection is tried."""
@@ -59,10 +55,10 @@ class SessionScreen(Screen[None]):
         *(Binding(str(number), f"tab('{tab}')", tab.capitalize(), show=False) for number, tab in enumerate(TABS, 1)),
     ]
 
-    def __init__(self, work: Work, clock: Callable[[], datetime], session: str) -> None:
+    def __init__(self, work: Work, pace: Pace, session: str) -> None:
         super().__init__()
         self._work = work
-        self._clock = clock
+        self._pace = pace
         self._session_id = session
         self._session: SessionPort | None = None
         self._job: Job | None = None
@@ -72,7 +68,7 @@ class SessionScreen(Screen[None]):
         self._planned_for: FindingPort | None = None
 
     def compose(self) -> ComposeResult:
-        yield SessionHeader(HeaderState(self._work.technician), self._clock)
+        yield SessionHeader(HeaderState(self._work.technician), self._pace.clock)
         yield ProblemPanel()
         with TabbedContent(id="tabs"):
             with TabPane(_tab("1 Findings"), id="findings-tab"):
@@ -93,7 +89,7 @@ class SessionScreen(Screen[None]):
 
     def on_mount(self) -> None:
         self._work.connect(self, self._session_id)
-        self.set_interval(POLL_SECONDS, self._poll)
+        self.set_interval(self._pace.poll_seconds, self._poll)
 
     def on_unmount(self) -> None:
         if self._session is not None:
@@ -173,7 +169,7 @@ class SessionScreen(Screen[None]):
         return self._session
 
     def _finish(self, status: str, detail: str = "") -> None:
-        action = ActionLine(f"{self._clock().astimezone():%H:%M:%S}", self._what, status, detail)
+        action = ActionLine(f"{self._pace.clock().astimezone():%H:%M:%S}", self._what, status, detail)
         self._actions = [*self._actions[-MAX_ACTIONS + 1 :], action]
         self._job = None
         self.query_one(ActionsPane).show_actions(self._actions)

@@ -1,7 +1,5 @@
 """One ticket: what was said, which sessions it had, and the way to the customer."""
 
-from collections.abc import Callable
-from datetime import datetime
 from typing import ClassVar
 
 from rich.text import Text
@@ -15,6 +13,7 @@ from textual.widgets import DataTable, Footer, Static
 from remote_assist.core.api import SessionSummary, Ticket, TicketNote
 from remote_assist.settings import DEFAULT_SCOPES
 from remote_assist.tui.messages import JobFailed, TicketLoaded
+from remote_assist.tui.pace import Pace
 from remote_assist.tui.screens.forms import Wish
 from remote_assist.tui.screens.invite import InviteScreen
 from remote_assist.tui.screens.session import SessionScreen
@@ -40,10 +39,10 @@ class TicketScreen(Screen[None]):
         Binding("escape", "app.pop_screen", "back", key_display="esc"),
     ]
 
-    def __init__(self, work: Work, clock: Callable[[], datetime], ticket: str) -> None:
+    def __init__(self, work: Work, pace: Pace, ticket: str) -> None:
         super().__init__()
         self._work = work
-        self._clock = clock
+        self._pace = pace
         self._ticket_id = ticket
         self._ticket: Ticket | None = None
         self._sessions: dict[str, SessionSummary] = {}
@@ -75,7 +74,7 @@ class TicketScreen(Screen[None]):
         if self._ticket is None:
             return
         wish = Wish(DEFAULT_SCOPES, DEFAULT_SECONDS)
-        self.app.push_screen(InviteScreen(self._work, self._clock, self._ticket, wish), self._enter)
+        self.app.push_screen(InviteScreen(self._work, self._pace, self._ticket, wish), self._enter)
 
     @on(TicketLoaded)
     def show_ticket(self, loaded: TicketLoaded) -> None:
@@ -111,7 +110,7 @@ class TicketScreen(Screen[None]):
 
     def _enter(self, session: str | None) -> None:
         if session:
-            self.app.push_screen(SessionScreen(self._work, self._clock, session))
+            self.app.push_screen(SessionScreen(self._work, self._pace, session))
 
 
 def thread(ticket: Ticket) -> Text:

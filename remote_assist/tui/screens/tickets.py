@@ -1,7 +1,6 @@
 """The tickets: the first screen. One look says which are open and which have a live session."""
 
-from collections.abc import Callable, Sequence
-from datetime import datetime
+from collections.abc import Sequence
 from typing import ClassVar
 
 from rich.text import Text
@@ -13,6 +12,7 @@ from textual.widgets import DataTable, Footer, Static
 
 from remote_assist.core.api import SessionSummary, Ticket
 from remote_assist.tui.messages import JobFailed, TicketOpened, TicketsLoaded
+from remote_assist.tui.pace import Pace
 from remote_assist.tui.screens.forms import NewTicketScreen, TicketDraft
 from remote_assist.tui.screens.ticket import TicketScreen
 from remote_assist.tui.theme import FAINT, GOOD, SESSION_STATE
@@ -34,10 +34,10 @@ class TicketsScreen(Screen[None]):
         Binding("q", "app.quit", "quit"),
     ]
 
-    def __init__(self, work: Work, clock: Callable[[], datetime]) -> None:
+    def __init__(self, work: Work, pace: Pace) -> None:
         super().__init__()
         self._work = work
-        self._clock = clock
+        self._pace = pace
         self._loaded = False
 
     def compose(self) -> ComposeResult:
@@ -102,7 +102,7 @@ class TicketsScreen(Screen[None]):
             self._enter(ticket)
 
     def _enter(self, ticket: str) -> None:
-        self.app.push_screen(TicketScreen(self._work, self._clock, ticket))
+        self.app.push_screen(TicketScreen(self._work, self._pace, ticket))
 
 
 def ticket_row(ticket: Ticket, sessions: Sequence[SessionSummary]) -> Row:
