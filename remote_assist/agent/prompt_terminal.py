@@ -7,7 +7,8 @@ meanwhile are shown after it. Rule 3: the end key works at any time, also during
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable
+import unicodedata
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -150,7 +151,8 @@ class PromptTerminal:
             return None
 
     @contextlib.asynccontextmanager
-    async def _question(self):  # type: ignore[no-untyped-def]  # a context manager of nothing
+    async def _question(self) -> AsyncIterator[None]:
+        """A question is on the screen: earlier keys are forgotten, live lines wait."""
         self._terminal.forget_keys()
         while not self._keys.empty():
             self._keys.get_nowait()
@@ -188,15 +190,25 @@ class PromptTerminal:
 
 
 def _wrap(line: str, width: int) -> list[str]:
-    """`line` in pieces of at most `width`, cut at spaces, further pieces indented as the first."""
+    """`line` in pieces of at most `width` columns, cut at spaces, further pieces indented as the first."""
     indent = " " * min(len(line) - len(line.lstrip()), width // 2)
     parts: list[str] = []
-    while len(line) > width > 0:
-        cut = line.rfind(" ", len(indent) + 1, width + 1)
-        cut = width if cut <= len(indent) else cut
+    while (fits := _fitting(line, width)) < len(line):
+        cut = line.rfind(" ", len(indent) + 1, fits + 1)
+        cut = max(fits, len(indent) + 1) if cut <= len(indent) else cut
         parts.append(line[:cut].rstrip())
         line = indent + line[cut:].lstrip()
     return [*parts, line]
+
+
+def _fitting(line: str, width: int) -> int:
+    """How many characters of `line` fit into `width` columns; wide ones (East Asian) take two."""
+    columns = 0
+    for count, sign in enumerate(line):
+        columns += 2 if unicodedata.east_asian_width(sign) in {"W", "F"} else 1
+        if columns > width:
+            return count
+    return len(line)
 
 
 def _plan_lines(question: PlanQuestion) -> list[str]:
