@@ -19,7 +19,7 @@ from remote_assist.transport.doors import NO_FORWARD, Doors, DoorSession
 from remote_assist.transport.streams import StreamTunnel
 
 MINIMUM_ASYNCSSH = (2, 24)
-"""First release whose SFTP server confines names below its root as we rely on, and with ML-KEM key exchange."""
+"""2.23.0 and 2.23.1 had a path traversal in SCP and an unsafe user name substitution in server configurations."""
 
 OWN_KEY_EXCHANGE = ("mlkem768x25519-sha256",)
 """Between our own programs: post-quantum hybrid only."""
@@ -31,7 +31,7 @@ CIPHERS = ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com", "chacha20-poly130
 """Fastest first; all authenticate what they encrypt."""
 
 REKEY_BYTES = 32 << 30
-"""New keys after so many bytes; half of what RFC 5647 allows AES-GCM."""
+"""New keys after so many bytes: half of the 2^32 blocks of 16 bytes that RFC 4344 section 3.2 recommends at most."""
 
 MAX_CHANNELS = 32
 LOGIN_SECONDS = 20.0
