@@ -1,7 +1,11 @@
-"""One line on standard error that says how far; only when somebody looks, rewritten at most ten times a second."""
+"""One line on standard error that says how far; only when somebody looks, rewritten at most ten times a second.
+
+Rule: it is rewritten with `\\r` and spaces alone: nothing sent to a terminal from here holds an escape sequence.
+"""
 
 import sys
 import time
+import unicodedata
 from collections.abc import Callable
 from typing import TextIO
 
@@ -10,6 +14,8 @@ from remote_assist.core.requests import Progress
 
 REWRITE_SECONDS = 0.1
 WIDTH_COLUMNS = 78
+FAIR_SECONDS = 0.2
+"""Before that, a rate says nothing."""
 
 Clock = Callable[[], float]
 
@@ -24,7 +30,7 @@ class ProgressLine:
         self._began = clock()
         self._first = -1
         self._last = 0.0
-        self._dirty = False
+        self._columns = 0
 
     def __call__(self, progress: Progress) -> None:
         """Show it, unless it is too soon or nobody looks."""
@@ -43,29 +49,43 @@ class ProgressLine:
 
     def clear(self) -> None:
         """Take the line away."""
-        if self._dirty:
-            self._stream.write("\r\x1b[K")
+        if self._columns:
+            self._stream.write(f"\r{' ' * self._columns}\r")
             self._stream.flush()
-            self._dirty = False
+            self._columns = 0
 
     def text(self, progress: Progress, now: float) -> str:
         """`name  42 %  310 MB/s  3 s left`, or `7/22 certificates: ok` for things that are counted."""
         if progress.status not in {"receiving", "sending"}:
             count = f"{progress.done}/{progress.total} " if progress.total else ""
             return f"{count}{progress.item}: {progress.status}"
-        seconds = max(now - self._began, 1e-6)
-        rate = (progress.done - max(self._first, 0)) / seconds
-        parts = [progress.item, size_words(progress.done), f"{size_words(int(rate))}/s"]
+        parts = [progress.item, size_words(progress.done)]
         if progress.total:
             parts.insert(1, f"{100 * progress.done // progress.total} %")
-            if rate > 0 and progress.done < progress.total:
+        seconds = now - self._began
+        rate = (progress.done - max(self._first, 0)) / seconds if seconds >= FAIR_SECONDS else 0.0
+        if rate > 0:
+            parts.append(f"{size_words(int(rate))}/s")
+            if progress.done < progress.total:
                 parts.append(f"{(progress.total - progress.done) / rate:.0f} s left")
         return "  ".join(parts)
 
     def _write(self, text: str) -> None:
-        self._stream.write(f"\r\x1b[K{safe_text(HostileStr(text))[:WIDTH_COLUMNS]}")
+        shown, columns = _fitting(safe_text(HostileStr(text)))
+        self._stream.write(f"\r{shown}{' ' * (self._columns - columns)}")
         self._stream.flush()
-        self._dirty = True
+        self._columns = columns
+
+
+def _fitting(text: str) -> tuple[str, int]:
+    """As much of `text` as the line holds, and how many columns that takes on a terminal."""
+    columns = 0
+    for place, sign in enumerate(text):
+        width = 2 if unicodedata.east_asian_width(sign) in "WF" else 0 if unicodedata.combining(sign) else 1
+        if columns + width > WIDTH_COLUMNS:
+            return text[:place], columns
+        columns += width
+    return text, columns
 
 
 def size_words(size: int) -> str:

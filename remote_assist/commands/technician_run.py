@@ -7,7 +7,7 @@ import argparse
 import asyncio
 import base64
 import codecs
-import json
+import concurrent.futures
 import os
 import shlex
 import sys
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from remote_assist.commands.printing import Printer
+from remote_assist.commands.printing import Printer, ascii_json
 from remote_assist.commands.technician_options import (
     add_session_argument,
     add_technician_options,
@@ -101,6 +101,8 @@ async def _run(arguments: argparse.Namespace) -> int:
             return await _run_one(arguments, connected, arguments.argv, stdin)
     except UsageError:
         raise
+    except BrokenPipeError:
+        return Exit.REMOTE_STATUS_UNKNOWN  # whoever read our output has left, as `head` does: nothing to say to nobody
     except AssistError as error:
         return _own_trouble(error, as_json=arguments.json)
 
@@ -115,7 +117,9 @@ async def _run_one(
     seconds = round(time.monotonic() - began, 6)
     status = exit_status(done)
     if isinstance(output, _Captured):
-        printer.object({"argv": argv, "status": status, "seconds": seconds, **output.fields(), "sentence": done.sentence})
+        printer.object(
+            {"argv": argv, "status": status, "seconds": seconds, **output.fields(), "sentence": done.sentence}
+        )
     elif done.sentence:
         printer.note(done.sentence)
     return status
@@ -160,11 +164,12 @@ def exit_status(done: Done) -> int:
 def _own_trouble(error: AssistError, *, as_json: bool) -> int:
     """Say what went wrong with us, on standard error; standard output belongs to the program."""
     status = int(Exit.REMOTE_STATUS_UNKNOWN)
+    sentence = safe_text(HostileStr(error.message))
     if as_json:
-        body = {"error": error.message, "reason": getattr(error, "reason", type(error).__name__), "exit": status}
-        sys.stderr.write(json.dumps({**body, "cause": int(error.exit_code)}) + "\n")
+        body = {"error": sentence, "reason": getattr(error, "reason", type(error).__name__), "exit": status}
+        sys.stderr.write(ascii_json({**body, "cause": int(error.exit_code)}) + "\n")
     else:
-        sys.stderr.write(f"remote-assist: {safe_text(HostileStr(error.message))}\n")
+        sys.stderr.write(f"remote-assist: {sentence}\n")
         if error.advice:
             sys.stderr.write(f"  {safe_text(HostileStr(error.advice))}\n")
     sys.stderr.flush()
@@ -230,7 +235,7 @@ async def stdin_chunks() -> AsyncIterator[bytes]:
                 asyncio.run_coroutine_threadsafe(queue.put(data), loop).result()
                 if not data:
                     return
-        except (OSError, RuntimeError, asyncio.CancelledError):
+        except (OSError, RuntimeError, concurrent.futures.CancelledError):
             return  # standard input or the loop is gone: nobody waits for more
 
     threading.Thread(target=read, name="stdin", daemon=True).start()

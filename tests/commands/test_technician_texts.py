@@ -191,7 +191,17 @@ def test_progress_shows_rate_and_time_left_only_to_somebody_who_looks() -> None:
         line.clear()
     assert blind.getvalue() == ""
     assert "big\\x1b.bin  25 %  250 kB  250 kB/s  3 s left" in seen.getvalue()
-    assert seen.getvalue().endswith("\r\x1b[K")
+    assert "\x1b" not in seen.getvalue()
+    assert seen.getvalue().endswith(f"\r{' ' * 45}\r")
+
+
+def test_a_shorter_line_covers_the_longer_one_before_it_and_wide_signs_count_twice() -> None:
+    seen = Terminal()
+    line = ProgressLine(seen, lambda: 0.0)
+    for text in ("進" * 60, "ab"):
+        line.say(text)
+    line.clear()
+    assert seen.getvalue() == f"\r{'進' * 39}\rab{' ' * 76}\r  \r"
 
 
 def test_counted_progress_says_which() -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import time
 from collections.abc import Iterator
@@ -65,6 +66,26 @@ def test_a_program_that_is_not_there_is_255_with_the_cause(live: Live) -> None:
 def test_standard_input_goes_over_only_when_asked(live: Live) -> None:
     assert live("run", live.session, "-i", "--", "cat", stdin="hello").stdout == "hello"
     assert live("run", live.session, "--", "cat", stdin="hello").stdout == ""
+
+
+def test_a_reader_that_leaves_ends_the_program_quietly(live: Live) -> None:
+    pipe = f"remote-assist run {live.session} -i -- cat </dev/zero | head -c 1000000 | wc -c; echo ${{PIPESTATUS[0]}}"
+    shell = ["bash", "-c", pipe]
+    done = subprocess.run(
+        shell, env=live.world.environment("alice-home"), capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout.split() == ["1000000", "255"]
+    assert done.stderr == ""
+
+
+def test_an_interrupted_run_takes_the_program_with_it(live: Live, tmp_path: Path) -> None:
+    program = live.world.start(
+        "remote-assist", "run", live.session, "--", "sh", "-c", f"echo $$ >{tmp_path}/pid; exec sleep 600"
+    )
+    _wait_until(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text().endswith("\n"))
+    program.send_signal(signal.SIGINT)
+    assert program.wait(10) == 130
+    _wait_until(lambda: not Path(f"/proc/{(tmp_path / 'pid').read_text().strip()}").exists())
 
 
 def test_many_commands_go_over_one_connection(live: Live) -> None:
