@@ -46,7 +46,9 @@ class OutsideWorld(RelayWorld):
         data = str(self.organisation.data)
         argv = [sys.executable, "-m", "relay"]
         process = subprocess.Popen(
-            [*argv, "serve", "--data", data, "--listen", "127.0.0.1:0"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+            [*argv, "serve", "--data", data, "--listen", "127.0.0.1:0"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
         )
         assert process.stdout is not None
         self._address = process.stdout.readline().decode().split()[-1]

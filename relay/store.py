@@ -8,8 +8,8 @@ Rule 2: after a failed commit nothing of its jobs counts; the connection is thro
 
 import asyncio
 import contextlib
-import os
 import queue
+import shutil
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -166,8 +166,7 @@ class Store:
             forget()
 
     def _check_space(self) -> None:
-        room = os.statvfs(self._folder)
-        if room.f_bavail * room.f_frsize < self._min_free_bytes:
+        if shutil.disk_usage(self._folder).free < self._min_free_bytes:
             raise _store_full("the relay's disk is full")
 
 
