@@ -32,46 +32,14 @@ class Detector:
     sure: bool = False
 
 
-_PLAIN_VALUES = frozenset(
-    [
-        "yes",
-        "no",
-        "true",
-        "false",
-        "null",
-        "none",
-        "nil",
-        "on",
-        "off",
-        "enabled",
-        "disabled",
-        "required",
-        "optional",
-        "set",
-        "unset",
-        "empty",
-        "failed",
-        "ok",
-    ]
-)
-_COMMON_USERS = frozenset(
-    [
-        "root",
-        "system",
-        "nobody",
-        "daemon",
-        "public",
-        "default",
-        "shared",
-        "admin",
-        "administrator",
-        "www-data",
-        "all",
-        "users",
-        "user",
-        "guest",
-    ]
-)
+_PLAIN_VALUES = frozenset({
+    "yes", "no", "true", "false", "null", "none", "nil", "on", "off", "enabled", "disabled", "required",
+    "optional", "set", "unset", "empty", "failed", "ok",
+})  # fmt: skip
+_COMMON_USERS = frozenset({
+    "root", "system", "nobody", "daemon", "public", "default", "shared", "admin", "administrator", "www-data",
+    "all", "users", "user", "guest",
+})  # fmt: skip
 _UNIT_ENDINGS = frozenset(
     ["service", "socket", "timer", "target", "mount", "slice", "scope", "device", "path", "swap", "automount"]
 )
@@ -93,7 +61,7 @@ def _assigned_secret(match: re.Match[str]) -> bool:
     key, value = match["k"].lower(), match["s"].strip("\"'")
     if value.lower() in _PLAIN_VALUES or len(value) < 2 or set(value) <= set("*x.<>-"):
         return False
-    if key.endswith("tokens") or (key in {"pwd", "oldpwd"} and value.startswith("/")):
+    if key.endswith("tokens") or (key == "pwd" and value.startswith("/")):
         return False
     return not value.startswith(("<", "${", "{{", "%("))
 
@@ -145,11 +113,13 @@ def _person(match: re.Match[str]) -> bool:
 
 
 def _domain_account(match: re.Match[str]) -> bool:
-    return not match["s"].upper().startswith(("HKLM", "HKCU", "HKEY", "NT ", "BUILTIN", "DRIVER", "DEVICE"))
+    name: str = match["s"].upper()
+    return not name.startswith(("HKLM", "HKCU", "HKEY", "NT ", "BUILTIN", "DRIVER", "DEVICE"))
 
 
 def _phone_number(match: re.Match[str]) -> bool:
-    return 8 <= sum(each.isdigit() for each in match["s"]) <= 15
+    text: str = match["s"]
+    return 8 <= sum(each.isdigit() for each in text) <= 15
 
 
 def _make(
@@ -199,7 +169,7 @@ DETECTORS: tuple[Detector, ...] = (
     _make("secret", r"(?i)\bcookie[\"']?\s*[:=]\s*(?P<s>[^\r\n]+)", gate="cookie"),
     _make(
         "secret",
-        rf"(?i)(?P<k>[\w.-]{{0,40}}(?:{_ANNOUNCING})[\w.-]{{0,40}})[\"']?\s{{0,16}}(?:=>|[=:](?!//))\s{{0,16}}"
+        rf"(?i)(?P<k>(?:{_ANNOUNCING})[\w.-]{{0,40}})[\"']?\s{{0,16}}(?:=>|[=:](?!//))\s{{0,16}}"
         r"(?P<s>\"[^\"\n]{1,512}\"|'[^'\n]{1,512}'|[^\s\"',;]{1,512})",
         gate="pass|pwd|secret|token|key|credential|psk|pin|kennwort|contrase|mot",
         valid=_assigned_secret,
@@ -270,8 +240,8 @@ DETECTORS: tuple[Detector, ...] = (
         gate=".",
         valid=_hardware_address,
     ),
-    _make("phone", r"(?<![\w+])(?P<s>\+\d{1,3}(?:[ ./-]?\(?\d{2,5}\)?){2,5})(?!\d)", gate="+", valid=_phone_number),
-    _make("phone", r"(?<!\w)(?P<s>\(\d{3}\) ?\d{3}[ -]\d{4})(?!\d)", gate="("),
+    _make("phone", r"(?<![\w+])(?P<s>\+\d{1,3}(?:[ ./-]?\(?\d{2,5}\)?){2,5})(?!\w)", gate="+", valid=_phone_number),
+    _make("phone", r"(?<!\w)(?P<s>\(\d{3}\) ?\d{3}[ -]\d{4})(?!\w)", gate="("),
     _make(
         "phone",
         r"(?i)\b(?:phone|tel|telefon|mobile|fax|call(?:back)?)\b[ .:]{1,4}(?P<s>[\d(][\d ()./-]{6,18}\d)",

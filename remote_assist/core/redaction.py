@@ -1,7 +1,7 @@
 """Text and facts → the same without secrets and personal data, and what was taken out.
 
 Rule 1: what a collector saw is `Collected`; only this file makes a `Redacted` of it, and a bundle takes nothing else.
-Rule 2: one pass: all detectors look at the same original text, spans that touch are merged, each is replaced once.
+Rule 2: all detectors look at the same original text; spans that overlap are merged and replaced once, never nested.
 Rule 3: fail closed: text in which a sure secret or a seed is still found afterwards is not returned.
 A token is `<class:8 hex digits>`, HMAC-SHA256 of class and value under a key made for one bundle, so equal values
 stay equal inside a bundle and cannot be linked between bundles.
@@ -12,7 +12,7 @@ import hmac
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from remote_assist.core.catalog_model import FieldSpec
@@ -29,9 +29,11 @@ MAX_TEXT_CHARS = 4 << 20
 MIN_SEED_CHARS = 4
 _SECRET_KEY = re.compile(r"(?i)^(?:.*[_-])?(?:password|passwd|secret|token|api_?key|private_?key|passphrase)$")
 _SURE = tuple(each for each in DETECTORS if each.sure)
+FURTHER_PASSES = 2
 SHORTEST_CHARS = 6
 """No detector hits anything shorter (`a@b.co`)."""
 
+_TOKEN = re.compile(r"<[a-z]{2,8}:[0-9a-f]{8}>")
 _MAKER = object()
 
 
@@ -103,14 +105,20 @@ class Redactor:
             return Redacted(text.encode("utf-8", "replace"), text, dict(counts), collected.sensitivity, maker=_MAKER)
         value = self._value(collected.raw, None, collected, counts)
         raw = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
-        self._sweep(raw.decode("utf-8"), collected, seeds=False)
+        for piece in _texts_in(value):
+            self._sweep(piece, collected, seeds=False)
         return Redacted(raw, value, dict(counts), collected.sensitivity, maker=_MAKER)
 
     def text(self, text: str, counts: Counter[str] | None = None) -> str:
         """Free text, redacted; what was taken out is counted by class."""
         if len(text) > MAX_TEXT_CHARS:
             raise RefusedError(f"a text of {len(text)} characters is too long to be redacted", reason="too-long")
-        return self._replace(text, merge(self._spans(text)), counts)
+        redacted = self._replace(text, merge(self._spans(text)), counts)
+        for _ in range(FURTHER_PASSES):
+            if not self._left_in(redacted):
+                break
+            redacted = self._between_tokens(redacted, counts)
+        return redacted
 
     def token(self, kind: str, value: str) -> str:
         """What stands for a value of a class in this bundle."""
@@ -164,13 +172,40 @@ class Redactor:
         whole = [span.kind for span in spans if span.end - span.start >= len(text) * 0.8]
         return whole[0] if whole else self._seeds.get(text.lower(), "pii")
 
+    def _between_tokens(self, text: str, counts: Counter[str] | None) -> str:
+        """Look again at what stands between tokens: a replaced neighbour may have hidden where a word begins."""
+        pieces = _TOKEN.split(text)
+        tokens = [*_TOKEN.findall(text), ""]
+        redacted = [self._replace(piece, merge(self._spans(piece)), counts) for piece in pieces]
+        return "".join(piece + token for piece, token in zip(redacted, tokens, strict=True))
+
+    def _left_in(self, text: str) -> str:
+        """The class of a sure secret or a seed that is still there, or empty."""
+        rest = _TOKEN.sub(" ", text)
+        left = find(rest, _SURE)
+        if left:
+            return left[0].kind
+        return "seed" if self._seed_pattern is not None and self._seed_pattern.search(rest) else ""
+
     def _sweep(self, text: str, collected: Collected, *, seeds: bool) -> None:
-        left = [span for span in find(text, _SURE) if not text[span.start : span.end].startswith("<")]
-        if left or (seeds and self._seed_pattern is not None and self._seed_pattern.search(text)):
+        left = self._left_in(text)
+        if left and (seeds or left != "seed"):
             raise RefusedError(
-                f"redaction would leave a {left[0].kind if left else 'seed'} in {collected.sensitivity} content",
-                reason="redaction-incomplete",
+                f"redaction would leave a {left} in {collected.sensitivity} content", reason="redaction-incomplete"
             )
+
+
+def _texts_in(value: object) -> Iterator[str]:
+    """Every key and text of JSON facts."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list):
+        for item in value:
+            yield from _texts_in(item)
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield key
+            yield from _texts_in(item)
 
 
 def find(text: str, detectors: Iterable[Detector]) -> list[Span]:

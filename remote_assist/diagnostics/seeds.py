@@ -5,38 +5,11 @@ from collections.abc import Iterable
 KINDS = {"hostname": "host", "fqdn": "host", "domain": "host", "name": "user", "mac": "mac", "serial": "serial"}
 """Last word of a seed path → class of its token."""
 
-TOO_COMMON = frozenset(
-    [
-        "localhost",
-        "localdomain",
-        "debian",
-        "ubuntu",
-        "fedora",
-        "server",
-        "root",
-        "user",
-        "users",
-        "admin",
-        "administrator",
-        "nobody",
-        "guest",
-        "test",
-        "home",
-        "data",
-        "backup",
-        "daemon",
-        "mail",
-        "news",
-        "proxy",
-        "system",
-        "service",
-        "default",
-        "host",
-        "node",
-        "linux",
-        "local",
-    ]
-)
+TOO_COMMON = frozenset({
+    "localhost", "localdomain", "debian", "ubuntu", "fedora", "server", "root", "user", "users", "admin",
+    "administrator", "nobody", "guest", "test", "home", "data", "backup", "daemon", "mail", "news", "proxy",
+    "system", "service", "default", "host", "node", "linux", "local",
+})  # fmt: skip
 """Words that occur everywhere; replacing them would wreck the facts and hide nobody."""
 
 

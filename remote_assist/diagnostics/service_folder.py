@@ -60,19 +60,27 @@ class FolderServices:
             return Unit(name, "unknown")
         pid = await self._pid(spec)
         log = await self._log(spec)
-        if pid:
-            return Unit(name, "active", pid=pid, port=spec.port, log=log)
         failed = any(ADDRESS_IN_USE.search(line) for line in log)
-        return Unit(name, "failed" if failed else "inactive", port=spec.port or port_in_use(log), log=log)
+        return Unit(
+            name=name,
+            state="active" if pid else "failed" if failed else "inactive",
+            pid=pid,
+            port=spec.port or (0 if pid else port_in_use(log)),
+            names=(name, spec.argv[0]),
+            log=log,
+        )
 
     async def unit_of(self, pid: int) -> str:
         """By the process itself or one of its parents."""
-        owners = {unit.pid: unit.name for unit in await self.units() if unit.pid}
+        owners = await self._look.once("service-owners", self._owners)
         for _ in range(4):
             if pid in owners:
                 return owners[pid]
             pid = int(str(parse_stat(await self._look.text_or(f"/proc/{pid}/stat")).get("parent", 0)))
         return ""
+
+    async def _owners(self, _look: Look) -> dict[int, str]:
+        return {unit.pid: unit.name for unit in await self.units() if unit.pid}
 
     async def act(self, target: MutableTarget, name: str, verb: str, timeout_seconds: float) -> None:
         """Signals and starts; waits until it is so."""

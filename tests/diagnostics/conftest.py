@@ -99,6 +99,13 @@ class Services:
     def pid(self, name: str) -> int:
         return int((self.folder / f"{name}.pid").read_text())
 
+    def stop(self, name: str) -> None:
+        """End a service and wait until its port is free."""
+        kill(self.pid(name), signal.SIGKILL)
+        for process in self._started:
+            if process.pid == self.pid(name):
+                process.wait()
+
     def stop_all(self) -> None:
         for file in self.folder.glob("*.pid"):
             with suppress(ProcessLookupError, ValueError):

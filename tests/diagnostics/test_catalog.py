@@ -1,10 +1,12 @@
 """Catalog files: what is accepted, and that every fault is named with file, line and the nearest known key."""
 
+import re
 from pathlib import Path
 
 import pytest
 
-from remote_assist.diagnostics.catalog_lint import lint
+from remote_assist.core.catalog_model import FIELD_TYPES, PARAMETER_TYPES, SENSITIVITIES, STEP_VERBS
+from remote_assist.diagnostics.catalog_lint import lint, run_tests
 from remote_assist.diagnostics.catalog_loader import load_catalog, read_catalog, shipped_folder
 from remote_assist.errors import ContentError
 
@@ -149,3 +151,21 @@ def test_a_file_that_is_too_long_or_no_text_is_refused(tmp_path: Path) -> None:
     said = [each.sentence for each in read_catalog([tmp_path]).problems]
     assert any("longer than" in each for each in said)
     assert any("not UTF-8" in each for each in said)
+
+
+def test_every_example_of_the_documentation_holds_and_passes_its_own_tests(tmp_path: Path) -> None:
+    page = (Path(__file__).parent.parent.parent / "docs" / "catalog.md").read_text()
+    examples = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    assert len(examples) == 3
+    for number, text in enumerate(examples):
+        (tmp_path / f"{number}.yaml").write_text(text)
+    reading, found = lint(tmp_path)
+    assert found == []
+    issue = reading.catalog.issues["example.spool-stuck"]
+    assert [got == expected for _, expected, got in run_tests(issue, reading.catalog)] == [True] * 4
+
+
+def test_the_documentation_names_every_verb_and_every_type() -> None:
+    page = (Path(__file__).parent.parent.parent / "docs" / "catalog.md").read_text()
+    for word in (*STEP_VERBS, *FIELD_TYPES, *PARAMETER_TYPES, *SENSITIVITIES):
+        assert word in page, word

@@ -190,3 +190,42 @@ async def test_a_unit_file_that_is_wrong_blocks_the_step_with_a_reason(
     plan = (await _plan(catalog, target, port_taken)).plan
     assert not plan.runnable
     assert any("unit file of 'web-b'" in step.blocked for step in plan.steps)
+
+
+async def test_a_port_that_is_free_again_is_a_warning_whose_fix_starts_the_service(
+    catalog: Catalog, target: RealTarget, port_taken: Services, journal: Journal, seen: list[Progress]
+) -> None:
+    port_taken.stop("web-a")
+    finding = await _finding(catalog, target, port_taken)
+    assert (finding.outcome, finding.fix) == ("warn", "linux.service.start-unit")
+    prepared = await plan_fix(
+        catalog,
+        finding.fix,
+        finding.parameters,
+        target,
+        elevated=False,
+        services_folder=str(port_taken.folder),
+        clock=now,
+    )
+    result = await apply_plan(prepared, target, progress=seen.append, undo=journal)
+    assert result.status == "resolved", result
+
+
+async def test_a_unit_whose_program_gives_remote_access_is_never_stopped(
+    catalog: Catalog, target: RealTarget, port_taken: Services
+) -> None:
+    port_taken.write("web-a", argv=["/usr/sbin/sshd", "-D"])
+    plan = (await _plan(catalog, target, port_taken)).plan
+    assert "remote access" in plan.why_not
+
+
+async def test_a_pidfile_of_another_process_is_not_believed(
+    catalog: Catalog, target: RealTarget, services: Services
+) -> None:
+    services.write("web-a")
+    pidfile = services.folder / "web-a.pid"
+    pidfile.write_text(str(os.getpid()))
+    os.utime(pidfile, (1_000_000, 1_000_000))
+    found = await collect_facts(catalog, ["services"], target, clock=now, services_folder=str(services.folder))
+    assert [row["state"] for row in found.facts["services"]] == ["inactive"]  # type: ignore[attr-defined]
+    pidfile.write_text("")
