@@ -52,6 +52,7 @@ class TechnicianSettings:
     tls_ca_file: Path | None = None
     connect_deadline_seconds: float = 20.0
     request_deadline_seconds: float = 60.0
+    away_patience_seconds: float = 10.0
     pairing: PairingSettings = PairingSettings()
 
 

@@ -23,8 +23,8 @@ from remote_assist.core.requests import Status
 from remote_assist.errors import Exit, UnreachableError, UsageError
 from remote_assist.settings import DEFAULT_SCOPES
 
-if TYPE_CHECKING:  # only a name for types: the desk is loaded when a verb runs
-    from remote_assist.technician.desk import Invitation
+if TYPE_CHECKING:  # only a name for types: pairing is loaded when a verb runs
+    from remote_assist.technician.invite import Invitation
 
 DEFAULT_UNTIL = "30m"
 

@@ -28,9 +28,6 @@ AWAY, ABSENT = "agent-away", "absent"
 YOUNG_SECONDS = 60
 """A session so young may not have reached the relay: its agent is on the way."""
 
-PATIENCE_SECONDS = 10.0
-"""How long a command waits for an agent that is away."""
-
 RETRY_SECONDS = 0.1
 MAX_RETRY_SECONDS = 1.0
 
@@ -128,7 +125,7 @@ class AgentLink:
 async def _open_stream(route: Route) -> tuple[Link, StreamOpened]:
     """A stream the agent has taken; waits a little for an agent that is away."""
     loop = asyncio.get_running_loop()
-    end = loop.time() + PATIENCE_SECONDS
+    end = loop.time() + route.settings.away_patience_seconds
     pause = RETRY_SECONDS
     while True:
         try:

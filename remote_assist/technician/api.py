@@ -44,6 +44,7 @@ from remote_assist.errors import (
     UsageError,
     VerificationError,
 )
+from remote_assist.transport.causes import cause_of
 
 if TYPE_CHECKING:  # only names for types: aiohttp takes a tenth of a second to load, and `run` needs no HTTP
     import aiohttp
@@ -193,7 +194,7 @@ class RelayApi:
             ) from error
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise UnreachableError(
-                f"the relay {self.origin} cannot be reached: {_reason(error)}",
+                f"the relay {self.origin} cannot be reached: {cause_of(error)}",
                 advice="Check the address, the network, and whether the relay runs.",
             ) from error
 
@@ -239,6 +240,8 @@ def _error_of(status: int, said: ApiError) -> AssistError:
         )
     if status in {400, 404, 413}:
         return UsageError(sentence, advice=advice)
+    if said.reason == "unverified":
+        return VerificationError(sentence, advice=advice)
     if status == 503:
         return AuditUnavailable(sentence, reason=said.reason, advice=advice or "Ask the relay's operator.")
     if status > 503:
@@ -265,8 +268,6 @@ def _is_loopback(host: str) -> bool:
 
 
 def _reason(error: BaseException) -> str:
-    if isinstance(error, TimeoutError):
-        return "no answer in time"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return str(error) or type(error).__name__

@@ -6,6 +6,7 @@ The CA is the one inside the technician's *own* certificate file, never one the 
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from difflib import get_close_matches
 from pathlib import Path
 
 from remote_assist.core.api import Login, LoginAnswer
@@ -99,7 +100,10 @@ def read_certificate_line(path: Path) -> str:
 
 
 def choose_role(line: str, role: str, *, now: datetime) -> str:
-    """The role to log in with: the one asked for, else the only one the certificate has."""
+    """The role to log in with: the one asked for, else the only one the certificate has. Raises UsageError."""
+    if role and role not in ROLES:
+        near = get_close_matches(role, ROLES, n=1, cutoff=0.0)
+        raise UsageError(f"there is no role '{role}'; did you mean '{near[0]}'?", advice=f"Roles: {', '.join(ROLES)}.")
     if role:
         return role
     roles = roles_of(line)

@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import os
 import stat
+import sys
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -191,4 +192,6 @@ def _exists(path: Path) -> bool:
 
 
 def _is_ours(found: os.stat_result) -> bool:
-    return os.name != "posix" or found.st_uid == os.geteuid()
+    if sys.platform == "win32":
+        return True
+    return found.st_uid == os.geteuid()

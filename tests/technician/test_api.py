@@ -16,6 +16,7 @@ from remote_assist.errors import (
     RemoteProtocolError,
     UnreachableError,
     UsageError,
+    VerificationError,
 )
 from remote_assist.technician import api as api_module
 from remote_assist.technician.api import RelayApi, safe_origin
@@ -70,6 +71,12 @@ async def test_an_error_of_the_relay_becomes_one_of_ours(status: int, kind: type
     assert (fault.value.message, fault.value.advice) == ("it is so", "do this")
     if isinstance(fault.value, RefusedError):
         assert fault.value.reason == "why"
+
+
+async def test_a_certificate_the_relay_does_not_accept_failed_verification() -> None:
+    async with serving(says(403, ERROR.replace("why", "unverified"))) as api:
+        with pytest.raises(VerificationError, match="it is so"):
+            await api.login_challenge()
 
 
 async def test_not_logged_in_any_more_says_how_to_log_in() -> None:

@@ -78,6 +78,8 @@ async def test_the_reviewers_role_comes_from_the_certificate(technician: Technic
     assert (await technician.login()).identity.role == "reviewer"
     with pytest.raises(VerificationError, match="technician"):
         await technician.login(role="technician")
+    with pytest.raises(UsageError, match="did you mean 'reviewer'"):
+        await technician.login(role="reviever")
 
 
 async def test_lists_of_another_ca_are_refused(technician: Technician, tmp_path: Path) -> None:
