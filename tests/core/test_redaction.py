@@ -186,8 +186,8 @@ def test_any_text_is_redacted_without_error(text: str) -> None:
     assert isinstance(STRICT.text(text), str)
 
 
-GLUED = ["a://", "b:", "@", " ", "\n", "password=", "alice", "1.2.3.4", "AKIAQX7ZLM3TPW5N2RCB", "/home/", "x@y.com", '"',
-         "ghp_", "a" * 22, "+49 171 5551234", "00:11:22:33:44:55", "4539 5787 6362 1486", "C:\\Users\\bob",
+GLUED = ["a://", "b:", "@", " ", "\n", "password=", "alice", "1.2.3.4", "AKIAQX7ZLM3TPW5N2RCB", "/home/", "x@y.com",
+         '"', "ghp_", "a" * 22, "+49 171 5551234", "00:11:22:33:44:55", "4539 5787 6362 1486", "C:\\Users\\bob",
          "-----BEGIN PRIVATE KEY-----", "eyJabcdefghij.", "<ip:12345678>"]  # fmt: skip
 
 
