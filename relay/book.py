@@ -16,6 +16,7 @@ from sqlalchemy import Connection, Row, func, insert, select, update
 from relay.schema import notes, sessions, tickets
 from relay.store import Store
 from remote_assist.core.api import NewNote, NewTicket, Ticket, TicketNote
+from remote_assist.core.codes import is_session_id
 from remote_assist.core.records import format_time
 from remote_assist.errors import RefusedError, UsageError
 from remote_assist.tickets.system import VISIBILITIES, Note
@@ -120,6 +121,8 @@ def check_new_note(new: NewNote) -> None:
     _check_text(new.text, "a note", lines=True)
     if not (1 <= len(new.key) <= MAX_KEY_CHARS and new.key.isascii() and new.key.isprintable()):
         raise UsageError(f"a note's key has 1 to {MAX_KEY_CHARS} printable characters")
+    if new.session and not is_session_id(new.session):
+        raise UsageError("the session a note names is malformed")
 
 
 def _check_text(text: str, what: str, *, lines: bool) -> None:

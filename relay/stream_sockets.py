@@ -28,6 +28,14 @@ FIRST_EPOCH = 1
 MAX_NUMBER = (1 << 32) - 1
 
 LOGIN_OVER = Ended(4001, "the login is over")
+_WHO_ENDED = {
+    "customer": "the customer ended the session",
+    "signal": "the customer ended the session",
+    "technician": "the technician ended the session",
+    "expired": "the session ended: the time the customer allowed is over",
+}
+"""Reason in the end record → what a technician who comes later is told; an agent may write others."""
+
 SUPERSEDED = Ended(4002, "the stream was dialled again, or its technician may not go on")
 
 
@@ -62,7 +70,7 @@ class StreamSockets:
         socket = await self._upgrade(request)
         try:
             if row.ended:
-                raise RefusedError("the session ended", reason="ended", advice="Invite the customer again.")
+                raise _ended(row.end_reason)
             offer = await self._offer(session, resumed, caller)
         except AssistError as error:
             return await refuse(socket, error, Verb.STREAM, session)
@@ -145,6 +153,11 @@ def _resumed(request: web.Request) -> tuple[int, int] | None:
     if set(asked) != {"stream", "epoch"} or not 1 <= stream <= MAX_NUMBER or not FIRST_EPOCH < epoch <= MAX_NUMBER:
         raise UsageError("a redial names a stream and an epoch above the first")
     return stream, epoch
+
+
+def _ended(reason: str) -> RefusedError:
+    sentence = _WHO_ENDED.get(reason, "the session ended")
+    return RefusedError(sentence, reason="ended", advice="Invite the customer again.")
 
 
 def _away() -> RefusedError:

@@ -82,6 +82,13 @@ async def test_a_note_that_may_not_be_kept_is_refused(world: RelayWorld, text: s
     assert status == 400
 
 
+async def test_a_note_that_names_a_malformed_session_is_refused(world: RelayWorld) -> None:
+    _, token = await world.technician()
+    ticket = await world.ticket(token)
+    new = NewNote(text="x", key="k", session="s-\x1b[31m")
+    assert (await world.call("POST", f"/v1/tickets/{ticket}/notes", new, token=token))[0] == 400
+
+
 async def test_a_note_sent_again_with_its_key_is_the_same_note(world: RelayWorld) -> None:
     _, token = await world.technician()
     ticket = await world.ticket(token)
