@@ -3,7 +3,6 @@
 Knows nothing of sessions or SSH. Redirects are never followed: a relay must not steer us elsewhere.
 """
 
-import asyncio
 import contextlib
 import ipaddress
 import socket
@@ -27,6 +26,7 @@ from remote_assist.errors import (
     UnreachableError,
     UsageError,
 )
+from remote_assist.transport.causes import cause_of
 
 WRITE_HIGH_BYTES = 1 << 20
 """What may wait in a link's socket buffer before `send_…` waits."""
@@ -170,8 +170,10 @@ def _why_not(error: Exception, relay_url: str) -> AssistError:
             f"{relay_url} shows a TLS certificate that cannot be trusted: {error.verify_message}",
             advice="If the relay has a private CA, name its file in the settings.",
         )
-    what = "does not answer in time" if isinstance(error, (TimeoutError, asyncio.TimeoutError)) else str(error)
-    return UnreachableError(f"{relay_url} cannot be reached: {what}", advice="Check the address and the network.")
+    return UnreachableError(
+        f"the relay {relay_url} cannot be reached: {cause_of(error)}",
+        advice="Check the address, the network, and whether the relay runs.",
+    )
 
 
 def _refusal(status: int, body: bytes, relay_url: str) -> AssistError:

@@ -1,6 +1,7 @@
 """Links: dialled outward, no redirects, errors in sentences."""
 
 import asyncio
+import os
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -12,6 +13,7 @@ from aiohttp import WSCloseCode, web
 
 from remote_assist.core.api import ApiError
 from remote_assist.errors import ContentError, RefusedError, UnreachableError, UsageError
+from remote_assist.transport.causes import cause_of
 from remote_assist.transport.link import dial
 
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -116,8 +118,17 @@ async def test_nobody_there_and_nobody_answering_are_said() -> None:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
         with pytest.raises(UnreachableError):
             await asyncio.wait_for(dial(url, "/x", deadline_seconds=0.2), 5)
-    with pytest.raises(UnreachableError, match="cannot be reached"):
+    with pytest.raises(UnreachableError, match=r"cannot be reached: connection refused$"):
         await dial(url, "/x")
+
+
+def test_a_cause_is_said_without_system_calls_and_addresses() -> None:
+    both = OSError("Multiple exceptions: [Errno 111] Connect call failed ('::1', 1), [Errno 113] no")
+    assert cause_of(OSError(111, "Connect call failed ('127.0.0.1', 1)")) == os.strerror(111).lower()
+    assert cause_of(both) == os.strerror(111).lower()
+    assert cause_of(socket.gaierror(-2, "Name or service not known")) == "Name or service not known"
+    assert cause_of(TimeoutError()) == "no answer in time"
+    assert cause_of(ValueError()) == "ValueError"
 
 
 @pytest.mark.parametrize("url", ["relay.example.com", "ftp://x", "https://", "https://x?y=1", "https://x#y", ""])
