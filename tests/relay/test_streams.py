@@ -108,12 +108,25 @@ async def test_without_its_agent_a_session_has_no_streams(world: RelayWorld) -> 
         assert isinstance(answer, RelayRefused) and answer.reason == "agent-away"
 
 
-async def test_a_session_that_ended_has_no_streams(world: RelayWorld) -> None:
+@pytest.mark.parametrize(
+    ("reason", "sentence"),
+    [
+        ("customer", "the customer ended the session"),
+        ("signal", "the customer ended the session"),
+        ("technician", "the technician ended the session"),
+        ("expired", "the session ended: the time the customer allowed is over"),
+        ("\x1b[2J", "the session ended"),
+    ],
+)
+async def test_a_session_that_ended_has_no_streams_and_says_by_whom(
+    world: RelayWorld, reason: str, sentence: str
+) -> None:
     agent, token = await opened_session(world)
-    await agent.append(agent.ending())
+    await agent.append(agent.ending(reason))
     async with world.socket(f"/v1/sessions/{agent.session}/stream", token=token) as link:
         answer = await said(link)
-        assert isinstance(answer, RelayRefused) and answer.reason == "ended"
+        assert isinstance(answer, RelayRefused)
+        assert (answer.reason, answer.sentence) == ("ended", sentence)
 
 
 @pytest.mark.parametrize("closer", ["technician", "agent"])
