@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+import msgspec
 import pytest
 
 from remote_assist.errors import ConsentDenied, RefusedError, UnreachableError
@@ -58,6 +59,15 @@ async def test_an_ended_session_is_not_opened(world: World) -> None:
         await here.press("enter")
         here.screen(TicketScreen)
         assert "has ended" in here.text
+    assert world.asked_for("connect") == []
+
+
+async def test_a_session_id_that_is_a_path_is_not_opened(world: World) -> None:
+    world.summaries = [msgspec.structs.replace(summary(NOW), id="../../etc")]
+    async with stage(world) as here:
+        await open_ticket(here)
+        await here.press("enter")
+        here.screen(TicketScreen)
     assert world.asked_for("connect") == []
 
 

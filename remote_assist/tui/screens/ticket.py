@@ -11,6 +11,7 @@ from textual.screen import Screen
 from textual.widgets import DataTable, Footer, Static
 
 from remote_assist.core.api import SessionSummary, Ticket, TicketNote
+from remote_assist.core.codes import is_session_id
 from remote_assist.settings import DEFAULT_SCOPES
 from remote_assist.tui.messages import JobFailed, TicketLoaded
 from remote_assist.tui.pace import Pace
@@ -101,6 +102,9 @@ class TicketScreen(Screen[None]):
     def open_selected(self) -> None:
         session = self._sessions.get(self.query_one(FitTable).selected or "")
         if session is None:
+            return
+        if not is_session_id(session.id):
+            self.notify("The relay names no possible session; it is not opened.", severity="error", markup=False)
             return
         if session.state == "ended":
             reason = f": {session.end_reason}" if session.end_reason else ""

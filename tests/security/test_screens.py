@@ -1,0 +1,272 @@
+"""Incidents T10 (a hostile agent owns the console) and T21 (a hostile line owns whoever reads the log).
+
+T10: the real screens run under a real pty over a world whose every string is hostile; every byte that reached the
+terminal is looked at. T21: every line the programs print for people holds no control byte.
+"""
+
+import argparse
+import contextlib
+import fcntl
+import io
+import os
+import pty
+import re
+import select
+import struct
+import subprocess
+import sys
+import termios
+import time
+import unicodedata
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from remote_assist import cli
+from remote_assist.audit.timeline import timeline
+from remote_assist.commands.printing import Printer
+from remote_assist.core.records import Actor, Outcome, Record
+from remote_assist.errors import AssistError
+from tests.security.hostile_screens import PAYLOADS, hostile
+
+ROOT = Path(__file__).parent.parent.parent
+WITH_CONTROLS = [payload for payload in PAYLOADS if not payload.isprintable()]
+QUIET_SECONDS = 0.6
+"""The screen has finished drawing when nothing came for so long."""
+
+KEYS = [
+    b"\r",  # the ticket
+    b"\r",  # its live session
+    b"d",  # look
+    b"v",  # evidence in the facts
+    b"\x1b[B\r",
+    b"1",
+    b"\r",  # plan
+    b"y",  # the plan is blocked: must do nothing
+    b"\x1b",
+    b"3",
+    b"\r",  # list
+    b"g",  # get
+    b"\x1b[F",  # the last name, of a hostile kind
+    b"g",
+    b"4",
+    b"id\r",  # run
+    b"\x1b",
+    b"5",
+    b"6",  # log
+    b"?",  # help
+    b"\x1b",
+    b"\x1b",  # leave the session
+    b"i",  # an invitation that is refused in hostile words
+    b"\x1b",
+    b"\x1b",  # leave the ticket
+    b"q",
+]
+
+TOKEN = re.compile(
+    rb"\x1b\[[0-?]*[ -/]*[@-~]"  # CSI
+    rb"|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)"  # OSC
+    rb"|\x1b[PX^_].*?\x1b\\"  # DCS, SOS, PM, APC
+    rb"|\x1b[ -/]*[0-~]"  # other
+)
+DRAWING = re.compile(rb"\x1b\[[0-9;:]*m|\x1b\[[0-9]+;[0-9]+H")
+"""Colours and cursor places: what they say differs from picture to picture."""
+
+
+@dataclass
+class Performance:
+    """What one run wrote to its terminal, and what it asked of the façade."""
+
+    raw: bytes
+    calls: list[str]
+    status: int
+
+    @property
+    def sequences(self) -> set[bytes]:
+        """Control sequences other than colours and cursor places."""
+        return {token for token in TOKEN.findall(self.raw) if not DRAWING.fullmatch(token)}
+
+    @property
+    def text(self) -> bytes:
+        """Everything that is not a control sequence."""
+        return TOKEN.sub(b"", self.raw)
+
+
+def perform(kind: str, folder: Path) -> Performance:
+    """Run the screens in a pty and press the keys."""
+    calls = folder / f"{kind}.calls"
+    master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 36, 120, 0, 0))
+    environment = {**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor", "LANG": "C.UTF-8"}
+    child = subprocess.Popen(
+        [sys.executable, "-m", "tests.security.hostile_screens", kind, str(calls)],
+        stdin=slave, stdout=slave, stderr=slave, cwd=ROOT, env=environment, start_new_session=True,
+    )  # fmt: skip
+    os.close(slave)
+    try:
+        raw = read_until_quiet(master, first=20.0)
+        for key in KEYS:
+            os.write(master, key)
+            raw += read_until_quiet(master, first=3.0)
+        status = child.wait(timeout=20)
+        raw += read_until_quiet(master, first=0.2)
+    finally:
+        child.kill()
+        child.wait()
+        os.close(master)
+    return Performance(raw, calls.read_text().splitlines(), status)
+
+
+def read_until_quiet(master: int, *, first: float) -> bytes:
+    """What the terminal gets until it is quiet; the first byte may take longer."""
+    raw = b""
+    deadline = time.monotonic() + 30
+    wait = first
+    while time.monotonic() < deadline and select.select([master], [], [], wait)[0]:
+        with contextlib.suppress(OSError):  # EIO: the child has closed its end
+            if piece := os.read(master, 65536):
+                raw += piece
+                wait = QUIET_SECONDS
+                continue
+        break
+    return raw
+
+
+@pytest.fixture(scope="module")
+def both_runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Performance]:
+    """A harmless and a hostile performance, side by side to save time."""
+    folder = tmp_path_factory.mktemp("screens")
+    with ThreadPoolExecutor(2) as pool:
+        runs = {kind: pool.submit(perform, kind, folder) for kind in ("harmless", "hostile")}
+        return {kind: run.result() for kind, run in runs.items()}
+
+
+@pytest.fixture
+def harmless_run(both_runs: dict[str, Performance]) -> Performance:
+    return both_runs["harmless"]
+
+
+@pytest.fixture
+def hostile_run(both_runs: dict[str, Performance]) -> Performance:
+    return both_runs["hostile"]
+
+
+@pytest.mark.slow
+def test_t10_no_control_sequence_reaches_the_terminal_that_a_harmless_run_does_not_send(
+    harmless_run: Performance, hostile_run: Performance
+) -> None:
+    assert hostile_run.sequences - harmless_run.sequences == set()
+
+
+@pytest.mark.slow
+def test_t10_no_control_byte_stands_outside_a_sequence_of_ours(hostile_run: Performance) -> None:
+    found = {byte for byte in hostile_run.text if byte < 0x20 or byte == 0x7F}
+    assert found <= {0x0A, 0x0D}
+
+
+@pytest.mark.slow
+def test_t10_no_c1_no_direction_no_invisible_character_reaches_the_terminal(hostile_run: Performance) -> None:
+    text = hostile_run.text.decode("utf-8")  # strict: no stray byte either
+    assert sorted({hex(ord(sign)) for sign in text if acts(sign)}) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("payload", WITH_CONTROLS, ids=range(len(WITH_CONTROLS)))
+def test_t10_no_payload_reaches_the_terminal_as_it_was_sent(hostile_run: Performance, payload: str) -> None:
+    assert payload.encode("utf-8", "surrogateescape") not in hostile_run.raw
+
+
+@pytest.mark.slow
+def test_t10_the_payloads_were_really_drawn_as_text_that_can_be_seen(hostile_run: Performance) -> None:
+    text = hostile_run.text.decode("utf-8")
+    for seen in ("\\x1b]52;c;cHdu", "\\x9b31mC1", "\\u{202e}gnp.exe", "[@click=app.quit]quit[/]", "\\x1b[?1049l"):
+        assert seen in text, seen
+
+
+@pytest.mark.slow
+def test_t10_no_crash_and_nothing_was_done_that_the_keys_did_not_ask_for(
+    harmless_run: Performance, hostile_run: Performance
+) -> None:
+    assert (harmless_run.status, hostile_run.status) == (0, 0)
+    assert hostile_run.calls == harmless_run.calls
+    assert {"collect", "findings", "facts", "plan", "ls", "get", "run", "timeline", "invite"} <= set(hostile_run.calls)
+    assert not {"apply", "end", "request_scopes", "new_ticket"} & set(hostile_run.calls)
+
+
+def acts(sign: str) -> bool:
+    """Whether a terminal or a reader would be led astray by it."""
+    return sign not in "\r\n" and (
+        unicodedata.category(sign) in {"Cc", "Cs", "Co", "Zl", "Zp"}
+        or sign
+        in "\u061c\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069\ufeff"
+        or 0xE0000 <= ord(sign) <= 0xE007F
+    )
+
+
+# --- T21 -------------------------------------------------------------------------------------------
+
+everything = st.one_of(st.text(st.characters(exclude_categories=["Cs"])), st.sampled_from(PAYLOADS[:9]))
+
+
+def printed(text: str, **options: bool) -> str:
+    stream = io.StringIO()
+    printer = Printer(argparse.Namespace(**options), stream)
+    printer.line(text)
+    printer.value("name", text)
+    return stream.getvalue()
+
+
+@given(text=everything)
+@example(text=hostile(0).replace("\udc9b", ""))
+def test_t21_a_line_for_people_is_one_line_without_controls(text: str) -> None:
+    lines = printed(text)
+    assert not [sign for sign in lines if acts(sign) or sign == "\r"]
+
+
+@pytest.mark.parametrize("form", ["json", "plain"])
+@given(text=everything)
+def test_t21_a_line_for_programs_is_one_line_without_controls(form: str, text: str) -> None:
+    lines = printed(text, **{form: True})
+    assert lines.count("\n") == 1
+    assert not [sign for sign in lines if acts(sign) or sign == "\r"]
+
+
+@given(text=everything)
+def test_t21_a_record_s_line_in_a_report_is_one_line_without_controls(text: str) -> None:
+    stream = io.StringIO()
+    printer = Printer(argparse.Namespace(), stream)
+    for line in timeline([hostile_record(text)]):
+        printer.line(line.text())
+    assert stream.getvalue().count("\n") == 1
+    assert not [sign for sign in stream.getvalue() if acts(sign) or sign == "\r"]
+
+
+@given(text=everything)
+def test_t21_an_error_told_on_standard_error_holds_no_controls(text: str) -> None:
+    stream = io.StringIO()
+    with contextlib.redirect_stderr(stream), contextlib.redirect_stdout(stream):
+        cli._complain(AssistError(text, advice=text), ["sessions", "--json"], 1)
+    assert not [sign for sign in stream.getvalue() if acts(sign) or sign == "\r"]
+
+
+def hostile_record(text: str) -> Record:
+    return Record(
+        session="s-k3vq2m7x4nbdw6zu",
+        seq=1,
+        prev="0" * 64,
+        time=text,
+        code="RA1400I",
+        action=text,
+        actor=Actor(kind=text, key=text, serial=1, on_behalf_of=text),
+        scope=text,
+        catalog=text,
+        program=text,
+        target=text,
+        paths=(text, text),
+        sizes={text: 3},
+        outcome=Outcome(status=text, exit=3, size=1, reason=text),
+    )
