@@ -151,7 +151,7 @@ async def test_a_spawned_program_outlives_and_can_be_signalled() -> None:
         await target.signal(process_id, "TERM")
 
 
-@pytest.mark.parametrize("process_id", [0, 1, -1, os.getpid(), os.getppid()])
+@pytest.mark.parametrize("process_id", [0, 1, -1, os.getpid(), os.getppid()], ids=["0", "1", "-1", "self", "parent"])
 async def test_the_agent_and_init_are_never_signalled(process_id: int) -> None:
     with pytest.raises(RefusedError):
         await _target().signal(process_id, "TERM")
