@@ -123,11 +123,6 @@ class Attempt:
             return "gone"
         return said.reason if isinstance(said, PeerLeft) else "malformed"
 
-    def check_age(self) -> None:
-        """Raise CodeBurned once the code is older than its lifetime on our clock."""
-        if self._seconds_left() <= 0:
-            raise CodeBurned("this support code is too old", reason="expired", advice=ASK_FOR_ANOTHER)
-
     async def _verified(self, memory: AttemptMemory) -> VerifiedTechnician:
         message = await self._receive(PairingStatement, self._limits.handshake_deadline_seconds)
         try:
@@ -157,7 +152,8 @@ class Attempt:
             async with asyncio.timeout(max(0.0, self._seconds_left())):
                 said = await self._next()
         except TimeoutError as error:
-            raise CodeBurned("this support code is too old", reason="expired", advice=ASK_FOR_ANOTHER) from error
+            raise _too_old() from error
+        self._check_age()
         if not isinstance(said, PeerJoined):
             raise _ended(said)
 
@@ -166,11 +162,13 @@ class Attempt:
             async with asyncio.timeout(min(seconds, max(0.0, self._seconds_left()))):
                 message = await self._next()
         except TimeoutError as error:
+            self._check_age()
             raise CodeBurned(
                 "the technician's program did not answer in time; the code is used up",
                 reason="timed-out",
                 advice=ASK_FOR_ANOTHER,
             ) from error
+        self._check_age()
         if not isinstance(message, kind):
             raise _ended(message)
         return message
@@ -186,6 +184,11 @@ class Attempt:
             async with asyncio.timeout(BURN_SECONDS):
                 await self._link.send_text(encode(Burn(reason=reason)))
 
+    def _check_age(self) -> None:
+        """Raise CodeBurned once the code is older than its lifetime: also when a message was here already."""
+        if self._seconds_left() <= 0:
+            raise _too_old()
+
     def _seconds_left(self) -> float:
         return self._began + self._limits.code_lifetime_seconds - self._moment().boot_seconds
 
@@ -197,6 +200,10 @@ class Attempt:
             host_name=self._host_name,
             checkpoint="",
         )
+
+
+def _too_old() -> CodeBurned:
+    return CodeBurned("this support code is too old", reason="expired", advice=ASK_FOR_ANOTHER)
 
 
 def _ended(said: object) -> AssistError:
