@@ -2,6 +2,8 @@
 
 import json
 import subprocess
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,3 +47,11 @@ def told_by_run(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
     told: dict[str, Any] = json.loads(line)
     assert told["exit"] == done.returncode == 255
     return told
+
+
+def wait_until(condition: Callable[[], object], seconds: float = 10) -> None:
+    """Wait for something another program does."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.02)
