@@ -169,15 +169,24 @@ class TechnicianHalf:
 
     async def open_stream(self) -> tuple[Link, StreamOpened]:
         """A stream; an agent that is just dialling the relay again is waited for."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(8):
             while True:
                 link = await self.dial(f"/v1/sessions/{self.session}/stream")
-                opened: object = decode(await link.receive(), StreamControl)  # type: ignore[arg-type]
+                opened = await self._first_word(link)
                 if isinstance(opened, StreamOpened):
                     return link, opened
-                assert isinstance(opened, RelayRefused)
-                assert opened.reason == "agent-away", opened
+                assert opened is None or isinstance(opened, RelayRefused)
+                assert opened is None or opened.reason == "agent-away", opened
                 await link.close()
+                await asyncio.sleep(0.02)  # there is nothing to wait on: the relay must be asked again
+
+    async def _first_word(self, link: Link) -> object:
+        """What the relay says first; None when it says nothing: an offer on a connection that was just cut."""
+        try:
+            async with asyncio.timeout(1):
+                return decode(await link.receive(), StreamControl)  # type: ignore[arg-type]
+        except TimeoutError:
+            return None
 
     @contextlib.asynccontextmanager
     async def connection(self) -> AsyncIterator[asyncssh.SSHClientConnection]:
