@@ -2,15 +2,26 @@
 
 import asyncio
 import re
+from dataclasses import replace
 
-from remote_assist.core.target import Command, MutableTarget
+from remote_assist.core.target import Command, FileStatus, MutableTarget
 from remote_assist.diagnostics.collectors_linux.machine import parse_assignments
 from remote_assist.diagnostics.look import ENVIRONMENT, Look, Unavailable, together
 from remote_assist.diagnostics.services import LOG_LINES, Unit, port_in_use
-from remote_assist.errors import RefusedError
+from remote_assist.errors import AssistError, RefusedError
 
 MAX_SCRIPTS = 24
 MAX_FAILED = 20
+RECENT_SECONDS = 24 * 3600
+"""How old a log may be to explain why an init script's service is down."""
+
+LOG_TAIL_BYTES = 8 << 10
+MAX_ANCESTORS = 4
+"""How far up from a listening process its service's first process is looked for."""
+
+LAST_WORDS = 8
+"""Lines at the end of a log that count: older ones are about an earlier start."""
+
 _STATE_WORDS = {"active": "active", "reloading": "active", "failed": "failed", "activating": "activating"}
 
 
@@ -92,7 +103,7 @@ class InitScripts:
                 return await self.unit(name)
 
         units = await together(one(name) for name in names[:MAX_SCRIPTS] if name != "README")
-        return [unit for unit in units if unit.state != "unknown"]
+        return list(await together(self._why_down(unit) for unit in units if unit.state != "unknown"))
 
     async def unit(self, name: str) -> Unit:
         """One script's own answer."""
@@ -107,10 +118,41 @@ class InitScripts:
         state = {0: "active", 1: "failed", 3: "inactive"}.get(done.status, "unknown")
         return Unit(name, state, pid=pid)
 
+    async def _why_down(self, unit: Unit) -> Unit:
+        """A stopped service whose own recent log ends with a taken port did not stop: it failed to start.
+
+        Init scripts remember no failure, so the log is the only witness.
+        """
+        if unit.state == "active":
+            return unit
+        for path in (f"/var/log/{unit.name}/error.log", f"/var/log/{unit.name}.log"):
+            lines = await self._recent_lines(path)
+            if port := port_in_use(lines):
+                return replace(unit, state="failed", port=port, log=lines)
+        return unit
+
+    async def _recent_lines(self, path: str) -> tuple[str, ...]:
+        try:
+            status = await self._look.target.status(path)
+            if status.kind != "file" or self._look.now.timestamp() - status.modified > RECENT_SECONDS:
+                return ()
+            text = await self._look.text(path, max_bytes=LOG_TAIL_BYTES, tail=True)
+        except AssistError:
+            return ()
+        return tuple(text.splitlines()[-LAST_WORDS:])
+
     async def unit_of(self, pid: int) -> str:
-        """From the process id files in /run."""
+        """From the process id files in /run, which name a service's first process: its children count too."""
         owners = await self._look.once("pid-files", _pid_files)
+        for _ in range(MAX_ANCESTORS):
+            if pid <= 1 or pid in owners:
+                break
+            pid = await self._parent(pid)
         return owners.get(pid, "")
+
+    async def _parent(self, pid: int) -> int:
+        fields = (await self._look.text_or(f"/proc/{pid}/stat")).rpartition(")")[2].split()
+        return int(fields[1]) if len(fields) > 1 else 0
 
     async def act(self, target: MutableTarget, name: str, verb: str, timeout_seconds: float) -> None:
         """service NAME VERB."""
@@ -118,14 +160,23 @@ class InitScripts:
 
 
 async def _pid_files(look: Look) -> dict[int, str]:
-    owners = {}
+    """First process → service, from /run/NAME.pid and /run/NAME/ANY.pid."""
+    owners: dict[int, str] = {}
     for entry in await look.folder("/run", max_entries=500):
         name = entry.path.rpartition("/")[2]
-        if entry.kind == "file" and name.endswith(".pid") and entry.size_bytes < 32:
-            text = (await look.text_or(entry.path)).strip()
-            if text.isdigit():
-                owners[int(text)] = name.removesuffix(".pid")
+        if entry.kind == "folder":
+            inside = await look.folder(entry.path, max_entries=20)
+            owners.update({pid: name for each in inside if (pid := await _pid_in(look, each))})
+        elif pid := await _pid_in(look, entry):
+            owners[pid] = name.removesuffix(".pid")
     return owners
+
+
+async def _pid_in(look: Look, entry: FileStatus) -> int:
+    if entry.kind != "file" or not entry.path.endswith(".pid") or entry.size_bytes >= 32:
+        return 0
+    text = (await look.text_or(entry.path)).strip()
+    return int(text) if text.isdigit() else 0
 
 
 async def _program(

@@ -169,6 +169,51 @@ async def test_init_scripts_tell_their_state_and_their_process() -> None:
     await backend.act(InitMachine(), "nginx", "start", 5.0)
 
 
+class FailedInitMachine(InitMachine):
+    """nginx's own log ends with a taken port; cron's process is a child of the one its pid file names."""
+
+    def __init__(self, seconds_ago: float) -> None:
+        super().__init__()
+        self.seconds_ago = seconds_ago
+
+    async def status(self, path: str) -> FileStatus:
+        if path == "/var/log/nginx/error.log":
+            return FileStatus(path, "file", 90, 0o640, now().timestamp() - self.seconds_ago)
+        return await super().status(path)
+
+    async def list(self, path: str, *, max_entries: int) -> list[FileStatus]:
+        if path == "/run":
+            return [FileStatus("/run/cron", "folder", 0, 0o755, 0.0)]
+        if path == "/run/cron":
+            return [FileStatus("/run/cron/main.pid", "file", 3, 0o644, 0.0)]
+        return await super().list(path, max_entries=max_entries)
+
+    async def read(self, path: str, *, max_bytes: int, tail: bool = False) -> bytes:
+        known = {
+            "/var/log/nginx/error.log": b"bind() to 0.0.0.0:80 failed (98: Address already in use)\nstill\n",
+            "/run/cron/main.pid": b"77\n",
+            "/proc/79/stat": b"79 (cron (x)) S 78 79 79 0",
+            "/proc/78/stat": b"78 (cron) S 77 78 78 0",
+        }
+        if path in known:
+            return known[path]
+        raise AssistError("no such file")
+
+
+async def test_an_init_script_that_could_not_bind_is_a_failed_service() -> None:
+    backend = await service_backend(Look(FailedInitMachine(seconds_ago=60), now=now()))
+    assert backend is not None
+    units = {unit.name: unit for unit in await backend.units()}
+    assert (units["nginx"].state, units["nginx"].port) == ("failed", 80)
+    assert await backend.unit_of(79) == "cron"
+
+
+async def test_an_old_log_does_not_make_a_stopped_service_a_failed_one() -> None:
+    backend = await service_backend(Look(FailedInitMachine(seconds_ago=3 * 24 * 3600), now=now()))
+    assert backend is not None
+    assert {unit.name: unit.state for unit in await backend.units()}["nginx"] == "inactive"
+
+
 async def test_a_machine_without_services_says_so(catalog: Catalog) -> None:
     class Bare(RealTarget):
         async def status(self, path: str) -> FileStatus:
