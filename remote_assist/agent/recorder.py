@@ -8,6 +8,7 @@ nothing else. Rule 3: what is not acknowledged is offered again, in order, whene
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
@@ -18,13 +19,16 @@ from remote_assist.core.consent import ANY_SCOPE
 from remote_assist.core.messages import Acknowledgement, Append, AppendRefused, StoredRecord, Wrap
 from remote_assist.core.records import Actor, Outcome, RecordDraft, SealedField, record_hash, verify_acknowledgement
 from remote_assist.core.sealing import KEY_BYTES, NONCE_BYTES, ContentKey, seal
-from remote_assist.errors import AssistError, AuditUnavailable, VerificationError
+from remote_assist.errors import AssistError, AuditUnavailable, LocalProtocolError, VerificationError
 
 MAX_BATCH = 64
 """Records of one Append (core/messages.py)."""
 
 MAX_BATCH_BYTES = 512 << 10
 """Bytes of records of one Append; in base64 it stays below the message limit."""
+
+KEEP_SECONDS = 0.05
+"""How long acknowledgements may wait to be put beside their records: the disk belongs to the next intent first."""
 
 RETRY_SECONDS = 1.0
 """How long a relay that refused records for lack of room is left alone."""
@@ -59,6 +63,8 @@ class Recorder:
         self._unacknowledged: dict[int, StoredRecord] = {}
         self._hashes: dict[int, str] = {}
         self._waiting: dict[int, asyncio.Future[Acknowledgement]] = {}
+        self._to_keep: deque[Acknowledgement] = deque()
+        self._keeping: asyncio.Task[None] | None = None
         self._next_to_send = 0
         self._refused_until = 0.0
         self._wake = asyncio.Event()
@@ -119,6 +125,7 @@ class Recorder:
                 await self._settled.wait()
         except TimeoutError:
             pass
+        await self.keep()
         return len(self._unacknowledged)
 
     # --- the way to the relay ---------------------------------------------------------------------
@@ -146,6 +153,16 @@ class Recorder:
                 return Append(session=self._session, records=tuple(records), wraps=self._wraps if first else ())
             await self._wake.wait()
 
+    async def keep(self) -> None:
+        """Put the acknowledgements that came so far beside their records."""
+        while self._to_keep:
+            try:
+                await self._journal.acknowledge(self._to_keep.popleft())
+            except VerificationError as error:
+                self.distrust = error.message
+            except (AuditUnavailable, LocalProtocolError):
+                continue  # no room, or closed: the relay gives them again whenever it is asked
+
     async def receive(self, acknowledgements: Sequence[Acknowledgement]) -> None:
         """Take acknowledgements in. Raises VerificationError for one that is forged or for something else."""
         for acknowledgement in acknowledgements:
@@ -158,7 +175,9 @@ class Recorder:
             waiting = self._waiting.get(seq)
             if waiting is not None and not waiting.done():
                 waiting.set_result(acknowledgement)
-            await self._journal.acknowledge(acknowledgement)
+            self._to_keep.append(acknowledgement)
+        if self._to_keep and (self._keeping is None or self._keeping.done()):
+            self._keeping = asyncio.create_task(self._keep_soon())
         if not self._unacknowledged:
             self._settled.set()
 
@@ -183,6 +202,10 @@ class Recorder:
         """How many records the relay has not acknowledged."""
         return len(self._unacknowledged)
 
+    async def _keep_soon(self) -> None:
+        await asyncio.sleep(KEEP_SECONDS)
+        await self.keep()
+
     def _take(self) -> list[StoredRecord]:
         records: list[StoredRecord] = []
         size = 0
@@ -199,6 +222,8 @@ class Recorder:
             verify_acknowledgement(acknowledgement, self._log_keys)
             if (acknowledgement.session, acknowledgement.hash) != (self._session, self._hashes[acknowledgement.seq]):
                 raise VerificationError("the relay acknowledged another record than the one it was sent")
+            if self.last is not None and acknowledgement.index <= self.last.index:
+                raise VerificationError("the relay's index does not rise with the records")
         except VerificationError as error:
             self.distrust = error.message
             raise
