@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 import structlog
 
 from relay.data_folder import adopt, initialise, read_address, require_data
+from relay.memory import keep_freed_memory
 from relay.server import Relay
 from remote_assist import __version__
 from remote_assist.core.hostile import safe_text
@@ -112,6 +113,7 @@ def _check(arguments: argparse.Namespace) -> int:
 
 
 async def _serve_until_told(settings: RelaySettings, origins: tuple[str, ...]) -> int:
+    keep_freed_memory()
     told = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
