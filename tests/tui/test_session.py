@@ -1,5 +1,6 @@
 """A live session: the header's six answers, and every tab."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -143,6 +144,18 @@ async def test_findings_stand_worst_first_and_what_passed_is_folded(world: World
         assert "Check 11" in here.text
 
 
+async def test_nothing_found_is_said_and_not_an_empty_page(world: World) -> None:
+    passed = [finding for finding in world.findings if finding.outcome == "pass"]
+    world.findings = [*passed, replace(passed[0], outcome="skipped", issue="skipped.1")]
+    async with stage(world, WIDE, session=SESSION) as here:
+        await look(here)
+        assert "No known issue was found." in here.text
+        assert "41 passed, 1 does not apply here" in here.text
+        await here.press("a", "home")
+        assert "✔ pass" in here.text
+        assert "passed.0" in here.text
+
+
 async def test_a_finding_shows_its_evidence_out_of_the_facts_and_leads_there(world: World) -> None:
     async with stage(world, WIDE, session=SESSION) as here:
         await look(here)
@@ -261,10 +274,10 @@ async def test_what_the_customer_did_not_allow_is_a_sentence_with_advice(world: 
     async with stage(world, session=SESSION) as here:
         await here.press("4", "i", "d", "enter")
         assert "the customer did not allow terminal" in here.text
-        assert "Ask for it: terminal." in here.text
+        assert "Press p to ask the customer for it." in here.text
         here.compare("session-refused")
         await here.press("escape", "3", "enter")
-        assert "Ask for it" not in here.text
+        assert "Press p" not in here.text
 
 
 async def test_escape_leaves_the_field_before_the_screen(world: World) -> None:

@@ -41,6 +41,9 @@ MAX_ACTIONS = 200
 OVER_REASONS = frozenset({"ended", "revoked", "expired", "over", "session-over"})
 """Reasons after which a session never answers again."""
 
+OUT_OF_SCOPE = "out-of-scope"
+"""Reason of a refusal that a further consent would lift."""
+
 TABS = ("findings", "facts", "files", "actions", "fixes", "log")
 
 
@@ -206,9 +209,11 @@ class SessionScreen(Screen[None]):
 
     def _advise(self, problem: Problem) -> None:
         """The whole of a failure below the strip, until the next job begins."""
-        advice = self.query_one("#strip-advice", Static)
-        advice.update(shown(f"{problem.sentence} {problem.advice}".strip(), max_chars=600))
-        advice.display = True
+        advice = "Press p to ask the customer for it." if problem.reason == OUT_OF_SCOPE else problem.advice
+        sentence = problem.sentence if problem.sentence.endswith((".", "!", "?")) else f"{problem.sentence}."
+        panel = self.query_one("#strip-advice", Static)
+        panel.update(shown(f"{sentence} {advice}".strip(), max_chars=600))
+        panel.display = True
 
     def _tell(self, problem: Problem) -> None:
         words = shown(f"{problem.sentence}\n{problem.advice}".strip(), lines=True, max_chars=600)

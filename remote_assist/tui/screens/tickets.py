@@ -69,7 +69,8 @@ class TicketsScreen(Screen[None]):
         self._loaded = True
         self.query_one(ProblemPanel).clear()
         live = sum(session.state == "live" for session in loaded.sessions)
-        count = f"{len(loaded.tickets)} tickets · {live} live" if loaded.tickets else ""
+        tickets = "1 ticket" if len(loaded.tickets) == 1 else f"{len(loaded.tickets)} tickets"
+        count = f"{tickets} · {live} live" if loaded.tickets else ""
         self.query_one("#top", TwoEnds).show(
             Text("remote-assist · tickets", "bold", end=""),
             joined((count + "   ", FAINT), shown(loaded.name, max_chars=40)),

@@ -103,7 +103,7 @@ class FindingsPane(Container):
     @on(DataTable.RowHighlighted)
     def show_chosen(self) -> None:
         self.query_one("#finding", Static).update(
-            finding_text(self.chosen, self._facts) if self.chosen else Text(end="")
+            finding_text(self.chosen, self._facts) if self.chosen else summary_text(self._findings)
         )
         self.query_one("#finding-scroll", VerticalScroll).scroll_home(animate=False)
 
@@ -121,12 +121,9 @@ class FindingsPane(Container):
             for number, finding in enumerate(self._findings)
             if self._with_passed or finding.outcome not in HIDDEN_OUTCOMES
         ]
-        passed = sum(finding.outcome in HIDDEN_OUTCOMES for finding in self._findings)
-        if passed:
+        if folded := folded_words(self._findings):
             words = "[a] hide" if self._with_passed else "[a] show"
-            rows.append(
-                Row("passed", (joined(("✔", GOOD)), joined((f"{passed} passed", GOOD)), joined((words, FAINT))))
-            )
+            rows.append(Row("passed", (joined(("✔", GOOD)), joined((folded, GOOD)), joined((words, FAINT)))))
         self.query_one(FitTable).show_rows(rows)
         self.show_chosen()
 
@@ -141,9 +138,31 @@ def _order(finding: FindingPort) -> tuple[bool, bool, int, str]:
     return (finding.outcome in HIDDEN_OUTCOMES, finding.outcome == "unknown", place, finding.title)
 
 
+def folded_words(findings: Sequence[FindingPort]) -> str:
+    """`41 passed, 3 do not apply here`, or nothing."""
+    passed = sum(finding.outcome == "pass" for finding in findings)
+    skipped = sum(finding.outcome == "skipped" for finding in findings)
+    words = [f"{passed} passed"] if passed else []
+    if skipped:
+        words.append(f"{skipped} {'does' if skipped == 1 else 'do'} not apply here")
+    return ", ".join(words)
+
+
+def summary_text(findings: Sequence[FindingPort]) -> Text:
+    """What stands beside the list while no finding is chosen."""
+    open_ones = sum(finding.outcome not in HIDDEN_OUTCOMES for finding in findings)
+    if open_ones:
+        return joined((folded_words(findings), FAINT))
+    text = joined(("No known issue was found.", "bold"), "\n\n")
+    text.append_text(joined((folded_words(findings), GOOD), "\n\n"))
+    return text.append_text(joined(("The facts (2), files (3) and programs (4) are where to look next.", FAINT)))
+
+
 def sign_of(finding: FindingPort) -> tuple[str, str]:
     """Sign and colour of a finding."""
-    if finding.outcome in HIDDEN_OUTCOMES:
+    if finding.outcome == "skipped":
+        return "–", FAINT
+    if finding.outcome == "pass":
         return "✔", GOOD
     if finding.outcome == "unknown":
         return "?", WARN

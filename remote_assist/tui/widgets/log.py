@@ -21,7 +21,7 @@ class LogPane(Container):
         self._lines: tuple[str, ...] = ()
 
     def compose(self) -> ComposeResult:
-        yield RichLog(max_lines=MAX_LINES, wrap=False, markup=False, highlight=False, min_width=20)
+        yield RichLog(max_lines=MAX_LINES, wrap=True, markup=False, highlight=False, min_width=20)
 
     def focus_list(self) -> None:
         self.query_one(RichLog).focus()

@@ -28,7 +28,11 @@ class Row:
 class FitTable(DataTable[Text]):
     """Rows of `Text`; `flexible` is the index of the column that takes the remaining width."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "select_cursor", "open")]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "select_cursor", "open"),
+        Binding("home", "scroll_top", "first", show=False),
+        Binding("end", "scroll_bottom", "last", show=False),
+    ]
 
     def __init__(self, titles: Sequence[str], *, flexible: int, id: str | None = None, header: bool = True) -> None:
         super().__init__(cursor_type="row", id=id, show_header=header, cell_padding=1)
