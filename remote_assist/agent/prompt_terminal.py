@@ -103,9 +103,9 @@ class PromptTerminal:
 
     async def ask_code(self) -> str:
         """One line typed at the terminal: the support code. Raises ConsentDenied on Ctrl-C."""
-        self._terminal.write(say("code.ask"))
         text = ""
         async with self._asking, self._question():
+            self._terminal.write(say("code.ask"))  # what was typed before this is dropped, what comes after counts
             self._drawn = 0
             while (key := await self._keys.get()) != ENTER:
                 if key == INTERRUPT:
