@@ -69,7 +69,7 @@ async def test_a_lost_link_is_said_and_found_again(world: World) -> None:
         world.mend()
         await poll(here)
         assert "▲ linked" in here.text
-    assert len(world.asked_for("connect")) == 2
+        assert world.asked_for("close session") == [("close session",)], "the connection that was lost is let go"
 
 
 async def test_a_session_that_cannot_be_reached_at_first_is_tried_again(world: World) -> None:
@@ -89,6 +89,7 @@ async def test_a_revoked_session_is_over_and_asks_nothing_more(world: World) -> 
         world.failure = RefusedError("the customer ended it", reason="revoked", advice="Invite anew.")
         await poll(here)
         assert "■ ended" in here.text
+        assert "may: nothing" in here.text
         assert "the customer ended it" in here.text
         world.calls.clear()
         await poll(here)

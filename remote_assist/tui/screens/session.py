@@ -34,7 +34,7 @@ from remote_assist.tui.widgets.text import joined, shown
 from remote_assist.tui.words import size
 from remote_assist.tui.work import Work
 
-RECONNECT_POLLS = 2
+RECONNECT_POLLS = 1
 """After so many unanswered polls a new connection is tried."""
 
 MAX_ACTIONS = 200
@@ -103,6 +103,8 @@ class SessionScreen(Screen[None]):
     @on(say.SessionConnected)
     def take_session(self, connected: say.SessionConnected) -> None:
         first = self._session is None
+        if self._session is not None:
+            self._work.leave(self.app, self._session)
         self._session = connected.session
         self._silent_polls = 0
         self.query_one(ProblemPanel).clear()

@@ -95,7 +95,7 @@ class SessionHeader(Widget):
         text = joined((f"{sign} {words if wide or not trip else ''}".rstrip() + trip, colour))
         if state.status is not None:
             text.append("  ◉ ", BAD).append(f"rec {state.status.recorded}")
-        if state.until is not None:
+        if state.until is not None and state.link is not LinkState.OVER:
             text.append_text(self._until(state.until))
         return text
 
@@ -108,7 +108,7 @@ class SessionHeader(Widget):
         text = joined(("may: ", FAINT))
         if self._state.status is None:
             return text.append("…", FAINT)
-        if not self._state.scopes:
+        if not self._state.scopes or self._state.link is LinkState.OVER:
             return text.append("nothing", WARN)
         for scope in self._state.scopes:
             text.append_text(shown(scope, ACCENT, max_chars=20)).append("  ")
