@@ -58,7 +58,7 @@ class World:
     ) -> subprocess.CompletedProcess[str]:
         """Run `remote-assist …` (or `remote-assist-relay …`) to its end. Raises StepFailed on another exit code."""
         program = words[0] if words[0].startswith(("remote-assist-relay", "ssh-keygen")) else "remote-assist"
-        argv = [_find(program), *(words[1:] if program == words[0] else words)]
+        argv = [find_program(program), *(words[1:] if program == words[0] else words)]
         try:
             done = subprocess.run(
                 argv,
@@ -77,7 +77,7 @@ class World:
 
     def start(self, *words: str, home: str = "alice-home", log: str = "") -> subprocess.Popen[str]:
         """Start a command that goes on; its standard error goes into `log` (a file in the folder)."""
-        argv = [_find(words[0]), *words[1:]]
+        argv = [find_program(words[0]), *words[1:]]
         errors = (self.folder / (log or "programs.log")).open("a")
         program = subprocess.Popen(
             argv,
@@ -228,7 +228,8 @@ def _cmdline(pid: str) -> str:
         return ""
 
 
-def _find(program: str) -> str:
+def find_program(program: str) -> str:
+    """Where one of our commands is: beside this Python, else on the PATH. Raises StepFailed."""
     beside = BIN / program
     found = str(beside) if beside.exists() else shutil.which(program)
     if not found:
