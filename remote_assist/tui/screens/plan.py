@@ -107,7 +107,7 @@ def plan_text(plan: Plan) -> Text:
     text = joined(shown(plan.fix, FAINT, max_chars=120), (f" version {plan.version}", FAINT), "   risk ")
     text.append_text(shown(plan.risk, RISK_COLOURS.get(plan.risk, BAD), max_chars=20))
     text.append("   plan ").append_text(shown(short_digest(plan.digest), "bold", max_chars=40))
-    text.append("\nconsent ", FAINT).append_text(shown(plan.consent, FAINT, max_chars=300)).append("\n\n")
+    text.append("\nthe customer reads: ", FAINT).append_text(shown(plan.consent, FAINT, max_chars=300)).append("\n\n")
     for number, check in enumerate(plan.prechecks[:MAX_STEPS]):
         text.append("check   " if number == 0 else "        ", ACCENT)
         text.append_text(shown(check, max_chars=300)).append("\n")
