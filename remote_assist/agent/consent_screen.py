@@ -156,7 +156,8 @@ class ConsentScreen:
         if self.typing:
             field_line = say("ask.type") + self.typed + "▏"
             return ["", field_line, say("ask.type-keys", wait=wait, deadline=deadline)]
-        others = say("ask.keys-others", last=len(self.offered), deadline=deadline)
+        numbers = "1" if len(self.offered) == 1 else f"1-{len(self.offered)}"
+        others = say("ask.keys-others", numbers=numbers, deadline=deadline)
         if self.question.verified:
             return ["", say("ask.keys", wait=wait, others=others)]
         return ["", say("ask.keys-first", others=others)]

@@ -6,6 +6,7 @@ meanwhile are shown after it. Rule 3: the end key works at any time, also during
 
 import asyncio
 import contextlib
+import re
 import time
 import unicodedata
 from collections.abc import AsyncIterator, Callable
@@ -16,6 +17,9 @@ from remote_assist.agent.consent_screen import BACKSPACE, ENTER, INTERRUPT, Cons
 from remote_assist.agent.texts import say, scope_title
 from remote_assist.core.prompt import ConsentAnswer, ConsentQuestion, PlanQuestion
 from remote_assist.errors import ConsentDenied
+
+SCOPE_ROW = re.compile(r"\s*>?\s*\d \[[x ]\] .*?\S {3,}(?=\S)")
+"""A scope of the consent screen up to its explanation."""
 
 END_KEYS = frozenset({"e", "E", INTERRUPT})
 REDRAW_SECONDS = 1.0
@@ -59,6 +63,7 @@ class PromptTerminal:
         self._asking = asyncio.Lock()
         self._keys: asyncio.Queue[str] = asyncio.Queue(64)
         self._question_open = False
+        self._typing = False
         self._drawn = 0
         self._held: list[str] = []
         self._end: asyncio.Future[str] | None = None
@@ -127,10 +132,12 @@ class PromptTerminal:
     async def _drive(self, screen: ConsentScreen) -> ConsentAnswer:
         began = self._steady()
         while screen.answer is None:
+            self._typing = screen.typing
             self._draw(screen.lines(self._steady() - began))
             key = await self._next_key()
             elapsed = self._steady() - began
             screen = screen.after_time(elapsed) if key is None else screen.after_key(key, elapsed)
+        self._typing = False
         return screen.answer
 
     async def _yes_or_no(self, deadline_seconds: float) -> bool:
@@ -175,13 +182,10 @@ class PromptTerminal:
         self._drawn = len(wrapped)
 
     def _key(self, key: str) -> None:
-        if self._live and key == INTERRUPT:
+        if self._live and (key == INTERRUPT or (key in END_KEYS and not self._typing)):
             self.ask_to_end("customer")
-        if self._question_open:
-            if not self._keys.full():
-                self._keys.put_nowait(key)
-        elif self._live and key in END_KEYS:
-            self.ask_to_end("customer")
+        if self._question_open and not self._keys.full():
+            self._keys.put_nowait(key)
 
     def _ending(self) -> "asyncio.Future[str]":
         if self._end is None:
@@ -190,8 +194,8 @@ class PromptTerminal:
 
 
 def _wrap(line: str, width: int) -> list[str]:
-    """`line` in pieces of at most `width` columns, cut at spaces, further pieces indented as the first."""
-    indent = " " * min(len(line) - len(line.lstrip()), width // 2)
+    """`line` in pieces of at most `width` columns, cut at spaces, further pieces under the first one's text."""
+    indent = " " * min(_hanging(line), width // 2)
     parts: list[str] = []
     while (fits := _fitting(line, width)) < len(line):
         cut = line.rfind(" ", len(indent) + 1, fits + 1)
@@ -199,6 +203,12 @@ def _wrap(line: str, width: int) -> list[str]:
         parts.append(line[:cut].rstrip())
         line = indent + line[cut:].lstrip()
     return [*parts, line]
+
+
+def _hanging(line: str) -> int:
+    """The column where a line's text begins; in a line of the scope table, where its explanation does."""
+    row = SCOPE_ROW.match(line)
+    return row.end() if row else len(line) - len(line.lstrip())
 
 
 def _fitting(line: str, width: int) -> int:

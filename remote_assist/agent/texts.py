@@ -29,7 +29,7 @@ TEXTS: Mapping[str, str] = {
     "ask.detail": "{detail}",
     "ask.keys": "y allow what is ticked{wait}    {others}",
     "ask.keys-first": "y go on with what is ticked    {others}",
-    "ask.keys-others": "1-{last} or space tick    d details    n no (also if you do nothing for {deadline} s)",
+    "ask.keys-others": "{numbers} or space tick    d details    n no (also if you do nothing for {deadline} s)",
     "ask.wait": " (in {seconds} s)",
     "ask.type": "To go on, type the relay's name as you know it from a bill or letter: ",
     "ask.type-keys": "Enter to allow{wait}    Esc back    Ctrl-C no (also if you do nothing for {deadline} s)",
@@ -60,6 +60,8 @@ TEXTS: Mapping[str, str] = {
     "live.keys": "Session {session} runs until {until}. Press e (or Ctrl-C) to end it at once.",
     "live.granted": "allowed: {scopes} until {until}",
     "live.link-lost": "connection to the relay lost; nothing new can start until it is back",
+    "live.reconnecting": "the technician's connection is cut; reconnecting… since {since}; what runs goes on",
+    "live.reconnected": "the technician's connection is back; it was cut at {since}",
     "live.link-back": "connection to the relay is back",
     "live.began": "{what}",
     "live.ended": "{what}: {status}",
@@ -87,6 +89,8 @@ TEXTS: Mapping[str, str] = {
     "end.relay": "The relay does not take this session (any more); it has ended.",
     "end.undelivered": "{count} records could not be delivered; they are kept in {folder}.",
     "end.receipt": "Receipt: {path}",
+    "recover.found": "Session {session} was open when this program last stopped; it is being closed.",
+    "recover.failed": "Session {session} of an earlier start could not be closed: {why}",
     # no screen
     "unattended.first-contact": (
         "the organisation's CA is not known here, and without a terminal nobody can type the relay's name"

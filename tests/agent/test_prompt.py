@@ -8,7 +8,7 @@ import termios
 
 import pytest
 
-from remote_assist.agent.prompt_terminal import PromptTerminal
+from remote_assist.agent.prompt_terminal import PromptTerminal, _wrap
 from remote_assist.agent.prompt_unattended import PromptUnattended
 from remote_assist.core.hostile import HostileStr
 from remote_assist.core.prompt import PlanQuestion
@@ -86,17 +86,37 @@ async def test_the_end_key_ends(key: str) -> None:
     assert await ending == "customer"
 
 
-async def test_ctrl_c_during_a_later_question_is_a_no_and_the_end() -> None:
+@pytest.mark.parametrize("key", ["e", "interrupt"])
+async def test_the_end_key_ends_during_a_later_question_too(key: str) -> None:
     keyboard = Keyboard()
     asked = prompt(keyboard)
     ending = asyncio.create_task(asked.end_requested())
     asking = asyncio.create_task(asked.consent(question(further=True)))
     await asyncio.sleep(0)
-    await keyboard.press("e")
-    assert not ending.done(), "e is a letter while a question is open"
-    await keyboard.press("interrupt")
-    assert (await asking).scopes == ()
+    await keyboard.press(key)
     assert await ending == "customer"
+    asking.cancel()
+
+
+async def test_e_is_a_letter_while_the_relays_name_is_typed() -> None:
+    keyboard = Keyboard(now=20.0)
+    asked = prompt(keyboard)
+    ending = asyncio.create_task(asked.end_requested())
+    asking = asyncio.create_task(asked.consent(question(further=True, verified=False)))
+    await asyncio.sleep(0)
+    await keyboard.press("1", "y", "e", "x")
+    assert not ending.done()
+    await keyboard.press("interrupt")
+    assert await ending == "customer"
+    asking.cancel()
+
+
+def test_a_scopes_explanation_is_wrapped_under_itself() -> None:
+    row = "  >1 [x] look at this computer   programs, disks, network, logs; secrets are removed"
+    first, *rest = _wrap(row, 60)
+    column = row.index("programs")
+    assert rest and all(line.startswith(" " * min(column, 30)) for line in rest)
+    assert " ".join([first, *(line.strip() for line in rest)]) == row
 
 
 async def test_a_plan_is_shown_safely_and_silence_is_a_no() -> None:
