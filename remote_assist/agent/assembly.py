@@ -1,10 +1,7 @@
 """Puts one session together: journal, recorder, gate, control connection, doors and what each request leads to."""
 
 import os
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import datetime
-from pathlib import Path
+from collections.abc import Mapping
 from typing import cast
 
 from remote_assist.agent.control import Control, Identity
@@ -13,7 +10,6 @@ from remote_assist.agent.doors import AgentDoors
 from remote_assist.agent.gate import Gate
 from remote_assist.agent.keeper import Keeper
 from remote_assist.agent.machine import Machine, own_places
-from remote_assist.agent.memory import AgentHome
 from remote_assist.agent.recorder import Recorder
 from remote_assist.agent.requests_diagnostics import DiagnosticRequests, Shelf
 from remote_assist.agent.requests_files import list_folder, read_file, write_file
@@ -21,8 +17,8 @@ from remote_assist.agent.requests_fix import FixRequests
 from remote_assist.agent.requests_run import run_program
 from remote_assist.agent.requests_session import SessionRequests
 from remote_assist.agent.session import Session, SessionFacts
+from remote_assist.agent.surroundings import Surroundings
 from remote_assist.audit.journal import Journal
-from remote_assist.core.consent import Moment
 from remote_assist.core.lists import TrustedLists
 from remote_assist.core.messages import Message, Wrap
 from remote_assist.core.prompt import Prompt
@@ -39,36 +35,9 @@ from remote_assist.core.requests import (
     WriteFile,
 )
 from remote_assist.core.sealing import ContentKey, new_content_key, wrap
-from remote_assist.errors import VerificationError
-from remote_assist.settings import AgentSettings
-from remote_assist.transport.link import Link, dial
+from remote_assist.errors import AuditUnavailable, VerificationError
+from remote_assist.transport.folder_lock import hold_folder
 from remote_assist.transport.local_target import LocalTarget
-
-
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """Everything a session takes from outside: folders, clocks, dice, options."""
-
-    settings: AgentSettings
-    home: AgentHome
-    origin: str
-    moment: Callable[[], Moment]
-    entropy: Callable[[int], bytes]
-    ask_each: bool = False
-    services: Path | None = None
-    shell: str = "/bin/sh"
-
-    def clock(self) -> datetime:
-        return self.moment().utc
-
-    async def dial(self, path: str) -> Link:
-        """A link to the relay."""
-        return await dial(
-            self.settings.relay_url,
-            path,
-            tls_ca_file=self.settings.tls_ca_file,
-            deadline_seconds=self.settings.pairing.handshake_deadline_seconds,
-        )
 
 
 def assemble(facts: SessionFacts, around: Surroundings, prompt: Prompt) -> Session:
@@ -80,6 +49,9 @@ def assemble(facts: SessionFacts, around: Surroundings, prompt: Prompt) -> Sessi
     content_key = new_content_key(around.entropy)
     wraps = _wraps(content_key, lists)
     journal = Journal.create(around.home.session_folder(facts.id), facts.id, facts.host_key, clock=around.clock)
+    lock = hold_folder(journal.folder)
+    if lock is None:
+        raise AuditUnavailable("another program holds this session's journal", reason="held")
     journal.open_for(lists.organisation.log_keys)
     recorder = Recorder(
         journal,
@@ -109,6 +81,7 @@ def assemble(facts: SessionFacts, around: Surroundings, prompt: Prompt) -> Sessi
         journal=journal,
         gate=gate,
         control=control,
+        lock=lock,
         dial_stream=lambda ticket: around.dial(f"/v1/streams/{ticket}"),
     )
     session.serve(AgentDoors(gate, facts.actor, _executors(session, around), around.shell))

@@ -11,9 +11,10 @@ import platform
 from pathlib import Path
 
 from remote_assist.agent.asking import consent_question
-from remote_assist.agent.assembly import Surroundings, assemble
+from remote_assist.agent.assembly import assemble
 from remote_assist.agent.memory import KnownRelay
 from remote_assist.agent.pairing_attempt import Attempt, Known
+from remote_assist.agent.recovery import recover
 from remote_assist.agent.session import (
     ENDED_BY_CUSTOMER,
     ENDED_BY_DISTRUST,
@@ -24,6 +25,7 @@ from remote_assist.agent.session import (
     Session,
     SessionFacts,
 )
+from remote_assist.agent.surroundings import Surroundings
 from remote_assist.agent.texts import say, scope_title
 from remote_assist.audit.receipt import build_receipt, receipt_bytes
 from remote_assist.core.codes import SupportCode
@@ -56,6 +58,7 @@ async def join(around: Surroundings, code: SupportCode, prompt: Prompt, *, ca_li
     UnreachableError, VerificationError; then no session was.
     """
     around.home.prepare()
+    await recover(around, prompt)
     known = _known(around, ca_line)
     host_key = new_key(around.entropy(32))
     host_name = platform.node()[:MAX_HOST_NAME_CHARS] or "this computer"
@@ -78,7 +81,8 @@ async def join(around: Surroundings, code: SupportCode, prompt: Prompt, *, ca_li
         prompt.show(say("code.waiting"))
         technician = await attempt.run(lambda: prompt.show(say("code.pairing")))
         answer = await _ask(around, attempt, technician, prompt)
-        facts = SessionFacts(technician, host_key, public_line(host_key), host_name, around.settings)
+        host_line = public_line(host_key)
+        facts = SessionFacts(technician, host_key, host_line, host_name, around.settings, attempt.resume_key)
         session = assemble(facts, around, prompt)
         if not answer.scopes:
             await _refuse(session, attempt, answer)

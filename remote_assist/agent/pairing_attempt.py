@@ -107,6 +107,11 @@ class Attempt:
         await self._link.send_binary(encode(reply, max_bytes=self._limits.message_max_bytes))
         return await self._verified(memory)
 
+    @property
+    def resume_key(self) -> bytes:
+        """What proves, once the pairing is done, that a cut stream's other end is the technician of this code."""
+        return self._pairing.resume_key
+
     async def send_verdict(self, verdict: Verdict) -> None:
         """Message 6, and the end of this link."""
         try:

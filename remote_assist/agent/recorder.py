@@ -17,7 +17,15 @@ from remote_assist.agent.actions import Action, Ending
 from remote_assist.audit.journal import Journal
 from remote_assist.core.consent import ANY_SCOPE
 from remote_assist.core.messages import Acknowledgement, Append, AppendRefused, StoredRecord, Wrap
-from remote_assist.core.records import Actor, Outcome, RecordDraft, SealedField, record_hash, verify_acknowledgement
+from remote_assist.core.records import (
+    Actor,
+    Outcome,
+    RecordDraft,
+    SealedField,
+    decode_record,
+    record_hash,
+    verify_acknowledgement,
+)
 from remote_assist.core.sealing import KEY_BYTES, NONCE_BYTES, ContentKey, seal
 from remote_assist.errors import AssistError, AuditUnavailable, LocalProtocolError, VerificationError
 
@@ -38,7 +46,10 @@ PASSING_REFUSALS = frozenset({"store-full", "store-refused", "busy", "unavailabl
 
 
 class Recorder:
-    """One session's journal and its way to the relay. `distrust` is why nothing new may start, or empty."""
+    """One session's journal and its way to the relay. `distrust` is why nothing new may start, or empty.
+
+    Without `seals` what would be sealed is left out: at a next start the session's content key is gone.
+    """
 
     def __init__(
         self,
@@ -50,6 +61,7 @@ class Recorder:
         wraps: Sequence[Wrap],
         entropy: Callable[[int], bytes],
         deadline_seconds: float,
+        seals: bool = True,
     ) -> None:
         self.distrust = ""
         self.last: Acknowledgement | None = None
@@ -60,6 +72,7 @@ class Recorder:
         self._wraps = tuple(wraps)
         self._entropy = entropy
         self._deadline_seconds = deadline_seconds
+        self._seals = seals
         self._unacknowledged: dict[int, StoredRecord] = {}
         self._hashes: dict[int, str] = {}
         self._waiting: dict[int, asyncio.Future[Acknowledgement]] = {}
@@ -78,14 +91,16 @@ class Recorder:
 
         Raises AuditUnavailable when it cannot be made durable (disk full, journal closed).
         """
-        if secrets:
+        if secrets and self._seals:
             draft = msgspec.structs.replace(draft, sealed=self._seal(secrets))
         seq, stored = await self._journal.append(draft)
-        self._unacknowledged[seq] = stored
-        self._hashes[seq] = record_hash(stored.record)
-        self._settled.clear()
-        self._wake.set()
+        self._offer(seq, stored)
         return seq
+
+    def take_over(self, left: Sequence[StoredRecord]) -> None:
+        """Offer records an earlier run of the agent left undelivered."""
+        for stored in left:
+            self._offer(decode_record(stored.record).seq, stored)
 
     async def intent(self, draft: RecordDraft, secrets: Mapping[str, bytes] | None = None) -> Acknowledgement:
         """Write an intent and answer the relay's signed promise to keep it.
@@ -205,6 +220,12 @@ class Recorder:
     async def _keep_soon(self) -> None:
         await asyncio.sleep(KEEP_SECONDS)
         await self.keep()
+
+    def _offer(self, seq: int, stored: StoredRecord) -> None:
+        self._unacknowledged[seq] = stored
+        self._hashes[seq] = record_hash(stored.record)
+        self._settled.clear()
+        self._wake.set()
 
     def _take(self) -> list[StoredRecord]:
         records: list[StoredRecord] = []

@@ -8,10 +8,10 @@ connections close; only then up to 0.7 s go to telling the relay. Rule 2: grants
 
 import asyncio
 import contextlib
-import re
 from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass
-from typing import Any, Protocol
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
 
 from remote_assist.agent.control import Control
 from remote_assist.agent.doors import AgentDoors
@@ -19,32 +19,29 @@ from remote_assist.agent.gate import Gate
 from remote_assist.agent.keeper import Keeper
 from remote_assist.agent.recorder import Recorder
 from remote_assist.agent.settling import settle
+from remote_assist.agent.streams import Connection, Streams
 from remote_assist.agent.texts import say, scope_title
 from remote_assist.agent.undo_journal import UndoFile
 from remote_assist.audit.journal import Journal
-from remote_assist.core.codec import decode
 from remote_assist.core.consent import Ended, Granted, TimePassed, grants_of
 from remote_assist.core.keys import PrivateKey, fingerprint
-from remote_assist.core.messages import Acknowledgement, Grant, StreamControl, StreamOffered, StreamOpened
+from remote_assist.core.messages import Acknowledgement, Grant, StreamOffered
 from remote_assist.core.prompt import ConsentAnswer, Prompt
 from remote_assist.core.records import Actor, Opening, Outcome, RecordDraft, parse_time
+from remote_assist.core.resume import LinkNews
 from remote_assist.core.statement import VerifiedTechnician
 from remote_assist.errors import (
     AssistError,
     AuditUnavailable,
     LocalProtocolError,
     RefusedError,
-    RemoteProtocolError,
-    UnreachableError,
     VerificationError,
 )
 from remote_assist.settings import AgentSettings
+from remote_assist.transport.folder_lock import FolderLock
 from remote_assist.transport.link import Link
 from remote_assist.transport.ssh import serve_technician
 from remote_assist.transport.streams import StreamTunnel
-
-MAX_CONNECTIONS = 16
-"""SSH connections of one session at once."""
 
 STOP_SECONDS = 0.25
 """How long killed actions may take to write their outcome before the end record is written without it."""
@@ -70,18 +67,6 @@ ENDED_BY_RELAY = "relay"
 ENDED_BY_FAILURE = "failed"
 """Stable words in the end record; texts.py has a sentence for each."""
 
-_TICKET = re.compile(r"[A-Za-z0-9_-]{1,200}")
-
-
-class Connection(Protocol):
-    """What a session needs of an SSH connection."""
-
-    def abort(self) -> None:
-        """Drop it now."""
-
-    async def wait_closed(self) -> None:
-        """Wait for its end."""
-
 
 @dataclass(frozen=True, slots=True)
 class SessionFacts:
@@ -92,6 +77,7 @@ class SessionFacts:
     host_key_line: str
     host_name: str
     settings: AgentSettings
+    resume_key: bytes = field(repr=False)
 
     @property
     def id(self) -> str:
@@ -130,6 +116,7 @@ class Session:
         journal: Journal,
         gate: Gate,
         control: Control,
+        lock: FolderLock,
         dial_stream: Callable[[str], Awaitable[Link]],
     ) -> None:
         self.facts = facts
@@ -141,10 +128,17 @@ class Session:
         self.undelivered = 0
         self._recorder = recorder
         self._control = control
-        self._dial_stream = dial_stream
+        self._lock = lock
         self._doors: AgentDoors | None = None
-        self._connections: set[Connection] = set()
-        self._streams: dict[int, int] = {}
+        self._streams = Streams(
+            key=facts.resume_key,
+            patience_seconds=facts.settings.resume_patience_seconds,
+            deadline_seconds=facts.settings.pairing.handshake_deadline_seconds,
+            dial=dial_stream,
+            serve=self._serve_stream,
+            on_news=self._stream_changed,
+            clock=lambda: keeper.moment().utc,
+        )
         self._tasks: set[asyncio.Task[None]] = set()
         self._settling: set[asyncio.Task[None]] = set()
         self._over = asyncio.Event()
@@ -211,6 +205,7 @@ class Session:
         try:
             await self._over.wait()
         finally:
+            self._end_consent(ENDED_BY_SIGNAL)  # nothing to do unless this program is being stopped
             await self._close(farewell_seconds)
         return self.end_reason
 
@@ -218,17 +213,20 @@ class Session:
         """The relay says that a technician opened a stream."""
         if self._doors is None or self._over.is_set() or offer.session != self.facts.id:
             return
-        fresh = offer.stream > max(self._streams, default=0)
-        if not fresh or len(self._connections) >= MAX_CONNECTIONS or not _TICKET.fullmatch(offer.ticket):
-            return  # a number used before, too many at once, or a ticket that is no ticket
-        self._streams[offer.stream] = offer.epoch
-        self._spawn(self._serve_stream(offer))
+        if self._streams.accepts(offer):
+            self._spawn(self._streams.follow(offer))
 
     def link_changed(self, up: bool) -> None:
         """The control connection went or came."""
         if self._was_up and not self._over.is_set():
             self.prompt.show(say("live.link-back" if up else "live.link-lost"))
         self._was_up = True
+
+    def _stream_changed(self, news: LinkNews, since: datetime) -> None:
+        """The technician's streams were cut, or are back."""
+        if not self._over.is_set() and news is not LinkNews.OVER:
+            name = "live.reconnecting" if news is LinkNews.CUT else "live.reconnected"
+            self.prompt.show(say(name, since=f"{since.astimezone():%H:%M:%S}"))
 
     async def note(self, draft: RecordDraft) -> None:
         """Write down something that only narrows or restores."""
@@ -280,11 +278,12 @@ class Session:
         left = self._ended_at + farewell_seconds - asyncio.get_running_loop().time()
         if self.end_reason == ENDED_BY_TECHNICIAN:
             await self._let_technician_leave()
-        for connection in list(self._connections):
-            connection.abort()
+        self._streams.abort()
         self.undelivered = await self._recorder.settle(max(0.05, left))
         await self._stop_tasks()
-        await self.journal.close()
+        if not self.undelivered:  # else the journal key stays, with which a next start can deliver the rest
+            await self.journal.close()
+        self._lock.release()
         if self._failure is not None:
             raise self._failure
 
@@ -292,7 +291,7 @@ class Session:
         """The technician's program closes once it has its answer; it gets a moment to do so."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(FAREWELL_SECONDS):
-                await asyncio.gather(*(connection.wait_closed() for connection in self._connections))
+                await self._streams.closed()
 
     async def _stop_tasks(self) -> None:
         tasks = list(self._tasks)
@@ -318,6 +317,7 @@ class Session:
             seq = await self._recorder.append(draft, {"note": note.encode()} if note else None)
         except AssistError as error:
             self._end_written.set_exception(error)
+            self._end_written.exception()  # told here and now; nobody else need ask
             raise
         self._end_written.set_result(seq)
         return seq
@@ -356,28 +356,18 @@ class Session:
                     RecordDraft(code="RA1004E", actor=self.facts.agent, scope=grant.scope, grant=grant.id)
                 )
 
-    async def _serve_stream(self, offer: StreamOffered) -> None:
+    async def _serve_stream(self, tunnel: StreamTunnel) -> Connection:
         assert self._doors is not None
-        connection: Connection | None = None
-        try:
-            link = await self._dial_stream(offer.ticket)
-            tunnel = await _opened(link, offer, self.facts.settings.pairing.handshake_deadline_seconds)
-            connection = await serve_technician(
-                tunnel,
-                host_key=self.facts.host_key,
-                authorised=self._is_session_key,
-                doors=self._doors,
-                max_channels=self.facts.settings.max_channels,
-            )
-            self._connections.add(connection)
-            if self._over.is_set():
-                connection.abort()
-            await connection.wait_closed()
-        except AssistError:
-            return  # the stream is gone or was refused; the technician's program says so over there
-        finally:
-            if connection is not None:
-                self._connections.discard(connection)
+        connection = await serve_technician(
+            tunnel,
+            host_key=self.facts.host_key,
+            authorised=self._is_session_key,
+            doors=self._doors,
+            max_channels=self.facts.settings.max_channels,
+        )
+        if self._over.is_set():
+            connection.abort()
+        return connection
 
     def _is_session_key(self, line: str) -> bool:
         return line == self.facts.technician.statement.session_key and not self.end_reason
@@ -413,23 +403,3 @@ class Session:
         if not task.cancelled() and task.exception() is not None:
             self._failure = task.exception()
             self.end_now(ENDED_BY_FAILURE)
-
-
-async def _opened(link: Link, offer: StreamOffered, deadline_seconds: float) -> StreamTunnel:
-    """The tunnel of a stream once the relay says that its other end is there."""
-    try:
-        async with asyncio.timeout(deadline_seconds):
-            raw = await link.receive()
-        if isinstance(raw, bytes):
-            raise RemoteProtocolError("bytes before the stream was opened")
-        opened: object = decode(raw, StreamControl)  # type: ignore[arg-type]  # a union of tagged structs
-        expected = StreamOpened(session=offer.session, stream=offer.stream, epoch=offer.epoch)
-        if opened != expected:
-            raise RemoteProtocolError("the relay opened another stream than it offered")
-        return StreamTunnel(link, stream=offer.stream, epoch=offer.epoch)
-    except TimeoutError as error:
-        await link.close()
-        raise UnreachableError("the other end of the stream did not come") from error
-    except BaseException:
-        await link.close()
-        raise

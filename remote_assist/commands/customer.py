@@ -154,9 +154,10 @@ def home_folder(environment: Mapping[str, str]) -> Path:
 
 
 def _surroundings(arguments: argparse.Namespace, settings: AgentSettings) -> Any:
-    from remote_assist.agent.assembly import Surroundings, customers_shell
+    from remote_assist.agent.assembly import customers_shell
     from remote_assist.agent.keeper import system_moment
     from remote_assist.agent.memory import AgentHome
+    from remote_assist.agent.surroundings import Surroundings
 
     return Surroundings(
         settings=settings,

@@ -14,10 +14,10 @@ from typing import Any
 
 import asyncssh
 
-from remote_assist.agent.assembly import Surroundings
 from remote_assist.agent.join import join
 from remote_assist.agent.keeper import system_moment
 from remote_assist.agent.memory import AgentHome
+from remote_assist.agent.surroundings import Surroundings
 from remote_assist.audit.journal_files import read_journal
 from remote_assist.core.api import LoggedRecord, Records
 from remote_assist.core.codec import decode, encode

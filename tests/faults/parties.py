@@ -7,11 +7,11 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from remote_assist.agent.assembly import Surroundings
 from remote_assist.agent.join import join
 from remote_assist.agent.keeper import system_moment
 from remote_assist.agent.memory import AgentHome
 from remote_assist.agent.prompt_unattended import PromptUnattended
+from remote_assist.agent.surroundings import Surroundings
 from remote_assist.core.codes import SupportCode
 from remote_assist.core.prompt import ConsentAnswer, ConsentQuestion
 from remote_assist.errors import AssistError

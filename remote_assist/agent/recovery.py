@@ -1,0 +1,175 @@
+"""The agent's next start: what an earlier run left open is settled, closed and delivered; what is old is removed.
+
+    for each session folder nobody holds:
+      half-applied fix → the customer decides: undo, or leave   (signed by the journal key, as all that follows)
+      no end record    → the end is written: the agent stopped
+      undelivered      → offered to the relay, which takes it by the journal key
+      30 days ended    → removed
+
+Rule 1: consent, session key and host key of that run are gone; nothing here lets a technician in.
+Rule 2: a journal that does not verify is left as it is and named; nothing is added to it.
+"""
+
+import asyncio
+import contextlib
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from remote_assist.agent.control import Control, Identity
+from remote_assist.agent.gate import Gate
+from remote_assist.agent.keeper import Keeper
+from remote_assist.agent.machine import Machine, own_places
+from remote_assist.agent.recorder import Recorder
+from remote_assist.agent.settling import settle
+from remote_assist.agent.surroundings import Surroundings
+from remote_assist.agent.texts import say
+from remote_assist.agent.undo_journal import UndoFile, open_undo_files
+from remote_assist.audit.journal import Journal
+from remote_assist.audit.journal_files import JOURNAL_KEY
+from remote_assist.core.codec import decode
+from remote_assist.core.keys import PrivateKey, load_private
+from remote_assist.core.messages import SignedStatement
+from remote_assist.core.opening import log_keys_of
+from remote_assist.core.prompt import Prompt
+from remote_assist.core.records import Actor, Outcome, Record, RecordDraft, decode_record, parse_time
+from remote_assist.core.sealing import new_content_key
+from remote_assist.errors import AssistError, UsageError
+from remote_assist.transport.folder_lock import FolderLock, hold_folder, remove_held_folder
+from remote_assist.transport.local_target import LocalTarget
+from remote_assist.transport.private_files import read_private
+
+MAX_FOLDERS = 50
+"""Sessions looked at in one start."""
+
+DELIVERY_SECONDS = 3.0
+"""How long one old session may take to be delivered; the rest waits for the next start."""
+
+STOPPED = "agent-stopped"
+
+
+async def recover(around: Surroundings, prompt: Prompt) -> None:
+    """Settle what earlier runs left. Never raises: a session that cannot be settled is named and left for later."""
+    for folder in sorted((around.home.path / "sessions").iterdir())[:MAX_FOLDERS]:
+        lock = hold_folder(folder) if folder.is_dir() else None
+        if lock is None:
+            continue
+        try:
+            await _recover(around, prompt, folder, lock)
+        except (AssistError, OSError) as error:
+            why = error.message if isinstance(error, AssistError) else str(error.strerror)
+            prompt.show(say("recover.failed", session=folder.name, why=why))
+        finally:
+            lock.release()
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOver:
+    """A session as an earlier run left it."""
+
+    journal: Journal
+    records: list[Record]
+    key: PrivateKey | None
+
+    @property
+    def id(self) -> str:
+        return self.journal.session
+
+    @property
+    def relay(self) -> str:
+        """The origin of the relay it ran through."""
+        opening = self.records[0].opening
+        return "" if opening is None else decode(opening.statement, SignedStatement).relay
+
+    def log_keys(self, ca_line: str) -> tuple[str, ...]:
+        """The log keys on the lists the session began with."""
+        opening = self.records[0].opening
+        return () if opening is None else log_keys_of(opening.lists, ca_line)
+
+    def title(self, undo: UndoFile) -> str:
+        """What the fix of an action was called in the records."""
+        names = [record.catalog for record in self.records if record.action == undo.action and record.catalog]
+        return names[0].partition("@")[0] if names else undo.action
+
+
+async def _recover(around: Surroundings, prompt: Prompt, folder: Path, lock: FolderLock) -> None:
+    try:
+        journal = Journal.reopen(folder, clock=around.clock)
+    except UsageError:
+        return  # a session that was never opened: its journal is empty
+    records = [decode_record(stored.record) for stored, _ in journal.records()]
+    left = LeftOver(journal, records, _key_in(folder))
+    if left.key is None:
+        await journal.close()
+        if _is_old(around, records):
+            remove_held_folder(folder, lock)
+        return
+    recorder = _recorder(around, left)
+    if not journal.ended:
+        prompt.show(say("recover.found", session=left.id))
+        await _settle_and_end(around, prompt, left, recorder)
+    await _deliver(around, left, recorder)
+    if not recorder.undelivered:
+        await journal.close()  # which destroys the journal key
+
+
+async def _settle_and_end(around: Surroundings, prompt: Prompt, left: LeftOver, recorder: Recorder) -> None:
+    off_limits = own_places(around.home.path)
+    machine = Machine(LocalTarget(off_limits), left.id, off_limits)
+    keeper = Keeper(left.id, around.moment)
+    gate = Gate(machine, keeper, recorder, link_up=lambda: False, show=prompt.show)
+    services = "" if around.services is None else str(around.services.resolve())
+    for undo in open_undo_files(left.journal.folder):
+        await settle(gate, prompt, undo, left.title(undo), services, around.settings.pairing)
+    draft = RecordDraft(code="RA1990E", actor=Actor(kind="agent"), outcome=Outcome(status="ended", reason=STOPPED))
+    await recorder.append(draft)
+
+
+async def _deliver(around: Surroundings, left: LeftOver, recorder: Recorder) -> None:
+    """Offer what the relay lacks, if it is the relay of now and its log key is known."""
+    if left.key is None or not recorder.undelivered or left.relay != around.origin:
+        return
+    control = Control(
+        Identity(left.id, around.origin, left.key),
+        recorder,
+        dial=lambda: around.dial("/v1/agent"),
+        on_stream=lambda offer: None,
+        on_change=lambda up: None,
+    )
+    running = asyncio.create_task(control.run())
+    try:
+        await recorder.settle(DELIVERY_SECONDS)
+    finally:
+        running.cancel()
+        with contextlib.suppress(asyncio.CancelledError, AssistError):
+            await running
+
+
+def _recorder(around: Surroundings, left: LeftOver) -> Recorder:
+    known = around.home.relay(left.relay)
+    log_keys = () if known is None else left.log_keys(known.ca)
+    left.journal.open_for(log_keys)
+    recorder = Recorder(
+        left.journal,
+        session=left.id,
+        log_keys=log_keys,
+        content_key=new_content_key(around.entropy),
+        wraps=[],
+        entropy=around.entropy,
+        deadline_seconds=around.settings.acknowledgement_deadline_seconds,
+        seals=False,
+    )
+    recorder.take_over(left.journal.unacknowledged())
+    return recorder
+
+
+def _key_in(folder: Path) -> PrivateKey | None:
+    try:
+        return load_private(read_private(folder / JOURNAL_KEY))
+    except FileNotFoundError:
+        return None
+
+
+def _is_old(around: Surroundings, records: list[Record]) -> bool:
+    kept = timedelta(days=around.settings.journal_days)
+    return bool(records) and parse_time(records[-1].time) + kept < around.clock()
