@@ -179,10 +179,14 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Precheck:
-    """Must hold before anything is done, or the fix is not run and `message` says why."""
+    """Must hold before anything is done, or the fix is not run and `message` says why.
+
+    `says` is the condition in words, for the plan; without it people read the expression.
+    """
 
     when: str
     message: str
+    says: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,12 +208,16 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Verify:
-    """What must be true afterwards: facts collected anew, tried `retries` times with a pause between."""
+    """What must be true afterwards: facts collected anew, tried `retries` times with a pause between.
+
+    `says` is the condition in words, as in a precheck.
+    """
 
     collect: tuple[str, ...]
     when: str
     retries: int = 1
     delay_seconds: float = 1.0
+    says: str = ""
 
 
 @dataclass(frozen=True, slots=True)

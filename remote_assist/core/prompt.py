@@ -9,7 +9,6 @@ from typing import Protocol
 
 from remote_assist.core.hostile import HostileStr
 
-
 _NOTHING = HostileStr("")
 
 

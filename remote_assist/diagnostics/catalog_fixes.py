@@ -78,7 +78,7 @@ def _parameter(name: str, section: Section) -> Parameter:
 
 def _precheck(section: Section) -> Precheck:
     section.choice("else", ("abort",), "abort")
-    check = Precheck(section.text("when"), section.text("message"))
+    check = Precheck(section.text("when"), section.text("message"), section.text("says", ""))
     section.finish()
     return check
 
@@ -89,6 +89,7 @@ def _verify(section: Section) -> Verify:
         when=section.text("when"),
         retries=section.integer("retries", 1, least=1),
         delay_seconds=section.seconds("delay", 1.0),
+        says=section.text("says", ""),
     )
     section.finish()
     return verify

@@ -112,8 +112,10 @@ def _lint_fix(fix: Fix, catalog: Catalog) -> Iterator[Fault]:
     for number, check in enumerate(fix.prechecks):
         yield from _expressions(conditions, {("precheck", number, "when"): check.when})
         yield from _parameters(("precheck", number, "message"), check.message, parameters)
+        yield from _parameters(("precheck", number, "says"), check.says, parameters)
     for number, verify in enumerate(fix.verify):
         yield from _expressions(conditions, {("verify", number, "when"): verify.when})
+        yield from _parameters(("verify", number, "says"), verify.says, parameters)
         for name in verify.collect:
             if name not in catalog.collectors:
                 yield ("verify", number, "collect"), f"there is no collector '{name}'"

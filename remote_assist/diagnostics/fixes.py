@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from remote_assist.core.catalog_model import Catalog, Fix, Verify, canonical_json
+from remote_assist.core.catalog_model import Catalog, Fix, Precheck, Verify, canonical_json
 from remote_assist.core.conditions import Conditions, Unknown, names_in
 from remote_assist.core.fix_parameters import check_parameters
 from remote_assist.core.requests import Plan, PlanStep, Progress
@@ -149,10 +149,14 @@ def _prechecks(fix: Fix, values: Mapping[str, object], facts: FactSet) -> tuple[
         message = _filled(check.message, values)
         if isinstance(holds, Unknown):
             message = f"cannot be checked: {check.when} ({holds.reason})"
-        lines.append(f"ok: {check.when}" if holds is True else f"not met: {message}")
+        lines.append(f"ok: {_in_words(check, values)}" if holds is True else f"not met: {message}")
         if holds is not True and not why_not:
             why_not = message
     return lines, why_not
+
+
+def _in_words(condition: Precheck | Verify, values: Mapping[str, object]) -> str:
+    return _filled(condition.says, values) if condition.says else condition.when
 
 
 def _describe(
@@ -168,7 +172,7 @@ def _describe(
         PlanStep(name=step.name, before=step.before, after=step.after, undo=step.undo_text, blocked=step.blocked)
         for step in steps
     )
-    verify = tuple(f"{each.when} (up to {each.retries} tries)" for each in fix.verify)
+    verify = tuple(f"{_in_words(each, values)} (up to {each.retries} tries)" for each in fix.verify)
     consent = _filled(fix.consent, values)
     everything = {
         "fix": [fix.id, fix.version, fix.digest],
@@ -304,7 +308,11 @@ class _Run:
             holds = conditions.holds(verify.when, {"params": prepared.values, **facts.facts})
             if holds is True:
                 return ""
-            reason = f"cannot be checked ({holds.reason})" if isinstance(holds, Unknown) else f"not so: {verify.when}"
+            reason = (
+                f"cannot be checked ({holds.reason})"
+                if isinstance(holds, Unknown)
+                else f"not so: {_in_words(verify, prepared.values)}"
+            )
         return reason
 
     async def _reverse(self, cause: str) -> FixResult:
