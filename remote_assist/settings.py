@@ -36,6 +36,7 @@ class AgentSettings:
     tls_ca_file: Path | None = None
     acknowledgement_deadline_seconds: float = 10.0
     outage_grace_seconds: float = 60.0
+    resume_patience_seconds: float = 900.0
     journal_days: int = 30
     default_consent_seconds: int = 1800
     max_consent_seconds: int = 8 * 3600
@@ -53,29 +54,51 @@ class TechnicianSettings:
     connect_deadline_seconds: float = 20.0
     request_deadline_seconds: float = 60.0
     away_patience_seconds: float = 10.0
+    resume_patience_seconds: float = 900.0
     pairing: PairingSettings = PairingSettings()
 
 
 @dataclass(frozen=True, slots=True)
 class RelaySettings:
-    """The service."""
+    """The service. Every field is a key of the settings file (relay/configuration.py, docs/operations/relay.md)."""
 
     data: Path
     host: str = "127.0.0.1"
     port: int = 8470
     tls_cert: Path | None = None
     tls_key: Path | None = None
+    origins: tuple[str, ...] = ()
+    trusted_proxies: tuple[str, ...] = ()
     handshake_deadline_seconds: float = 20.0
+    answer_deadline_seconds: float = 300.0
+    stalled_reader_seconds: float = 600.0
+    unauthenticated_connections: int = 8192
+    unauthenticated_per_address: int = 512
+    penalty_seconds: float = 5.0
+    penalty_holds_seconds: float = 10.0
+    penalty_most_seconds: float = 600.0
+    penalty_forget_seconds: float = 3600.0
+    joins_per_address_per_hour: int = 60
+    failed_pairings_per_technician_per_hour: int = 5
+    nameplates: int = 10_000
+    nameplates_per_technician: int = 20
+    sessions_per_technician: int = 50
+    streams_per_session: int = 32
+    session_bytes_per_second: int = 0
     token_lifetime_seconds: int = 12 * 3600
     login_nonce_seconds: int = 60
     nameplate_lifetime_seconds: int = 600
     nameplate_early_leaves: int = 2
+    pairing_deadline_seconds: float = 180.0
+    pairing_message_max_bytes: int = 64 << 10
+    opening_deadline_seconds: float = 120.0
     message_max_bytes: int = 1 * MIB
     body_max_bytes: int = 1 * MIB
     pipe_buffer_bytes: int = 1 * MIB
     stream_ticket_seconds: int = 30
     min_free_bytes: int = 16 * MIB
     outbox_interval_seconds: float = 0.5
+    checkpoint_interval_seconds: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """The road to one session's agent: a stream through the relay, SSH with both keys pinned, conversations on it.
 
-Every command opens its own; the relay numbers the streams. A conversation that ended well is used again.
+Every command opens its own; the relay numbers the streams. A conversation that ended well is used again. A stream
+that is cut is dialled again for as long as the settings say; what runs on it notices nothing.
 """
 
 import asyncio
@@ -11,14 +12,16 @@ from datetime import datetime
 from types import TracebackType
 from typing import Any, Self
 
-from remote_assist.core.codec import decode
-from remote_assist.core.messages import RelayRefused, StreamControl, StreamOpened
-from remote_assist.errors import RefusedError, RemoteProtocolError, UnreachableError
+from remote_assist.core.messages import StreamOpened
+from remote_assist.core.resume import LinkNews, Role
+from remote_assist.errors import RefusedError, UnreachableError
 from remote_assist.settings import TechnicianSettings
 from remote_assist.technician.conversation import Conversation, Ledger
 from remote_assist.technician.session_folder import moment_of
+from remote_assist.technician.stream_dial import dial_stream, redial_stream
 from remote_assist.transport.channel import open_channel
-from remote_assist.transport.link import Link, dial
+from remote_assist.transport.link import Link
+from remote_assist.transport.resumable import ResumeTerms
 from remote_assist.transport.ssh import connect_to_agent
 from remote_assist.transport.streams import StreamTunnel
 
@@ -30,9 +33,6 @@ YOUNG_SECONDS = 60
 
 RETRY_SECONDS = 0.1
 MAX_RETRY_SECONDS = 1.0
-
-MAX_MESSAGE_BYTES = 1 << 20
-"""Longest WebSocket message of a stream."""
 
 MAX_IDLE = 4
 """Conversations kept for the next request."""
@@ -47,6 +47,7 @@ class Route:
     token: str
     ledger: Ledger
     clock: Callable[[], datetime]
+    on_news: Callable[[LinkNews, datetime], None] = lambda _news, _since: None
 
     @property
     def session(self) -> str:
@@ -54,7 +55,7 @@ class Route:
 
 
 class AgentLink:
-    """An SSH connection to the agent. `async with`; lost when the link is lost."""
+    """An SSH connection to the agent. `async with`; lost when its stream is cut for too long."""
 
     def __init__(self, route: Route, connection: Any) -> None:
         self._route = route
@@ -68,7 +69,7 @@ class AgentLink:
         session_key = folder.session_key(route.clock())
         link, opened = await _open_stream(route)
         try:
-            tunnel = StreamTunnel(link, stream=opened.stream, epoch=opened.epoch)
+            tunnel = StreamTunnel(link, stream=opened.stream, epoch=opened.epoch, resume=_terms(route))
             connection = await connect_to_agent(
                 tunnel,
                 session_key=session_key,
@@ -122,6 +123,20 @@ class AgentLink:
             await conversation.close()
 
 
+def _terms(route: Route) -> ResumeTerms:
+    async def redial(stream: int, epoch: int) -> Link:
+        return await redial_stream(route.settings, route.relay, route.token, route.session, stream=stream, epoch=epoch)
+
+    return ResumeTerms(
+        key=route.ledger.folder.resume(),
+        role=Role.TECHNICIAN,
+        patience_seconds=route.settings.resume_patience_seconds,
+        redial=redial,
+        on_news=route.on_news,
+        clock=route.clock,
+    )
+
+
 async def _open_stream(route: Route) -> tuple[Link, StreamOpened]:
     """A stream the agent has taken; waits a little for an agent that is away."""
     loop = asyncio.get_running_loop()
@@ -129,7 +144,7 @@ async def _open_stream(route: Route) -> tuple[Link, StreamOpened]:
     pause = RETRY_SECONDS
     while True:
         try:
-            return await _try_stream(route)
+            return await dial_stream(route.settings, route.relay, route.token, route.session)
         except RefusedError as error:
             if error.reason != AWAY and not (error.reason == ABSENT and _is_young(route)):
                 raise
@@ -145,36 +160,3 @@ async def _open_stream(route: Route) -> tuple[Link, StreamOpened]:
 def _is_young(route: Route) -> bool:
     age = route.clock() - moment_of(route.ledger.folder.facts().opened)
     return age.total_seconds() < YOUNG_SECONDS
-
-
-async def _try_stream(route: Route) -> tuple[Link, StreamOpened]:
-    seconds = route.settings.connect_deadline_seconds
-    link = await dial(
-        route.relay,
-        f"/v1/sessions/{route.session}/stream",
-        headers={"Authorization": f"Bearer {route.token}"},
-        tls_ca_file=route.settings.tls_ca_file,
-        max_bytes=MAX_MESSAGE_BYTES,
-        deadline_seconds=seconds,
-    )
-    try:
-        async with asyncio.timeout(seconds):
-            raw = await link.receive()
-        return link, _opened(raw, route.session)
-    except TimeoutError as error:
-        await link.close()
-        raise UnreachableError("the agent did not take the stream in time", advice="Try again.") from error
-    except BaseException:
-        await link.close()
-        raise
-
-
-def _opened(raw: str | bytes, session: str) -> StreamOpened:
-    if isinstance(raw, bytes):
-        raise RemoteProtocolError("a frame before the stream was open")
-    said: StreamOpened | RelayRefused = decode(raw, StreamControl)  # type: ignore[arg-type]  # a union
-    if isinstance(said, RelayRefused):
-        raise RefusedError(said.sentence, reason=said.reason, advice=said.advice)
-    if said.session != session:
-        raise RemoteProtocolError("the relay opened a stream of another session")
-    return said

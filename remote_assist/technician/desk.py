@@ -16,6 +16,7 @@ from remote_assist.core.keys import fingerprint
 from remote_assist.core.lists import TrustedLists, open_lists
 from remote_assist.core.messages import Acknowledgement
 from remote_assist.core.records import decode_record
+from remote_assist.core.resume import LinkNews
 from remote_assist.errors import AssistError, RefusedError, UnreachableError, UsageError, VerificationError
 from remote_assist.settings import TechnicianSettings
 from remote_assist.technician.agent_link import AgentLink, Route
@@ -35,6 +36,10 @@ __all__ = ["Desk", "EndResult", "Session"]
 
 def _no_passphrase(question: str) -> bytes:
     raise RefusedError("the key needs its passphrase, and nobody can be asked", reason="passphrase")
+
+
+def _tell_nobody(_session: str, _news: LinkNews, _since: datetime) -> None:
+    return
 
 
 def _utc_now() -> datetime:
@@ -65,6 +70,8 @@ class Desk:
         self._token = token
         self._ask_passphrase = ask_passphrase
         self._clock = clock
+        self.on_link: Callable[[str, LinkNews, datetime], None] = _tell_nobody
+        """Told, with the session's id and the time of the cut, when a way to an agent is cut, back, or given up."""
         self._invitations: list[Invitation] = []
         self._ending = Ending(api, self._live_words)
 
@@ -200,7 +207,11 @@ class Desk:
                 f"session {session} runs through {facts.relay}", advice=f"Log in there: {LOG_IN_AGAIN} --relay URL"
             )
         ledger = Ledger(session, folder, self.log_keys)
-        link = await AgentLink.open(Route(self.settings, self.identity.relay, self._token, ledger, self._clock))
+
+        def tell(news: LinkNews, since: datetime) -> None:
+            self.on_link(session, news, since)
+
+        link = await AgentLink.open(Route(self.settings, self.identity.relay, self._token, ledger, self._clock, tell))
         return Session(link, folder, self._ending, self._clock)
 
     async def end(self, session: str, note: str, reason: str = "") -> EndResult:

@@ -225,6 +225,8 @@ class MessageChannel:
         """The SSH channel is gone."""
         if error is None:
             self.feed_end()
+        elif isinstance(error, UnreachableError):
+            self._end(error)
         else:
             self._end(UnreachableError(f"the connection to the other end was lost: {error}"))
         self._wire = None

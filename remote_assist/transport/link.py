@@ -75,6 +75,10 @@ class Link:
         with contextlib.suppress(OSError, WebSocketException):
             await self._connection.close()
 
+    def abort(self) -> None:
+        """Drop the connection now, unsent bytes with it; who waits for it is told at once."""
+        self._connection.transport.abort()
+
     async def _send(self, raw: bytes | str, *, text: bool) -> None:
         try:
             await self._connection.send(raw, text=text)

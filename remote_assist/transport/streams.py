@@ -7,12 +7,13 @@ yet for every packet. Writing gathers what was written in one turn of the loop i
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, Protocol
 
 from remote_assist.core.stream import AckArrived, Arrival, BytesArrived, ByteStream, PeerFinished, PeerReset
-from remote_assist.errors import AssistError, RemoteProtocolError, UnreachableError
+from remote_assist.errors import AssistError, RefusedError, RemoteProtocolError, UnreachableError
 from remote_assist.settings import StreamSettings
 from remote_assist.transport.link import Link
+from remote_assist.transport.resumable import ResumableLink, ResumeTerms
 
 SLICE_BYTES = 64 << 10
 """Most bytes handed to SSH at once."""
@@ -27,12 +28,30 @@ STREAM_INFO = "remote_assist_stream"
 """The name under which `get_extra_info` of transport and SSH connection answers the StreamTransport."""
 
 
-class StreamTunnel:
-    """What asyncssh takes as `tunnel=`: opens the one connection there is, over this link."""
+class FrameLink(Protocol):
+    """What carries the frames of a stream: a Link, or one that survives cuts."""
 
-    def __init__(self, link: Link, *, stream: int, epoch: int, settings: StreamSettings | None = None) -> None:
+    async def receive(self) -> str | bytes: ...
+    async def send_binary(self, raw: bytes, /) -> None: ...
+    async def close(self) -> None: ...
+
+
+class StreamTunnel:
+    """What asyncssh takes as `tunnel=`: opens the one connection there is, over this link.
+
+    With `resume` the stream goes on over new links after a cut; without, a cut is its end.
+    """
+
+    def __init__(
+        self,
+        link: Link,
+        *,
+        stream: int,
+        epoch: int,
+        settings: StreamSettings | None = None,
+        resume: ResumeTerms | None = None,
+    ) -> None:
         limits = settings or StreamSettings()
-        self._link = link
         self._bytes = ByteStream(
             stream,
             epoch,
@@ -40,7 +59,26 @@ class StreamTunnel:
             frame_bytes=limits.frame_bytes,
             acknowledge_every_bytes=limits.acknowledge_every_bytes,
         )
+        self._resumable = None if resume is None else ResumableLink(link, self._bytes, resume)
+        self._link: FrameLink = self._resumable or link
         self._transport: StreamTransport | None = None
+
+    @property
+    def epoch(self) -> int:
+        """That of the link the stream is on; a redial must name a higher one."""
+        return self._bytes.epoch
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether the stream waits for a new link."""
+        return self._resumable is not None and self._resumable.is_cut
+
+    async def take(self, link: Link, epoch: int) -> None:
+        """Go on over `link`, dialled for `epoch`, once its other end has proven itself. See ResumableLink."""
+        if self._resumable is None:
+            link.abort()
+            raise RefusedError("this stream cannot be resumed", reason="epoch")
+        await self._resumable.take(link, epoch)
 
     async def create_connection(
         self, session_factory: Callable[..., Any], remote_host: str = "", remote_port: int = 0, *_ignored: object
@@ -61,7 +99,7 @@ class StreamTunnel:
 class StreamTransport(asyncio.Transport):
     """Bytes in, bytes out, flow control both ways. Made by StreamTunnel, used by asyncssh."""
 
-    def __init__(self, link: Link, state: ByteStream, protocol: asyncio.Protocol) -> None:
+    def __init__(self, link: FrameLink, state: ByteStream, protocol: asyncio.Protocol) -> None:
         super().__init__(
             {"peername": ("stream", state.stream), "sockname": ("stream", state.stream), STREAM_INFO: self}
         )
