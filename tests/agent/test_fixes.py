@@ -1,0 +1,149 @@
+"""Bundles and fixes through the agent: own items only, plans once, the customer asked, half-done work settled."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from remote_assist.core.requests import (
+    Accepted,
+    ApplyFix,
+    Cancel,
+    Collect,
+    Plan,
+    PlanFix,
+    Progress,
+)
+from remote_assist.diagnostics.bundle import read_bundle
+from remote_assist.diagnostics.catalog_loader import load_catalog
+from tests.agent.world import AgentWorld, LiveSession
+from tests.scenarios.world import TakenPort
+
+FIX = "linux.service.free-port"
+CATALOG = load_catalog()
+
+
+def plan_request(trouble: TakenPort, **changes: object) -> PlanFix:
+    item = CATALOG.fixes[FIX]
+    fields: dict[str, object] = {
+        "fix": FIX,
+        "version": item.version,
+        "digest": item.digest,
+        "parameters": {"unit": "shop-web", "holder": "old-web", "port": str(trouble.port)},
+    }
+    return PlanFix(**{**fields, **changes})  # type: ignore[arg-type]  # a table of its fields
+
+
+@pytest.fixture
+async def trouble(world: AgentWorld, tmp_path: Path) -> AsyncIterator[TakenPort]:
+    made = await asyncio.to_thread(TakenPort.provoke, tmp_path / "services")
+    world.services = made.folder
+    yield made
+    made.close()
+
+
+async def plan(live: LiveSession, trouble: TakenPort) -> Plan:
+    answers = await live.ask(plan_request(trouble))
+    assert answers.done.status == "done", answers
+    (found,) = [message for message in answers.messages if isinstance(message, Plan)]
+    return found
+
+
+async def test_a_bundle_streams_while_it_is_made_and_can_be_read(world: AgentWorld) -> None:
+    item = CATALOG.bundles["first-look"]
+    async with world.session() as live:
+        answers = await live.ask(Collect(bundle=item.id, version=item.version, digest=item.digest))
+    assert isinstance(answers.messages[0], Accepted)
+    assert any(isinstance(message, Progress) for message in answers.messages)
+    assert answers.done.size == len(answers.data)
+    assert read_bundle(answers.data).manifest.bundle == "first-look"
+    outcome = next(record for record in world.journal() if record.code == "RA1100O")
+    assert outcome.sizes["bytes"] == len(answers.data)
+
+
+async def test_a_bundle_can_be_cancelled_and_keeps_what_there_is(world: AgentWorld) -> None:
+    item = CATALOG.bundles["first-look"]
+    async with world.session() as live:
+        request = Collect(bundle=item.id, version=item.version, digest=item.digest)
+        answers = await live.ask(request, Cancel())
+        assert answers.done.status == "cancelled"
+        assert (await live.ask(request)).done.status == "done"
+
+
+@pytest.mark.parametrize("change", [{"digest": "0" * 64}, {"version": 99}, {"fix": "linux.no-such-fix"}], ids=str)
+async def test_only_the_agents_own_items_run(world: AgentWorld, trouble: TakenPort, change: dict[str, object]) -> None:
+    async with world.session() as live:
+        refused = (await live.ask(plan_request(trouble, **change))).refused
+    assert refused.reason in {"catalog-differs", "unknown-catalog-item"}
+    assert "RA1300I" not in world.codes()
+
+
+async def test_a_fix_is_planned_applied_once_and_named_by_its_plan(world: AgentWorld, trouble: TakenPort) -> None:
+    async with world.session() as live:
+        made = await plan(live, trouble)
+        assert made.runnable, made.why_not
+        applied = await live.ask(ApplyFix(plan=made.digest))
+        assert applied.done.status == "resolved", applied.done.sentence
+        assert (await live.ask(ApplyFix(plan=made.digest))).refused.reason == "no-such-plan"
+    assert world.customer.plans == []
+    by_code = {record.code: record for record in world.journal()}
+    assert by_code["RA1300O"].plan == by_code["RA1301I"].plan == made.digest
+    assert by_code["RA1301O"].outcome is not None
+    assert by_code["RA1301O"].outcome.status == "resolved"
+
+
+async def test_with_ask_each_the_customer_sees_the_plan_and_may_say_no(world: AgentWorld, trouble: TakenPort) -> None:
+    world.ask_each = True
+    world.customer.allows_plans = False
+    async with world.session() as live:
+        made = await plan(live, trouble)
+        assert (await live.ask(ApplyFix(plan=made.digest))).refused.reason == "denied"
+        (asked,) = world.customer.plans
+        assert (asked.title, asked.digest) == (made.title, made.digest)
+        world.customer.allows_plans = True
+        again = await plan(live, trouble)
+        assert (await live.ask(ApplyFix(plan=again.digest))).done.status == "resolved"
+    outcomes = [record.outcome for record in world.journal() if record.code == "RA1301O"]
+    assert [outcome.status for outcome in outcomes if outcome] == ["denied", "resolved"]
+
+
+async def test_a_plan_of_a_machine_that_changed_is_not_carried_out(world: AgentWorld, trouble: TakenPort) -> None:
+    async with world.session() as live:
+        made = await plan(live, trouble)
+        trouble.close()
+        async with asyncio.timeout(5):
+            while trouble.holder():
+                await asyncio.sleep(0.02)
+        done = (await live.ask(ApplyFix(plan=made.digest))).done
+    assert done.status == "failed"
+    assert "changed since the plan" in done.sentence
+    assert trouble.holder() == "", "a step was carried out"
+
+
+@pytest.mark.parametrize("undo", [True, False], ids=["undo", "leave"])
+async def test_a_fix_stopped_in_the_middle_is_the_customers_to_decide(
+    world: AgentWorld, trouble: TakenPort, undo: bool
+) -> None:
+    world.customer.allows_plans = undo
+    async with world.session() as live:
+        made = await plan(live, trouble)
+        async with world.technician.channel() as channel:
+            await channel.send(ApplyFix(plan=made.digest))
+            while not _is_first_step(await channel.receive()):
+                continue
+            world.customer.press_end()
+            assert await live.ended() == 0
+    (asked,) = world.customer.plans
+    assert asked.undo
+    assert asked.steps
+    codes = world.codes()
+    assert codes[-1] == "RA1990E"
+    assert ("RA1302E" if undo else "RA1303E") in codes
+    outcome = next(record.outcome for record in world.journal() if record.code == "RA1301O")
+    assert outcome is not None
+    assert outcome.status == "aborted"
+
+
+def _is_first_step(message: object) -> bool:
+    return isinstance(message, Progress) and message.status == "ok"
