@@ -64,6 +64,11 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="URL",
         help="a URL under which people reach this relay, when it is not HOST:PORT; may be repeated",
     )
+    serving.add_argument(
+        "--accept-rollback",
+        action="store_true",
+        help="serve although relay.db is older than the last checkpoint, and sign that records were lost",
+    )
     checking = _verb(verbs, "check", _check, "see whether the relay of a data folder answers")
     checking.add_argument("--wait", type=float, default=0.0, metavar="S", help="keep trying for so many seconds")
     checking.add_argument("--tls-ca", type=Path, metavar="FILE", help="CA of the relay's TLS certificate")
@@ -96,7 +101,7 @@ def _serve(arguments: argparse.Namespace) -> int:
     )
     _log_to_stderr()
     sys.setswitchinterval(SWITCH_SECONDS)
-    return _run(_serve_until_told(settings, tuple(arguments.origin)))
+    return _run(_serve_until_told(settings, tuple(arguments.origin), accept_rollback=arguments.accept_rollback))
 
 
 def _check(arguments: argparse.Namespace) -> int:
@@ -112,14 +117,15 @@ def _check(arguments: argparse.Namespace) -> int:
         time.sleep(RETRY_SECONDS)
 
 
-async def _serve_until_told(settings: RelaySettings, origins: tuple[str, ...]) -> int:
+async def _serve_until_told(settings: RelaySettings, origins: tuple[str, ...], *, accept_rollback: bool) -> int:
     keep_freed_memory()
     told = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         with suppress(NotImplementedError):  # Windows: Ctrl-C arrives as KeyboardInterrupt
             loop.add_signal_handler(number, told.set)
-    async with Relay(settings, clock=_now, entropy=secrets.token_bytes, origins=origins) as relay:
+    serving = Relay(settings, clock=_now, entropy=secrets.token_bytes, origins=origins, accept_rollback=accept_rollback)
+    async with serving as relay:
         _tell(f"serving {relay.address}")
         await told.wait()
     return Exit.DONE

@@ -30,6 +30,10 @@ class Verb(StrEnum):
     CHALLENGE = "challenge"
     LOGIN = "login"
     LISTS = "lists"
+    CHECKPOINT = "checkpoint"
+    CONSISTENCY = "consistency"
+    TILE = "tile"
+    ENTRIES = "entries"
     TICKETS = "tickets"
     TICKET = "ticket"
     NEW_TICKET = "new-ticket"
@@ -55,6 +59,10 @@ MAY: dict[Verb, frozenset[str]] = {
     Verb.CHALLENGE: ANYONE,
     Verb.LOGIN: ANYONE,
     Verb.LISTS: frozenset({TECHNICIAN, REVIEWER, OPERATOR}),
+    Verb.CHECKPOINT: ANYONE,
+    Verb.CONSISTENCY: ANYONE,
+    Verb.TILE: ANYONE,
+    Verb.ENTRIES: frozenset({REVIEWER, OPERATOR}),
     Verb.TICKETS: frozenset({TECHNICIAN}),
     Verb.TICKET: frozenset({TECHNICIAN}),
     Verb.NEW_TICKET: frozenset({TECHNICIAN}),
@@ -68,7 +76,9 @@ MAY: dict[Verb, frozenset[str]] = {
     Verb.AGENT: ANYONE,
     Verb.AGENT_STREAM: ANYONE,
 }
-"""Verb → roles. A technician's SESSIONS, SESSION, RECORDS and STREAM reach their own sessions only."""
+"""Verb → roles. Tiles are bare hashes; entries tell when something was recorded.
+
+A technician's SESSIONS, SESSION, RECORDS and STREAM reach their own sessions only."""
 
 
 @dataclass(frozen=True, slots=True)

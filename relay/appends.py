@@ -24,6 +24,7 @@ from relay.admission import (
     check_record,
     check_wraps,
 )
+from relay.checkpoints import Checkpoints
 from relay.ledger import Appended, Ledger
 from relay.outbox import Outbox
 from relay.schema import sessions
@@ -63,6 +64,7 @@ class Appends:
         store: Store,
         ledger: Ledger,
         outbox: Outbox,
+        checkpoints: Checkpoints,
         trust: TrustFolder,
         *,
         origins: Collection[str],
@@ -71,6 +73,7 @@ class Appends:
         self._store = store
         self._ledger = ledger
         self._outbox = outbox
+        self._checkpoints = checkpoints
         self._trust = trust
         self._origins = origins
         self._clock = clock
@@ -89,6 +92,7 @@ class Appends:
             )
         except AuditUnavailable as error:
             return Pending(None, _refused(error, first_seq), first_seq, keys)
+        writing.add_done_callback(self._written)
         return Pending(writing, fault, first_seq, keys)
 
     async def settle(self, pending: Pending) -> Settled:
@@ -96,14 +100,18 @@ class Appends:
         if pending.writing is None:
             return Settled((), pending.fault, False)
         try:
-            appended = await pending.writing
+            # Whoever waits here may leave; the commit happens all the same, and `_written` hears of it.
+            appended = await asyncio.shield(pending.writing)
         except RecordRefused as error:
             return Settled((), error, False)
         except AuditUnavailable as error:
             return Settled((), _refused(error, pending.first_seq), False)
-        if appended.stored:
-            self._outbox.notice()
         return Settled(appended.acknowledgements, appended.refusal or pending.fault, appended.ended)
+
+    def _written(self, writing: "asyncio.Future[Appended]") -> None:
+        if not writing.cancelled() and writing.exception() is None and writing.result().stored:
+            self._outbox.notice()
+            self._checkpoints.notice()
 
     async def tell(self, session: str) -> None:
         """Write the ticket notes of a session that ended, now."""

@@ -2,6 +2,8 @@
 
     Challenge ▶ ◀ Join ─ signature ─ Joined ▶        ◀ Append … Acknowledged ▶        StreamOffered ▶
 
+    AskCheckpoint, AskProofs: answered beside the Appends, a few at a time
+
 Rule 1: acknowledgements leave only after the commit, in the order of the Appends.
 Rule 2: a session's agent counts as connected only once the session exists: after its first record is stored.
 """
@@ -16,8 +18,10 @@ from aiohttp import web
 from relay.access import Caller, Verb
 from relay.admission import SessionKeys
 from relay.appends import Appends, Pending
+from relay.checkpoints import Checkpoints
+from relay.log_tree import TreeReader
 from relay.penalties import Penalties
-from relay.sessions import read_keys
+from relay.sessions import read_keys, read_proofs
 from relay.sockets import OpenSockets, RelaySocket, hear, log_refusal, refuse, say
 from relay.store import Store
 from relay.switchboard import AgentLine, Switchboard
@@ -29,19 +33,27 @@ from remote_assist.core.messages import (
     Acknowledged,
     Append,
     AppendRefused,
+    AskCheckpoint,
+    AskProofs,
     Challenge,
+    CheckpointGiven,
+    FromAgent,
     Join,
     Joined,
+    ProofsGiven,
     SessionClosed,
 )
 from remote_assist.core.records import format_time, join_bytes
-from remote_assist.errors import ContentError, RefusedError, RemoteProtocolError, VerificationError
+from remote_assist.errors import ContentError, RefusedError, RemoteProtocolError, UsageError, VerificationError
 
 MAX_PENDING = 64
 """Appends of one agent that may wait for the disk; beyond, its socket is read no further."""
 
 OPENING_SECONDS = 120
 """How long a new session may take to send its first record: the customer may be deciding."""
+
+MAX_QUESTIONS = 4
+"""Questions of one agent about the log at once."""
 
 MAX_REFUSALS = 64
 """Refused Appends on one connection before it is closed."""
@@ -56,6 +68,7 @@ class ControlSocket:
         self,
         store: Store,
         appends: Appends,
+        checkpoints: Checkpoints,
         switchboard: Switchboard,
         penalties: Penalties,
         sockets: OpenSockets,
@@ -68,6 +81,7 @@ class ControlSocket:
     ) -> None:
         self._store = store
         self._appends = appends
+        self._checkpoints = checkpoints
         self._switchboard = switchboard
         self._penalties = penalties
         self._sockets = sockets
@@ -152,17 +166,50 @@ class ControlSocket:
             self._switchboard.disconnect(line)
 
     async def _read(self, line: AgentLine, keys: SessionKeys, pending: Queue) -> None:
+        questions: set[asyncio.Task[None]] = set()
         try:
-            while (append := await hear(line.socket, Append)) is not None:
-                if append.session != line.session:
+            while (message := await _heard(line.socket)) is not None:
+                if isinstance(message, AskCheckpoint | AskProofs):
+                    await self._question(line, message, questions)
+                    continue
+                if message.session != line.session:
                     raise RemoteProtocolError("an Append for another session")
-                offered = await self._appends.offer(append, keys)
+                offered = await self._appends.offer(message, keys)
                 keys = offered.keys
                 await pending.put(offered)
         finally:
+            for question in questions:
+                question.cancel()
             # What was queued for the writer is stored and answered even when the agent says nothing more.
             with suppress(asyncio.QueueFull):
                 pending.put_nowait(None)
+
+    async def _question(
+        self, line: AgentLine, message: AskCheckpoint | AskProofs, questions: "set[asyncio.Task[None]]"
+    ) -> None:
+        """Answer beside the Appends, whose acknowledgements must not wait for a checkpoint."""
+        if len(questions) >= MAX_QUESTIONS:
+            await asyncio.wait(questions, return_when=asyncio.FIRST_COMPLETED)
+        work = self._checkpoint(line, message) if isinstance(message, AskCheckpoint) else self._proofs(line, message)
+        task = asyncio.create_task(work)
+        questions.add(task)
+        task.add_done_callback(questions.discard)
+
+    async def _checkpoint(self, line: AgentLine, asked: AskCheckpoint) -> None:
+        answer = CheckpointGiven(since=asked.since)
+        with suppress(RefusedError):
+            found = await self._checkpoints.covering(asked.index)
+            proof: tuple[bytes, ...] = ()
+            if 0 <= asked.since <= found.size:
+                proof = await self._store.read(lambda c: TreeReader(c).consistency(asked.since, found.size))
+            answer = CheckpointGiven(since=asked.since, checkpoint=found.note, consistency=proof)
+        await say(line.socket, answer)
+
+    async def _proofs(self, line: AgentLine, asked: AskProofs) -> None:
+        proofs: tuple[tuple[bytes, ...], ...] = ()
+        with suppress(UsageError):
+            proofs = await self._store.read(lambda c: read_proofs(c, line.session, asked.start, asked.size))
+        await say(line.socket, ProofsGiven(start=asked.start, size=asked.size, proofs=proofs))
 
     async def _answer(self, line: AgentLine, pending: Queue, opening: asyncio.Timeout) -> None:
         refusals = 0
@@ -191,6 +238,14 @@ class ControlSocket:
         if old is not None and old is not line:
             error = RefusedError("the agent connected again", reason="replaced")
             await refuse(old.socket, error, Verb.AGENT, line.session)
+
+
+async def _heard(socket: RelaySocket) -> Append | AskCheckpoint | AskProofs | None:
+    """The agent's next message, None at its end. Raises RemoteProtocolError."""
+    message: object = await hear(socket, FromAgent)  # type: ignore[arg-type]  # a union of tagged structs
+    if message is None or isinstance(message, Append | AskCheckpoint | AskProofs):
+        return message
+    raise RemoteProtocolError(f"a {type(message).__name__} out of turn")
 
 
 async def _both(reading: "asyncio.Task[None]", answering: "asyncio.Task[None]") -> None:

@@ -1,7 +1,9 @@
 """The data folder: what is in it, how it is made, and that nobody else can read its secrets.
 
     relay.db      records, tickets, tokens (hashes)          0600
-    log_key       signs acknowledgements                     0600, written once
+    log_key       signs acknowledgements, checkpoints        0600, written once
+    checkpoint    the last one signed                        written before anybody sees it
+    rollback-*    an operator's signed word that records were lost
     adopt-request organisation and log key, self-signed      carried to `remote-assist ca adopt`
     ca.pub lists/ what the organisation's CA signed          written by adopt
     address       the URL of the relay that serves           written by serve

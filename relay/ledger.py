@@ -2,7 +2,7 @@
 
     session's chain   seq 0 ─▶ 1 ─▶ 2 …            index 0 1 2 3 …  over all sessions, without a gap
 
-Rule 1: time, index and record are one commit, and so is the row that will become a ticket note.
+Rule 1: time, index, record and the tile it fills are one commit, and so is the row that becomes a ticket note.
 Rule 2: the same record offered again gets the acknowledgement it has; another one at its place is a fork.
 Rule 3: these functions run in the writer thread only; what they remember is forgotten when a commit fails.
 """
@@ -16,11 +16,12 @@ from sqlalchemy import Connection, func, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as insert_or
 
 from relay.admission import Admitted, NewSession, RecordRefused
+from relay.log_tree import LogTree
 from relay.schema import outbox, records, sessions, tickets, wraps
 from remote_assist.core import sshsig
 from remote_assist.core.messages import Acknowledgement, Wrap
 from remote_assist.core.record_codes import JOURNAL_KEY_CODES, SESSION_ENDED
-from remote_assist.core.records import NO_RECORD, acknowledgement_bytes, format_time
+from remote_assist.core.records import NO_RECORD, acknowledgement_bytes, format_time, leaf_hash
 from remote_assist.core.sshsig import PrivateKey
 
 MAX_HEADS = 10_000
@@ -60,11 +61,17 @@ class Ledger:
         self._heads: OrderedDict[str, Head] = OrderedDict()
         self._next_index: int | None = None
         self._last_time = ""
+        self._tree = LogTree()
+
+    def catch_up(self, connection: Connection) -> int:
+        """Bring the tree up to the records; answer how many there are."""
+        return self._tree.catch_up(connection)
 
     def forget(self) -> None:
         """Trust the database alone again, after something written was undone."""
         self._heads.clear()
         self._next_index = None
+        self._tree.forget()
 
     def append(
         self, connection: Connection, session: str, offered: Sequence[Admitted], keys: Sequence[Wrap]
@@ -123,6 +130,7 @@ class Ledger:
                 "signature": signature,
             },
         )
+        self._tree.add(connection, index, leaf_hash(time, one.hash))
         connection.execute(
             insert(outbox),
             {

@@ -169,11 +169,12 @@ class SessionPages:
         return answer(await self.store.read(lambda connection: read_summary(connection, session, owner, live)))
 
     async def records(self, request: web.Request, caller: Caller | None) -> web.StreamResponse:
-        """GET /v1/sessions/{session}/records?from=SEQ."""
+        """GET /v1/sessions/{session}/records?from=SEQ&size=N."""
         assert caller is not None
         session, owner = request.match_info["session"], owner_filter(caller)
-        start = _start(request)
-        return answer(await self.store.read(lambda connection: read_page(connection, session, owner, start)))
+        numbers = query_numbers(request, "from", "size")
+        start, size = numbers.get("from", 0), numbers.get("size", 0)
+        return answer(await self.store.read(lambda connection: read_page(connection, session, owner, start, size)))
 
 
 def answer(body: msgspec.Struct, *, status: int = 200) -> web.Response:
@@ -186,8 +187,11 @@ def answer(body: msgspec.Struct, *, status: int = 200) -> web.Response:
     )
 
 
-def _start(request: web.Request) -> int:
-    text = request.query.get("from", "0")
-    if not (text.isascii() and text.isdigit() and len(text) <= 9) or set(request.query) - {"from"}:
-        raise UsageError("`from` is the number of a record")
-    return int(text)
+def query_numbers(request: web.Request, *names: str) -> dict[str, int]:
+    """Numbers in the query. Raises UsageError for other names, other values, or one given twice."""
+    found: dict[str, int] = {}
+    for name, text in request.query.items():
+        if name not in names or name in found or not (text.isascii() and text.isdigit() and len(text) <= 15):
+            raise UsageError(f"the query holds numbers named {' and '.join(names)}, each once")
+        found[name] = int(text)
+    return found

@@ -5,6 +5,10 @@
     POST /v1/login/challenge               challenge      anyone
     POST /v1/login                         login          anyone
     GET  /v1/lists                         lists          operator, reviewer, technician
+    GET  /v1/log/checkpoint                checkpoint     anyone
+    GET  /v1/log/consistency               consistency    anyone
+    GET  /v1/log/tile/entries/{tile:.+}    entries        operator, reviewer
+    GET  /v1/log/tile/{tile:.+}            tile           anyone
     GET  /v1/tickets                       tickets        technician
     POST /v1/tickets                       new-ticket     technician
     GET  /v1/tickets/{ticket}              ticket         technician
@@ -62,6 +66,10 @@ ROUTES: tuple[Route, ...] = (
     Route(Verb.CHALLENGE, "POST", "/v1/login/challenge"),
     Route(Verb.LOGIN, "POST", "/v1/login"),
     Route(Verb.LISTS, "GET", "/v1/lists"),
+    Route(Verb.CHECKPOINT, "GET", "/v1/log/checkpoint"),
+    Route(Verb.CONSISTENCY, "GET", "/v1/log/consistency"),
+    Route(Verb.ENTRIES, "GET", "/v1/log/tile/entries/{tile:.+}"),
+    Route(Verb.TILE, "GET", "/v1/log/tile/{tile:.+}"),
     Route(Verb.TICKETS, "GET", "/v1/tickets"),
     Route(Verb.NEW_TICKET, "POST", "/v1/tickets"),
     Route(Verb.TICKET, "GET", "/v1/tickets/{ticket}"),
@@ -76,12 +84,14 @@ ROUTES: tuple[Route, ...] = (
     Route(Verb.AGENT_STREAM, WEBSOCKET, "/v1/streams/{ticket}"),
 )
 
-_PLAIN_PATH = re.compile(r"(/[a-z0-9-]+)+")
+_PLAIN_PATH = re.compile(r"(/[a-z0-9-]+)+(\.p/[1-9][0-9]{0,2})?")
+"""The one dot there is marks a tile that is not full yet."""
 
 _STATUS = {
     "absent": 404,
     "closed": 409,
     "full": 409,
+    "not-yet": 404,
     "busy": 429,
     "slow-down": 429,
 }

@@ -1,7 +1,8 @@
-"""The relay's tables, in the common subset of SQLite and PostgreSQL. Version 1.
+"""The relay's tables, in the common subset of SQLite and PostgreSQL. Version 2.
 
     sessions ─┬─< records >─ outbox ─▶ notes >─ tickets
               └─< wraps                              tokens   logins
+    records ─▶ tiles (full tiles of the Merkle tree; version 1 had none, they are made from the records)
 
 Rule 1: what the customer's side said is stored as it came (`records.record`); every other column of a record is a copy
 of a clear field, for look-ups.
@@ -28,7 +29,8 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from remote_assist.errors import ContentError
 
-VERSION = 1
+VERSION = 2
+WITHOUT_TILES = 1
 BUSY_MILLISECONDS = 5000
 
 metadata = MetaData()
@@ -65,6 +67,15 @@ records = Table(
     Column("time", String, nullable=False),
     Column("signature", String, nullable=False),
     UniqueConstraint("session", "seq"),
+)
+
+tiles = Table(
+    "tiles",
+    metadata,
+    Column("level", Integer, primary_key=True, autoincrement=False),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("root", LargeBinary, nullable=False),
+    Column("hashes", LargeBinary, nullable=False),
 )
 
 wraps = Table(
@@ -161,17 +172,21 @@ def open_engine(path: str) -> Engine:
 
 
 def create_tables(engine: Engine) -> None:
-    """Create version 1 in an empty database file."""
+    """Create the tables in an empty database file."""
     with engine.begin() as connection:
         metadata.create_all(connection)
         connection.exec_driver_sql(f"PRAGMA user_version={VERSION}")
 
 
 def check_version(engine: Engine) -> None:
-    """Raise ContentError when the file was made by another version of the product."""
+    """Add what an earlier version lacks. Raise ContentError for a file of a version that is not known here."""
     with engine.connect() as connection:
         found = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
-    if found != VERSION:
+    if found == WITHOUT_TILES:
+        with engine.begin() as connection:
+            metadata.create_all(connection, tables=[tiles])
+            connection.exec_driver_sql(f"PRAGMA user_version={VERSION}")
+    elif found != VERSION:
         raise ContentError(
             f"relay.db has tables of version {found}, this program knows version {VERSION}",
             advice="Run the remote-assist release that wrote it.",

@@ -1,6 +1,7 @@
 """One relay, put together: its parts, its port, its background work, its clean end.
 
-start: permissions ─▶ trust ─▶ port ─▶ store ─▶ routes ─▶ `address`        stop: close sockets, finish writing
+start: permissions ─▶ trust ─▶ port ─▶ store ─▶ log whole? ─▶ routes ─▶ `address`
+stop: close sockets, finish writing
 """
 
 import asyncio
@@ -14,10 +15,12 @@ from aiohttp import web
 from relay.access import Caller, Tokens, Verb
 from relay.appends import Appends
 from relay.book import TicketBook
+from relay.checkpoints import Checkpoints
 from relay.control_socket import ControlSocket
 from relay.data_folder import ADDRESS, DATABASE, hold, read_log_key, replace_file, require_data
 from relay.front_door import BACKLOG, FrontDoor, bind, load_tls, origins_of, own_address
 from relay.ledger import Ledger
+from relay.log_pages import LogPages
 from relay.login import Logins
 from relay.nameplate_sockets import NameplateSockets
 from relay.nonces import LoginNonces
@@ -51,12 +54,14 @@ class Relay:
         clock: Callable[[], datetime],
         entropy: Callable[[int], bytes],
         origins: tuple[str, ...] = (),
+        accept_rollback: bool = False,
     ) -> None:
         self.address = ""
         self._settings = settings
         self._clock = clock
         self._entropy = entropy
         self._asked_origins = origins
+        self._accept_rollback = accept_rollback
         self._sockets = OpenSockets()
         self._switchboard = Switchboard(entropy=entropy)
         self._lock: BinaryIO | None = None
@@ -137,6 +142,11 @@ class Relay:
         outbox = Outbox(store, clock=clock, interval_seconds=settings.outbox_interval_seconds)
         ledger = Ledger(log_key, clock=clock)
         store.on_undo(ledger.forget)
+        await store.write(ledger.catch_up)
+        checkpoints = Checkpoints(
+            store, log_key, settings.data, clock=clock, interval_seconds=settings.checkpoint_interval_seconds
+        )
+        await checkpoints.start(accept_rollback=self._accept_rollback)
         door = FrontDoor(deadline_seconds=settings.handshake_deadline_seconds)
 
         def caller_of(request: web.Request) -> Caller | None:
@@ -147,7 +157,8 @@ class Relay:
                 store,
                 tokens,
                 outbox,
-                Appends(store, ledger, outbox, trust, origins=origins, clock=clock),
+                Appends(store, ledger, outbox, checkpoints, trust, origins=origins, clock=clock),
+                checkpoints,
                 trust,
                 origins,
             ),
@@ -156,7 +167,8 @@ class Relay:
             max_body_bytes=settings.body_max_bytes,
             arrived=door.arrived,
         )
-        self._tasks = [asyncio.create_task(outbox.work()), asyncio.create_task(self._watch(trust))]
+        works = (outbox.work(), checkpoints.work(), self._watch(trust))
+        self._tasks = [asyncio.create_task(work) for work in works]
         return application, door
 
     def _answers(
@@ -165,6 +177,7 @@ class Relay:
         tokens: Tokens,
         outbox: Outbox,
         appends: Appends,
+        checkpoints: Checkpoints,
         trust: TrustFolder,
         origins: tuple[str, ...],
     ) -> dict[Verb, Answer]:
@@ -182,6 +195,7 @@ class Relay:
         book = TicketBook(store, clock=clock, live=self._switchboard.is_live)
         tickets = TicketPages(book, outbox, bodies)
         sessions = SessionPages(store, self._switchboard)
+        log = LogPages(store, checkpoints)
         rendezvous = Rendezvous(
             lifetime_seconds=settings.nameplate_lifetime_seconds,
             early_leaves=settings.nameplate_early_leaves,
@@ -200,6 +214,7 @@ class Relay:
         control = ControlSocket(
             store,
             appends,
+            checkpoints,
             self._switchboard,
             penalties,
             self._sockets,
@@ -215,6 +230,10 @@ class Relay:
             Verb.CHALLENGE: login.challenge,
             Verb.LOGIN: login.login,
             Verb.LISTS: login.lists,
+            Verb.CHECKPOINT: log.checkpoint,
+            Verb.CONSISTENCY: log.consistency,
+            Verb.TILE: log.tile,
+            Verb.ENTRIES: log.entries,
             Verb.TICKETS: tickets.tickets,
             Verb.TICKET: tickets.ticket,
             Verb.NEW_TICKET: tickets.new_ticket,

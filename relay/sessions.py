@@ -9,10 +9,11 @@ from typing import Any
 from sqlalchemy import Connection, Row, distinct, exists, func, select, update
 
 from relay.admission import SessionKeys
+from relay.log_tree import TreeReader
 from relay.schema import records, sessions, wraps
 from remote_assist.core.api import LoggedRecord, Records, SessionSummary
 from remote_assist.core.messages import Acknowledgement, Wrap
-from remote_assist.errors import RefusedError
+from remote_assist.errors import RefusedError, UsageError
 
 PAGE_RECORDS = 500
 PAGE_BYTES = 4 << 20
@@ -45,8 +46,11 @@ def read_summary(
     return _summary(row, count, _incomplete(connection, [session]).get(session, 0), live)
 
 
-def read_page(connection: Connection, session: str, owner: str | None, start: int) -> Records:
-    """Records from `start` on, at most a page, with their acknowledgements; wraps come with the first page."""
+def read_page(connection: Connection, session: str, owner: str | None, start: int, size: int = 0) -> Records:
+    """Records from `start` on, at most a page, with their acknowledgements; wraps come with the first page.
+
+    With `size`, also the proofs that they are in the log's tree of that size.
+    """
     require_session(connection, session, owner)
     rows = connection.execute(
         select(records)
@@ -56,16 +60,36 @@ def read_page(connection: Connection, session: str, owner: str | None, start: in
         .execution_options(yield_per=50)
     )
     page: list[LoggedRecord] = []
-    size, more = 0, False
+    length, more = 0, False
     for row in rows:
-        size += len(row.record)
-        more = bool(page) and (len(page) == PAGE_RECORDS or size > PAGE_BYTES)
+        length += len(row.record)
+        more = bool(page) and (len(page) == PAGE_RECORDS or length > PAGE_BYTES)
         if more:
             break
         page.append(_logged(row))
     rows.close()
     keys = _wraps(connection, session) if start == 0 else ()
-    return Records(session=session, records=tuple(page), wraps=keys, more=more)
+    indexes = [one.acknowledgement.index for one in page] if size else []
+    proofs = prove(TreeReader(connection), indexes, size)
+    return Records(session=session, records=tuple(page), wraps=keys, more=more, proofs=proofs)
+
+
+def prove(tree: TreeReader, indexes: Sequence[int], size: int) -> tuple[tuple[bytes, ...], ...]:
+    """The inclusion proof of each leaf in the tree of `size`; none for a leaf that is newer."""
+    if not 0 <= size <= tree.size:
+        raise UsageError(f"the log has {tree.size} records, not {size}", advice="Ask for the checkpoint first.")
+    return tuple(tree.inclusion(index, size) if index < size else () for index in indexes)
+
+
+def read_proofs(connection: Connection, session: str, start: int, size: int) -> tuple[tuple[bytes, ...], ...]:
+    """Proofs for a page of a session's records from `start` on; records newer than `size` are left out."""
+    indexes = connection.execute(
+        select(records.c.index)
+        .where(records.c.session == session, records.c.seq >= start, records.c.index < size)
+        .order_by(records.c.seq)
+        .limit(PAGE_RECORDS)
+    ).scalars()
+    return prove(TreeReader(connection), list(indexes), size)
 
 
 def read_keys(connection: Connection, session: str) -> tuple[SessionKeys | None, int]:

@@ -133,9 +133,23 @@ class LoggedRecord(Body, frozen=True):
 
 
 class Records(Body, frozen=True):
-    """GET /v1/sessions/{id}/records?from=SEQ (at most 500 a page; `more` says another page follows)."""
+    """GET /v1/sessions/{id}/records?from=SEQ&size=N (at most 500 a page; `more` says another page follows).
+
+    With `size`, `proofs` has for each record the hashes that prove it is in the log's tree of that size (none for a
+    record that is newer).
+    """
 
     session: str
     records: tuple[LoggedRecord, ...]
     wraps: tuple[Wrap, ...] = ()
     more: bool = False
+    proofs: tuple[tuple[bytes, ...], ...] = ()
+
+
+class ConsistencyAnswer(Body, frozen=True):
+    """GET /v1/log/consistency?from=M&to=N (anyone): proves that the first M records are the beginning of the first N.
+
+    `hashes` are in the order of RFC 6962 section 2.1.2.
+    """
+
+    hashes: tuple[bytes, ...]

@@ -228,6 +228,39 @@ class AppendRefused(Message, frozen=True, tag="append-refused"):
     sentence: str
 
 
+class AskCheckpoint(Message, frozen=True, tag="ask-checkpoint"):
+    """agent → relay: the log's last checkpoint, once it covers leaf `index` (-1: as it is).
+
+    `since` is the size of the last one the agent saw (0: none); the answer proves that the log only grew.
+    """
+
+    since: int
+    index: int = -1
+
+
+class CheckpointGiven(Message, frozen=True, tag="checkpoint"):
+    """relay → agent: `checkpoint`, a C2SP note ("": none in time), and `consistency`, the proof from `since`."""
+
+    since: int
+    checkpoint: str = ""
+    consistency: tuple[bytes, ...] = ()
+
+
+class AskProofs(Message, frozen=True, tag="ask-proofs"):
+    """agent → relay: that the session's records from `start` on (at most 500) are in the tree of `size`."""
+
+    start: int
+    size: int
+
+
+class ProofsGiven(Message, frozen=True, tag="proofs"):
+    """relay → agent: `proofs` has the hashes for each record, in order; records newer than `size` are left out."""
+
+    start: int
+    size: int
+    proofs: tuple[tuple[bytes, ...], ...] = ()
+
+
 class StreamOffered(Message, frozen=True, tag="stream-offered"):
     """relay → agent: a technician opened stream `stream`; dial /v1/streams/{ticket} (one use, 30 s)."""
 
@@ -251,8 +284,18 @@ class SessionClosed(Message, frozen=True, tag="session-closed"):
     session: str
 
 
-ToAgent = Challenge | Joined | Acknowledged | AppendRefused | StreamOffered | SessionClosed | RelayRefused
-FromAgent = Join | Append
+ToAgent = (
+    Challenge
+    | Joined
+    | Acknowledged
+    | AppendRefused
+    | CheckpointGiven
+    | ProofsGiven
+    | StreamOffered
+    | SessionClosed
+    | RelayRefused
+)
+FromAgent = Join | Append | AskCheckpoint | AskProofs
 Rendezvous = NameplateAssigned | PeerJoined | PeerLeft | Burn | RelayRefused
 StreamControl = StreamOpened | RelayRefused
 Pairing = PairingStart | PairingReply | PairingStatement | PairingVerdict

@@ -36,6 +36,7 @@ __all__ = [
     "head_bytes",
     "join_bytes",
     "leaf_hash",
+    "log_entry",
     "login_bytes",
     "parse_time",
     "path_text",
@@ -197,11 +198,16 @@ def login_bytes(origin: str, nonce: bytes, time: str, role: str) -> bytes:
     return _lines("login", origin, nonce.hex(), time, role)
 
 
-def leaf_hash(time: str, hash: str) -> bytes:
-    """A record's leaf in the relay's tree: SHA-256(0x00 ‖ time ‖ record hash), as RFC 6962; 27 and 32 bytes."""
+def log_entry(time: str, hash: str) -> bytes:
+    """What the relay's tree holds of a record: the time it gave (27 ASCII bytes) and the record's hash (32 bytes)."""
     if not (_TIME.fullmatch(time) and _HASH.fullmatch(hash)):
         raise LocalProtocolError("a leaf needs a time in microseconds and a hash in lower-case hex")
-    return hashlib.sha256(b"\0" + time.encode() + bytes.fromhex(hash)).digest()
+    return time.encode() + bytes.fromhex(hash)
+
+
+def leaf_hash(time: str, hash: str) -> bytes:
+    """A record's leaf in the relay's tree: SHA-256(0x00 ‖ time ‖ record hash), as RFC 6962."""
+    return hashlib.sha256(b"\0" + log_entry(time, hash)).digest()
 
 
 def verify_acknowledgement(acknowledgement: Acknowledgement, log_keys: Collection[str]) -> None:

@@ -162,12 +162,12 @@ class RelayWorld:
         await self.http.close()
         await self.relay.stop()
 
-    async def start(self) -> None:
+    async def start(self, *, accept_rollback: bool = False) -> None:
         """Start the relay (again)."""
         settings = RelaySettings(
             **{"data": self.organisation.data, "port": 0, "outbox_interval_seconds": 0.02, **self.settings}
         )
-        self.relay = Relay(settings, clock=self.clock, entropy=secrets.token_bytes)
+        self.relay = Relay(settings, clock=self.clock, entropy=secrets.token_bytes, accept_rollback=accept_rollback)
         await self.relay.start()
 
     @property

@@ -19,6 +19,10 @@ ALLOWED: dict[str, str] = {
     "POST /v1/login/challenge": "nobody technician reviewer operator",
     "POST /v1/login": "nobody technician reviewer operator",
     "GET /v1/lists": "technician reviewer operator",
+    "GET /v1/log/checkpoint": "nobody technician reviewer operator",
+    "GET /v1/log/consistency": "nobody technician reviewer operator",
+    "GET /v1/log/tile/{tile:.+}": "nobody technician reviewer operator",
+    "GET /v1/log/tile/entries/{tile:.+}": "reviewer operator",
     "GET /v1/tickets": "technician",
     "POST /v1/tickets": "technician",
     "GET /v1/tickets/{ticket}": "technician",
@@ -51,7 +55,7 @@ async def token_of(world: RelayWorld, role: str) -> str:
 
 async def answer_to(world: RelayWorld, route: Route, token: str) -> tuple[int, str]:
     """(status, reason) of one call; 101 for a WebSocket that opened."""
-    path = route.path.format(ticket="1001", session="s-" + "a" * 16, nameplate="417203")
+    path = route.path.replace("{tile:.+}", "000").format(ticket="1001", session="s-" + "a" * 16, nameplate="417203")
     if route.method != "WS":
         status, raw = await world.call(route.method, path, b"{}" if route.method == "POST" else None, token=token)
         return status, str(json.loads(raw).get("reason", "")) if status >= 400 else ""

@@ -1,0 +1,166 @@
+"""Signs what the log is: at most one checkpoint a second, only when it grew, never one that contradicts the last.
+
+    commit ─ notice ─▶ work: head of the database ─ continues the last? ─▶ file `checkpoint` (fsynced) ─▶ published
+
+Rule 1: a checkpoint is on the disk, outside the database, before anybody sees it; so a database that was put back to an
+older copy is found out at start (F10): the relay does not serve from less than it signed for.
+Rule 2: `--accept-rollback` is the operator's signed word, kept as `rollback-TIME.note`; agents and technicians who saw
+more still refuse that log.
+"""
+
+import asyncio
+import contextlib
+import os
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+import structlog
+from sqlalchemy import Connection
+
+from relay.data_folder import replace_file, write_new
+from relay.log_tree import TreeReader
+from relay.store import Store
+from relay.trust import read_bounded
+from remote_assist.core.checkpoint import MAX_NOTE_BYTES, Checkpoint, open_checkpoint, sign_checkpoint, sign_rollback
+from remote_assist.core.keys import PrivateKey, public_line
+from remote_assist.core.records import format_time
+from remote_assist.core.tree import EMPTY, TreeHead
+from remote_assist.errors import AuditUnavailable, ContentError, RefusedError, UsageError, VerificationError
+
+CHECKPOINT = "checkpoint"
+"""File in the data folder: the last checkpoint signed."""
+
+COVER_SECONDS = 5.0
+"""How long somebody may wait for a checkpoint that covers a leaf."""
+
+
+class Checkpoints:
+    """The last checkpoint, and the worker that signs the next."""
+
+    def __init__(
+        self, store: Store, log_key: PrivateKey, data: Path, *, clock: Callable[[], datetime], interval_seconds: float
+    ) -> None:
+        self._store = store
+        self._log_key = log_key
+        self._log_keys = (public_line(log_key),)
+        self._data = data
+        self._clock = clock
+        self._interval_seconds = interval_seconds
+        self._grown = asyncio.Event()
+        self._signed = asyncio.Condition()
+        self.current = open_checkpoint(sign_checkpoint(log_key, EMPTY), self._log_keys)
+
+    async def start(self, *, accept_rollback: bool = False) -> None:
+        """Compare the database with the last checkpoint and sign what grew since.
+
+        Raises VerificationError when the database holds less than was signed for, or something else; UsageError when a
+        rollback is accepted and there is none.
+        """
+        last = self._read()
+        fault = "" if last is None else await self._store.read(lambda connection: _contradiction(connection, last))
+        if fault and last is not None:
+            if not accept_rollback:
+                raise VerificationError(
+                    f"the relay does not serve: {fault}",
+                    where=CHECKPOINT,
+                    advice="Restore the newest copy of relay.db. If it is lost: serve --accept-rollback signs that, "
+                    "and whoever saw the lost records refuses this log until they are told.",
+                )
+            await self._accept(last.head)
+        elif accept_rollback:
+            raise UsageError("there is no rollback to accept", advice="Serve without --accept-rollback.")
+        elif last is not None:
+            self.current = last
+        await self._sign()
+
+    def notice(self) -> None:
+        """Records were committed."""
+        self._grown.set()
+
+    async def work(self) -> None:
+        """Sign for ever, at most once in an interval. A disk that is full delays checkpoints, it loses none."""
+        while True:
+            await self._grown.wait()
+            self._grown.clear()
+            try:
+                await self._sign()
+            except (AuditUnavailable, OSError) as error:
+                self._grown.set()
+                structlog.get_logger("checkpoints").warning("delayed", cause=type(error).__name__)
+            except VerificationError as error:
+                structlog.get_logger("checkpoints").error("contradiction", cause=error.message)
+            await asyncio.sleep(self._interval_seconds)
+
+    async def covering(self, index: int) -> Checkpoint:
+        """The last checkpoint, once it covers leaf `index` (-1: as it is). Raises RefusedError when that takes long."""
+        try:
+            async with asyncio.timeout(COVER_SECONDS), self._signed:
+                await self._signed.wait_for(lambda: self.current.size > index)
+        except TimeoutError as error:
+            raise RefusedError(
+                f"no checkpoint covers leaf {index} yet", reason="not-yet", advice="Ask for an earlier one, or later."
+            ) from error
+        return self.current
+
+    def _read(self) -> Checkpoint | None:
+        try:
+            raw = read_bounded(self._data / CHECKPOINT, MAX_NOTE_BYTES)
+        except FileNotFoundError:
+            return None
+        try:
+            return open_checkpoint(raw.decode(), self._log_keys)
+        except (VerificationError, UnicodeDecodeError) as error:
+            raise ContentError(
+                f"{self._data / CHECKPOINT} is not what this relay wrote",
+                advice="Restore it from a copy; without it a rollback cannot be told from a fresh start.",
+            ) from error
+
+    async def _sign(self) -> None:
+        last = self.current
+        head, fault = await self._store.read(lambda connection: _grown(connection, last))
+        if fault:
+            raise VerificationError(fault, where=CHECKPOINT)
+        if head.size > last.size:
+            await self._publish(head)
+
+    async def _publish(self, head: TreeHead) -> None:
+        note = sign_checkpoint(self._log_key, head)
+        await asyncio.to_thread(_keep, self._data, note)
+        async with self._signed:
+            self.current = open_checkpoint(note, self._log_keys)
+            self._signed.notify_all()
+
+    async def _accept(self, lost: TreeHead) -> None:
+        now = self._clock()
+        found = await self._store.read(lambda connection: TreeReader(connection).head())
+        note = sign_rollback(self._log_key, time=format_time(now), lost=lost, found=found)
+        name = f"rollback-{now:%Y%m%dT%H%M%S%f}.note"
+        await asyncio.to_thread(write_new, self._data / name, note.encode())
+        structlog.get_logger("checkpoints").error("rollback-accepted", promised=lost.size, found=found.size, note=name)
+        await self._publish(found)
+
+
+def _contradiction(connection: Connection, last: Checkpoint) -> str:
+    """Why the database is not a continuation of a checkpoint, or nothing."""
+    reader = TreeReader(connection)
+    if reader.size < last.size:
+        return f"it signed for {last.size} records, and the database holds {reader.size}"
+    if reader.head(last.size) != last.head:
+        return f"the first {last.size} records in the database are not those it signed for"
+    return ""
+
+
+def _grown(connection: Connection, last: Checkpoint) -> tuple[TreeHead, str]:
+    fault = _contradiction(connection, last)
+    return (last.head if fault else TreeReader(connection).head()), fault
+
+
+def _keep(data: Path, note: str) -> None:
+    replace_file(data / CHECKPOINT, note.encode())
+    with contextlib.suppress(OSError):  # Windows opens no folders; there the system keeps the name
+        descriptor = os.open(data, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
