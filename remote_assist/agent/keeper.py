@@ -3,6 +3,7 @@
 Rule: consent changes here first, in memory and at once; records and people are told afterwards.
 """
 
+import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -42,5 +43,6 @@ class Keeper:
 
 
 def _boot_seconds() -> float:
-    clock = getattr(time, "CLOCK_BOOTTIME", None)
-    return time.monotonic() if clock is None else time.clock_gettime(clock)
+    if sys.platform == "linux":
+        return time.clock_gettime(time.CLOCK_BOOTTIME)
+    return time.monotonic()
