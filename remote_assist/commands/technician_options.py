@@ -5,11 +5,15 @@ import getpass
 import os
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from remote_assist.commands.printing import add_output_options
 from remote_assist.core.codes import is_session_id
+from remote_assist.core.durations import parse_duration
+from remote_assist.core.resume import LinkNews
 from remote_assist.errors import UsageError
 from remote_assist.settings import TechnicianSettings
 
@@ -30,26 +34,45 @@ def add_technician_options(parser: argparse.ArgumentParser) -> None:
 
 
 def add_session_argument(parser: argparse.ArgumentParser) -> None:
-    """The SESSION a verb works on."""
+    """The SESSION a verb works on, and how long its connection may be cut."""
     parser.add_argument("session", metavar="SESSION", help="the session, as `invite` printed it")
+    parser.add_argument(
+        "--patience", metavar="15m", default="", help="how long a connection that was cut may take to come back"
+    )
 
 
 def technician_settings(arguments: argparse.Namespace, environment: Mapping[str, str]) -> TechnicianSettings:
     """Settings of the technician's side. An empty relay means: the one of the stored login."""
     from remote_assist.technician.home import default_home
 
-    return TechnicianSettings(
+    settings = TechnicianSettings(
         home=default_home(environment),
         relay_url=getattr(arguments, "relay", None) or environment.get(RELAY_VARIABLE, ""),
         tls_ca_file=getattr(arguments, "ca_file", None),
     )
+    if patience := getattr(arguments, "patience", ""):
+        return replace(settings, resume_patience_seconds=parse_duration(patience).total_seconds())
+    return settings
 
 
 async def open_desk(arguments: argparse.Namespace) -> "Desk":
     """The desk of the stored login. Raises RefusedError when nobody is logged in."""
     from remote_assist.technician.desk import Desk
 
-    return await Desk.open(technician_settings(arguments, os.environ), ask_passphrase=ask_passphrase)
+    desk = await Desk.open(technician_settings(arguments, os.environ), ask_passphrase=ask_passphrase)
+    desk.on_link = tell_link
+    return desk
+
+
+def tell_link(session: str, news: LinkNews, since: datetime) -> None:
+    """One line on standard error when the way to a session's agent is cut, and one when it is back."""
+    sentence = {
+        LinkNews.CUT: f"reconnecting… since {since.astimezone():%H:%M:%S}",
+        LinkNews.BACK: f"connected again; it was cut at {since.astimezone():%H:%M:%S}",
+    }.get(news)
+    if sentence is not None:
+        sys.stderr.write(f"remote-assist: {session}: {sentence}\n")
+        sys.stderr.flush()
 
 
 def checked_session(text: str) -> str:
