@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 import structlog
 
+from relay.configuration import read_settings
 from relay.data_folder import adopt, initialise, read_address, require_data
 from relay.memory import keep_freed_memory
 from relay.server import Relay
@@ -27,6 +28,8 @@ from remote_assist.settings import RelaySettings
 
 SWITCH_SECONDS = 0.0005
 """How soon a waiting thread gets its turn: the default of 5 ms would be added to every acknowledgement under load."""
+
+MAX_FILES = 65536
 
 CHECK_SECONDS = 5.0
 RETRY_SECONDS = 0.1
@@ -53,14 +56,13 @@ def build_parser() -> argparse.ArgumentParser:
     making.add_argument("--organisation", required=True, metavar="NAME", help="the name customers will see")
     adopting = _verb(verbs, "adopt", _adopt, "take over what `remote-assist ca adopt … -o OUT` signed")
     adopting.add_argument("source", type=Path, metavar="OUT")
-    serving = _verb(verbs, "serve", _serve, "serve until SIGTERM")
-    serving.add_argument("--listen", default="127.0.0.1:8470", metavar="HOST:PORT")
+    serving = _verb(verbs, "serve", _serve, "serve until SIGTERM", config=True)
+    serving.add_argument("--listen", metavar="HOST:PORT", help="where to listen (127.0.0.1:8470)")
     serving.add_argument("--tls-cert", type=Path, metavar="FILE", help="certificate chain, PEM")
     serving.add_argument("--tls-key", type=Path, metavar="FILE", help="its key, PEM, mode 0600")
     serving.add_argument(
         "--origin",
         action="append",
-        default=[],
         metavar="URL",
         help="a URL under which people reach this relay, when it is not HOST:PORT; may be repeated",
     )
@@ -75,9 +77,11 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _verb(verbs: Any, name: str, run: Any, text: str) -> argparse.ArgumentParser:
+def _verb(verbs: Any, name: str, run: Any, text: str, *, config: bool = False) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = verbs.add_parser(name, help=text, description=text)
-    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="the relay's data folder")
+    if config:
+        parser.add_argument("--config", type=Path, metavar="FILE", help="settings, TOML; options here win")
+    parser.add_argument("--data", type=Path, required=not config, metavar="DIR", help="the relay's data folder")
     parser.set_defaults(run=run)
     return parser
 
@@ -95,13 +99,36 @@ def _adopt(arguments: argparse.Namespace) -> int:
 
 
 def _serve(arguments: argparse.Namespace) -> int:
-    host, port = _listen(arguments.listen)
-    settings = RelaySettings(
-        data=arguments.data, host=host, port=port, tls_cert=arguments.tls_cert, tls_key=arguments.tls_key
-    )
+    settings = _settings(arguments)
     _log_to_stderr()
     sys.setswitchinterval(SWITCH_SECONDS)
-    return _run(_serve_until_told(settings, tuple(arguments.origin), accept_rollback=arguments.accept_rollback))
+    _allow_many_files()
+    return _run(_serve_until_told(settings, accept_rollback=arguments.accept_rollback))
+
+
+def _settings(arguments: argparse.Namespace) -> RelaySettings:
+    """The settings of a serving relay: the file's, and over them what the command line says."""
+    host, port = (None, None) if arguments.listen is None else _listen(arguments.listen)
+    said = {
+        "data": arguments.data,
+        "host": host,
+        "port": port,
+        "tls_cert": arguments.tls_cert,
+        "tls_key": arguments.tls_key,
+        "origins": arguments.origin,
+    }
+    return read_settings(arguments.config, said)
+
+
+def _allow_many_files() -> None:
+    """Each connection is a file; the usual 1,024 are a quarter of a busy relay's."""
+    if sys.platform != "win32":
+        import resource
+
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        wanted = MAX_FILES if hard == resource.RLIM_INFINITY else min(hard, MAX_FILES)
+        if soft != resource.RLIM_INFINITY and soft < wanted:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _check(arguments: argparse.Namespace) -> int:
@@ -117,15 +144,14 @@ def _check(arguments: argparse.Namespace) -> int:
         time.sleep(RETRY_SECONDS)
 
 
-async def _serve_until_told(settings: RelaySettings, origins: tuple[str, ...], *, accept_rollback: bool) -> int:
+async def _serve_until_told(settings: RelaySettings, *, accept_rollback: bool) -> int:
     keep_freed_memory()
     told = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         with suppress(NotImplementedError):  # Windows: Ctrl-C arrives as KeyboardInterrupt
             loop.add_signal_handler(number, told.set)
-    serving = Relay(settings, clock=_now, entropy=secrets.token_bytes, origins=origins, accept_rollback=accept_rollback)
-    async with serving as relay:
+    async with Relay(settings, clock=_now, entropy=secrets.token_bytes, accept_rollback=accept_rollback) as relay:
         _tell(f"serving {relay.address}")
         await told.wait()
     return Exit.DONE

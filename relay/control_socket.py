@@ -23,6 +23,7 @@ from relay.log_tree import TreeReader
 from relay.penalties import Penalties
 from relay.sessions import read_keys, read_proofs
 from relay.sockets import OpenSockets, RelaySocket, hear, log_refusal, refuse, say
+from relay.sources import address_of
 from relay.store import Store
 from relay.switchboard import AgentLine, Switchboard
 from remote_assist.core import sshsig
@@ -48,9 +49,6 @@ from remote_assist.errors import ContentError, RefusedError, RemoteProtocolError
 
 MAX_PENDING = 64
 """Appends of one agent that may wait for the disk; beyond, its socket is read no further."""
-
-OPENING_SECONDS = 120
-"""How long a new session may take to send its first record: the customer may be deciding."""
 
 MAX_QUESTIONS = 4
 """Questions of one agent about the log at once."""
@@ -78,6 +76,8 @@ class ControlSocket:
         entropy: Callable[[int], bytes],
         max_bytes: int,
         handshake_seconds: float,
+        opening_seconds: float,
+        known: Callable[[web.Request], None],
     ) -> None:
         self._store = store
         self._appends = appends
@@ -90,10 +90,12 @@ class ControlSocket:
         self._entropy = entropy
         self._max_bytes = max_bytes
         self._handshake_seconds = handshake_seconds
+        self._opening_seconds = opening_seconds
+        self._known = known
 
     async def agent(self, request: web.Request, caller: Caller | None) -> web.StreamResponse:
         """One agent, from its proof to its end."""
-        source = request.remote or ""
+        source = address_of(request)
         self._penalties.check(source, self._clock())
         socket = await self._sockets.upgrade(request, max_bytes=self._max_bytes)
         try:
@@ -105,6 +107,7 @@ class ControlSocket:
         except (RemoteProtocolError, RefusedError) as fault:
             self._penalties.failed(source, self._clock())
             return await refuse(socket, fault, Verb.AGENT, source)
+        self._known(request)
         await say(socket, Joined(records=stored, relay_time=format_time(self._clock())))
         try:
             await self._converse(AgentLine(session, socket), keys, opened=stored > 0)
@@ -156,7 +159,7 @@ class ControlSocket:
         if opened:
             await self._connect(line)
         try:
-            async with asyncio.timeout(None if opened else OPENING_SECONDS) as opening:
+            async with asyncio.timeout(None if opened else self._opening_seconds) as opening:
                 reading = asyncio.create_task(self._read(line, keys, pending))
                 answering = asyncio.create_task(self._answer(line, pending, opening))
                 await _both(reading, answering)

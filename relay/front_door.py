@@ -1,25 +1,34 @@
 """The listening socket: under which names the relay is reached, TLS, and strangers who connect and say nothing.
 
 Rule 1: plain HTTP is served on loopback only.
-Rule 2: a connection that has not sent a whole request head in time is closed (reference F12).
+Rule 2: a connection that has not sent a whole request head in time is closed and its address pays (reference F12).
+Rule 3: a connection counts against its address from the moment it is accepted, before any TLS handshake.
 """
 
 import asyncio
 import ipaddress
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from datetime import datetime
 from pathlib import Path
 
+import structlog
 from aiohttp import web
 
 from relay.data_folder import require_private
+from relay.penalties import Penalties
+from relay.sockets import log_refusal
+from relay.sources import Sources
+from relay.strangers import Stranger, Strangers
 from remote_assist.core.codes import relay_origin
-from remote_assist.errors import ContentError, UnreachableError, UsageError
+from remote_assist.errors import ContentError, RefusedError, UnreachableError, UsageError
 
 BACKLOG = 1024
-MAX_SILENT = 8192
-"""Connections that have not sent a request yet; beyond, new ones are closed at once."""
+SILENCE_UNITS = 2
+"""What a connection that said nothing until its deadline costs its address (OpenSSH: 10 s, a failure 5 s)."""
+
+ACCEPT_AGAIN_SECONDS = 0.1
 
 LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
 
@@ -95,36 +104,133 @@ def is_loopback(host: str) -> bool:
 
 
 class FrontDoor:
-    """Makes a protocol for each connection and closes those that stay silent."""
+    """Accepts connections and ends those of strangers who are too many or say nothing; the latter pay `penalties`."""
 
-    def __init__(self, *, deadline_seconds: float) -> None:
-        self._server: Callable[[], asyncio.Protocol] | None = None
+    def __init__(
+        self,
+        strangers: Strangers,
+        penalties: Penalties,
+        sources: Sources,
+        *,
+        deadline_seconds: float,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._strangers = strangers
+        self._penalties = penalties
+        self._sources = sources
         self._deadline_seconds = deadline_seconds
-        self._silent: set[asyncio.Protocol] = set()
+        self._clock = clock
+        self._waiting: dict[asyncio.BaseProtocol, Stranger] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._listening: socket.socket | None = None
 
-    def serve(self, server: Callable[[], asyncio.Protocol]) -> None:
-        """Say who makes the protocols."""
-        self._server = server
+    def open(
+        self, listening: socket.socket, server: Callable[[], asyncio.Protocol], *, tls: ssl.SSLContext | None
+    ) -> None:
+        """Begin to accept. `server` makes the protocol of a connection."""
+        listening.listen(BACKLOG)
+        self._listening = listening
+        self._spawn(self._accept_forever(listening, server, tls))
 
-    def __call__(self) -> asyncio.Protocol:
-        assert self._server is not None
-        protocol = self._server()
-        self._silent.add(protocol)
-        patience = self._deadline_seconds if len(self._silent) <= MAX_SILENT else 0.0
-        asyncio.get_running_loop().call_later(patience, self._close_if_silent, protocol)
-        return protocol
+    async def close(self) -> None:
+        """Accept no more; what is connected stays."""
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._listening is not None:
+            self._listening.close()
 
     def arrived(self, request: web.Request) -> None:
         """A whole request head came on this connection."""
-        self._silent.discard(request.protocol)
+        stranger = self._waiting.get(request.protocol)
+        if stranger is not None:
+            stranger.heard = True
 
-    def _close_if_silent(self, protocol: asyncio.Protocol) -> None:
-        if protocol not in self._silent:
+    def address_of(self, request: web.Request) -> str:
+        """The address that asks, which a trusted proxy may name."""
+        return self._sources.of(request)
+
+    def known(self, request: web.Request) -> None:
+        """Whoever is connected showed who it is: a token, a proof, a one-time ticket."""
+        stranger = self._waiting.pop(request.protocol, None)
+        if stranger is not None:
+            self._strangers.known(stranger)
+
+    def sweep(self) -> None:
+        """Forget connections that are gone."""
+        for protocol, stranger in list(self._waiting.items()):
+            if not stranger.is_open():
+                del self._waiting[protocol]
+        self._strangers.sweep()
+
+    async def _accept_forever(
+        self, listening: socket.socket, server: Callable[[], asyncio.Protocol], tls: ssl.SSLContext | None
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                connection, address = await loop.sock_accept(listening)
+            except OSError as error:
+                # A caller who left already, or no descriptor is free: others will come, and some will leave.
+                structlog.get_logger("door").warning("not-accepted", cause=error.strerror)
+                await asyncio.sleep(ACCEPT_AGAIN_SECONDS)
+                continue
+            connection.setblocking(False)
+            self._spawn(self._welcome(connection, str(address[0]), server, tls))
+
+    async def _welcome(
+        self,
+        connection: socket.socket,
+        address: str,
+        server: Callable[[], asyncio.Protocol],
+        tls: ssl.SSLContext | None,
+    ) -> None:
+        shared = self._sources.trusts(address)
+        stranger = Stranger(address, lambda: connection.fileno() != -1, connection.close)
+        try:
+            if not shared:
+                self._penalties.check(address, self._clock())
+            if not self._strangers.admit(stranger, shared=shared):
+                raise RefusedError("too many connections of this address have not said who they are", reason="busy")
+        except RefusedError as error:
+            log_refusal(None, error.reason, address)
+            connection.close()
             return
-        self._silent.discard(protocol)
-        transport = getattr(protocol, "transport", None)
-        if transport is not None:
-            transport.abort()
+        handshake = {} if tls is None else {"ssl": tls, "ssl_handshake_timeout": self._deadline_seconds}
+        try:
+            transport, protocol = await asyncio.get_running_loop().connect_accepted_socket(
+                server,
+                connection,
+                **handshake,  # type: ignore[arg-type]
+            )
+        except (OSError, ssl.SSLError) as error:
+            connection.close()
+            self._strangers.known(stranger)
+            if isinstance(error, ConnectionAbortedError):  # the TLS handshake was not made in time
+                self._charge(address)
+            return
+        stranger.is_open = lambda: not transport.is_closing()
+        stranger.drop = transport.abort
+        self._waiting[protocol] = stranger
+        asyncio.get_running_loop().call_later(self._deadline_seconds, self._close_if_silent, protocol)
+
+    def _close_if_silent(self, protocol: asyncio.BaseProtocol) -> None:
+        stranger = self._waiting.get(protocol)
+        if stranger is None or stranger.heard or not stranger.is_open():
+            return
+        del self._waiting[protocol]
+        self._strangers.known(stranger)
+        stranger.drop()
+        self._charge(stranger.address)
+
+    def _charge(self, address: str) -> None:
+        if not self._sources.trusts(address):
+            self._penalties.failed(address, self._clock(), units=SILENCE_UNITS)
+
+    def _spawn(self, work: Coroutine[object, object, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
 
 def _is_wildcard(host: str) -> bool:

@@ -6,7 +6,7 @@ What may happen to a nameplate is decided in relay/rendezvous.py; this file only
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,17 +15,32 @@ from aiohttp import ClientConnectionResetError, WSMsgType, web
 
 from relay.access import Caller, Verb
 from relay.penalties import Penalties
+from relay.quotas import HourlyQuota
 from relay.rendezvous import Nameplate, Rendezvous
 from relay.sockets import OpenSockets, RelaySocket, log_refusal, refuse, say, understand
+from relay.sources import address_of
 from remote_assist.core.messages import Burn, NameplateAssigned, PeerJoined, PeerLeft
 from remote_assist.errors import CodeBurned, RefusedError, RemoteProtocolError
 
-MAX_MESSAGE_BYTES = 64 << 10
 MAX_MESSAGES = 8
 """Binary messages one end may send in one pairing; the protocol needs two."""
 
-PAIRING_SECONDS = 180
-"""From a join to the verdict: handshake, the wait before the answer, and a minute to decide."""
+FAILED = frozenset({"wrong-code", "malformed"})
+"""Reasons of a Burn that say somebody tried without the words."""
+
+LiveSessions = Callable[[str], Awaitable[int]]
+"""How many sessions of the technician with this key are live."""
+
+
+@dataclass(frozen=True, slots=True)
+class PairingLimits:
+    """Limits of one relay. `deadline_seconds`: from a join to the verdict, with the customer's time to decide."""
+
+    joins: HourlyQuota
+    failures: HourlyQuota
+    sessions_per_technician: int
+    deadline_seconds: float
+    message_max_bytes: int
 
 
 @dataclass(eq=False)
@@ -34,8 +49,10 @@ class Meeting:
 
     plate: Nameplate
     owner: RelaySocket
+    owner_key: str
     deadline: asyncio.Timeout
     joiner: RelaySocket | None = None
+    failed: bool = False
     over: str = ""
 
 
@@ -43,8 +60,19 @@ class NameplateSockets:
     """Serves both verbs of a pairing."""
 
     def __init__(
-        self, rendezvous: Rendezvous, penalties: Penalties, sockets: OpenSockets, *, clock: Callable[[], datetime]
+        self,
+        rendezvous: Rendezvous,
+        penalties: Penalties,
+        sockets: OpenSockets,
+        limits: PairingLimits,
+        *,
+        live_sessions: LiveSessions,
+        known: Callable[[web.Request], None],
+        clock: Callable[[], datetime],
     ) -> None:
+        self._limits = limits
+        self._live_sessions = live_sessions
+        self._known = known
         self._rendezvous = rendezvous
         self._penalties = penalties
         self._sockets = sockets
@@ -54,13 +82,20 @@ class NameplateSockets:
     async def nameplate(self, request: web.Request, caller: Caller | None) -> web.StreamResponse:
         """A technician gets a nameplate and waits beside it."""
         assert caller is not None
+        self._limits.failures.check(caller.key, self._clock())
+        if await self._live_sessions(caller.key) >= self._limits.sessions_per_technician:
+            raise RefusedError(
+                f"{self._limits.sessions_per_technician} sessions of yours are live already",
+                reason="busy",
+                advice="End some of them.",
+            )
         plate = self._rendezvous.assign(caller.key, self._clock())
         try:
-            socket = await self._sockets.upgrade(request, max_bytes=MAX_MESSAGE_BYTES)
+            socket = await self._sockets.upgrade(request, max_bytes=self._limits.message_max_bytes)
         except BaseException:
             self._rendezvous.burn(plate.number, self._clock())
             raise
-        meeting = Meeting(plate, socket, asyncio.timeout(self._seconds_left(plate)))
+        meeting = Meeting(plate, socket, caller.key, asyncio.timeout(self._seconds_left(plate)))
         self._meetings[plate.number] = meeting
         try:
             await self._announce(meeting)
@@ -70,24 +105,27 @@ class NameplateSockets:
             meeting.over = "expired"
         except RemoteProtocolError as error:
             meeting.over = "burned"
-            await refuse(socket, error, Verb.NAMEPLATE, request.remote or "")
+            await refuse(socket, error, Verb.NAMEPLATE, address_of(request))
         finally:
             await self._end(meeting)
         return socket
 
     async def join(self, request: web.Request, caller: Caller | None) -> web.StreamResponse:
         """Somebody typed a nameplate."""
-        source, number = request.remote or "", request.match_info["nameplate"]
+        source, number = address_of(request), request.match_info["nameplate"]
         self._penalties.check(source, self._clock())
-        socket = await self._sockets.upgrade(request, max_bytes=MAX_MESSAGE_BYTES)
+        self._limits.joins.check(source, self._clock())
+        socket = await self._sockets.upgrade(request, max_bytes=self._limits.message_max_bytes)
         try:
             plate = self._rendezvous.join(number, self._clock())
         except CodeBurned as error:
             self._penalties.failed(source, self._clock())
             return await refuse(socket, error, Verb.JOIN, source)
+        self._limits.joins.count(source, self._clock())
+        self._known(request)
         meeting = self._meetings[number]
         meeting.plate, meeting.joiner = plate, socket
-        _reschedule(meeting, PAIRING_SECONDS)
+        _reschedule(meeting, self._limits.deadline_seconds)
         await say(socket, PeerJoined())
         await say(meeting.owner, PeerJoined())
         try:
@@ -113,6 +151,7 @@ class NameplateSockets:
                 continue
             said = understand(message, Burn)
             meeting.over = "gone" if said is None else "burned"
+            meeting.failed = said is not None and said.reason in FAILED
             return
 
     async def _joiner_speaks(self, meeting: Meeting, socket: RelaySocket) -> None:
@@ -122,7 +161,9 @@ class NameplateSockets:
                 self._rendezvous.replied(meeting.plate.number)
                 await _pass_on(meeting.owner, message.data)
                 continue
-            if understand(message, Burn) is not None:
+            said = understand(message, Burn)
+            if said is not None:
+                meeting.failed = said.reason in FAILED
                 self._rendezvous.replied(meeting.plate.number)
             return
         raise RemoteProtocolError("more messages than a pairing has")
@@ -154,6 +195,8 @@ class NameplateSockets:
     async def _end(self, meeting: Meeting) -> None:
         """The technician's side is over: the number is used up and the joiner told."""
         meeting.over = meeting.over or "gone"
+        if meeting.failed:
+            self._limits.failures.count(meeting.owner_key, self._clock())
         self._meetings.pop(meeting.plate.number, None)
         self._rendezvous.expire(self._clock())
         self._rendezvous.burn(meeting.plate.number, self._clock())

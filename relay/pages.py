@@ -15,6 +15,7 @@ from relay.login import Logins
 from relay.outbox import Outbox
 from relay.penalties import Penalties
 from relay.sessions import read_page, read_summaries, read_summary
+from relay.sources import address_of
 from relay.store import Store
 from relay.switchboard import Switchboard
 from relay.trust import TrustFolder
@@ -86,7 +87,7 @@ class LoginPages:
 
     async def login(self, request: web.Request, caller: Caller | None) -> web.StreamResponse:
         """POST /v1/login: a token for a signature. Failures cost the address."""
-        source = request.remote or ""
+        source = address_of(request)
         self._penalties.check(source, self._clock())
         asked = await self._bodies.read(request, Login)
         try:

@@ -1,6 +1,6 @@
 """What an address pays for failing: seconds of waiting that grow (after OpenSSH's PerSourcePenalties). Pure.
 
-Rule: a penalty is charged at once but holds only beyond `MIN_SECONDS`, so a slip of a finger costs nothing.
+Rule: a penalty is charged at once but holds only beyond `Tariff.holds`, so a slip of a finger costs nothing.
 """
 
 from collections import OrderedDict
@@ -10,14 +10,20 @@ from ipaddress import IPv6Address, ip_address, ip_network
 
 from remote_assist.errors import RefusedError
 
-UNIT_SECONDS = 5
-MIN_SECONDS = 10
-MAX_SECONDS = 600
 FREE_FAILURES = 3
 """Failures at the plain unit; each later one costs twice the one before."""
 
-FORGET = timedelta(hours=1)
 MAX_SOURCES = 65536
+
+
+@dataclass(frozen=True, slots=True)
+class Tariff:
+    """What failing costs. `unit`: one failure; `holds`: debts up to this are not felt; `most`: the longest wait."""
+
+    unit: timedelta = timedelta(seconds=5)
+    holds: timedelta = timedelta(seconds=10)
+    most: timedelta = timedelta(seconds=600)
+    forget: timedelta = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,18 +39,20 @@ class Debt:
 class Penalties:
     """Debts by source address; IPv6 sources are counted by their /64."""
 
-    def __init__(self) -> None:
+    def __init__(self, tariff: Tariff = Tariff()) -> None:
+        self._tariff = tariff
         self._debts: OrderedDict[str, Debt] = OrderedDict()
 
-    def failed(self, address: str, now: datetime) -> None:
-        """Charge one failure: a wrong nameplate, a refused login, a handshake that never ended."""
+    def failed(self, address: str, now: datetime, *, units: int = 1) -> None:
+        """Charge one failure: a wrong nameplate, a refused login; two units for a connection that said nothing."""
+        tariff = self._tariff
         source = source_of(address)
         old = self._debts.get(source)
-        if old is None or old.last <= now - FORGET:
+        if old is None or old.last <= now - tariff.forget:
             old = Debt(0, now, False, now)
-        cost = UNIT_SECONDS << min(max(0, old.failures + 1 - FREE_FAILURES), 10)
-        until = min(max(old.until, now) + timedelta(seconds=cost), now + timedelta(seconds=MAX_SECONDS))
-        holds = (old.holds and old.until > now) or until - now > timedelta(seconds=MIN_SECONDS)
+        cost = tariff.unit * (units << min(max(0, old.failures + 1 - FREE_FAILURES), 10))
+        until = min(max(old.until, now) + cost, now + tariff.most)
+        holds = (old.holds and old.until > now) or until - now > tariff.holds
         self._debts[source] = Debt(old.failures + 1, until, holds, now)
         self._debts.move_to_end(source)
         while len(self._debts) > MAX_SOURCES:

@@ -7,7 +7,7 @@
 
 Rule 1: there is no way to list nameplates.
 Rule 2: a number that was ever given out answers "used" or "expired" for an hour and is not given out again meanwhile.
-Rule 3: at most 1 % of the numbers are taken, so that guessing one finds nothing.
+Rule 3: by default at most 1 % of the numbers are taken, so that guessing one finds nothing.
 """
 
 from collections import OrderedDict
@@ -20,12 +20,8 @@ from remote_assist.errors import CodeBurned, RefusedError
 
 DIGITS = 6
 SPACE = 10**DIGITS
-MAX_TAKEN = SPACE // 100
-MAX_PER_OWNER = 20
-"""Open nameplates of one technician: more is a program gone wrong."""
-
 MEMORY = timedelta(hours=1)
-MAX_REMEMBERED = MAX_TAKEN * 10
+MAX_REMEMBERED = SPACE // 10
 
 ASK_FOR_ANOTHER = "Ask the technician for a new support code."
 
@@ -52,7 +48,17 @@ class Nameplate:
 class Rendezvous:
     """Which nameplates are given out, and what became of those that were."""
 
-    def __init__(self, *, lifetime_seconds: int, early_leaves: int, entropy: Callable[[int], bytes]) -> None:
+    def __init__(
+        self,
+        *,
+        lifetime_seconds: int,
+        early_leaves: int,
+        entropy: Callable[[int], bytes],
+        most: int = 10_000,
+        most_per_owner: int = 20,
+    ) -> None:
+        self._most = most
+        self._most_per_owner = most_per_owner
         self._lifetime = timedelta(seconds=lifetime_seconds)
         self._early_leaves = early_leaves
         self._entropy = entropy
@@ -62,13 +68,13 @@ class Rendezvous:
     def assign(self, owner: str, now: datetime) -> Nameplate:
         """A fresh nameplate. RefusedError `busy` when too many are out."""
         self.expire(now)
-        if sum(one.owner == owner for one in self._open.values()) >= MAX_PER_OWNER:
+        if sum(one.owner == owner for one in self._open.values()) >= self._most_per_owner:
             raise RefusedError(
-                f"{MAX_PER_OWNER} support codes of yours are waiting already",
+                f"{self._most_per_owner} support codes of yours are waiting already",
                 reason="busy",
                 advice="Cancel invitations that nobody will answer.",
             )
-        if len(self._open) >= MAX_TAKEN:
+        if len(self._open) >= self._most:
             raise RefusedError(
                 "the relay has given out as many support codes as it may",
                 reason="busy",
@@ -138,7 +144,7 @@ class Rendezvous:
             self._past.popitem(last=False)
 
     def _unused_number(self) -> str:
-        # At most 11 % of the numbers are out or remembered, so a draw fails rarely; 64 bits make the modulus fair.
+        # At most 20 % of the numbers are out or remembered, so a draw fails rarely; 64 bits make the modulus fair.
         while True:
             number = f"{int.from_bytes(self._entropy(8), 'big') % SPACE:0{DIGITS}d}"
             if number not in self._open and number not in self._past:

@@ -27,9 +27,11 @@ per cent, semicolon, another case) is answered 404, never redirected (incident T
 Rule 2: whoever may not call a verb is told so before its code runs, and before a WebSocket is opened.
 """
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 import structlog
 from aiohttp import web
@@ -37,6 +39,7 @@ from aiohttp import web
 from relay.access import Caller, NotLoggedIn, Verb, check_may
 from relay.pages import Answer, answer
 from relay.sockets import log_refusal
+from relay.sources import KEY
 from remote_assist.core.api import ApiError
 from remote_assist.core.codes import relay_origin
 from remote_assist.errors import (
@@ -100,25 +103,43 @@ _STATUS = {
 _HTTP_REASONS = {404: "absent", 405: "absent", 413: "too-large"}
 
 
+class Visits(Protocol):
+    """Who is told of requests as they come (relay/front_door.py), and who says for whom they ask."""
+
+    def arrived(self, request: web.Request) -> None:
+        """A whole request head came."""
+
+    def known(self, request: web.Request) -> None:
+        """Its sender showed who it is."""
+
+    def address_of(self, request: web.Request) -> str:
+        """The address that asks."""
+
+
 def build_application(
     answers: Mapping[Verb, Answer],
     *,
     caller_of: Callable[[web.Request], Caller | None],
     origins: Collection[str],
     max_body_bytes: int,
-    arrived: Callable[[web.Request], None],
+    visits: Visits,
+    answer_seconds: float,
 ) -> web.Application:
-    """The application with all routes. `answers` must have every verb; `arrived` hears of every request."""
+    """The application with all routes. `answers` must have every verb; `visits` hears of every request.
+
+    An answer that its reader does not take within `answer_seconds` is cut off.
+    """
 
     @web.middleware
     async def guard(
         request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
-        arrived(request)
+        visits.arrived(request)
+        request[KEY] = visits.address_of(request)
         try:
             if not _PLAIN_PATH.fullmatch(request.raw_path.partition("?")[0]):
                 raise RefusedError("there is nothing at this address", reason="absent")
-            return await handler(request)
+            return await _taken(request, await handler(request), answer_seconds)
         except web.HTTPException as error:
             return _refusal(request, error.status, _of_http(error))
         except AssistError as error:
@@ -133,9 +154,25 @@ def build_application(
     application = web.Application(middlewares=[guard], client_max_size=max_body_bytes)
     for route in ROUTES:
         method = "GET" if route.method == WEBSOCKET else route.method
-        serve = _serve(route, answers[route.verb], caller_of, origins)
+        serve = _serve(route, answers[route.verb], caller_of, origins, visits)
         application.router.add_route(method, route.path, serve, name=route.verb.value)
     return application
+
+
+async def _taken(request: web.Request, response: web.StreamResponse, seconds: float) -> web.StreamResponse:
+    """Send an answer whole, within so many seconds. A WebSocket has been served already."""
+    if isinstance(response, web.WebSocketResponse):
+        return response
+    try:
+        async with asyncio.timeout(seconds):
+            await response.prepare(request)
+            await response.write_eof()
+    except TimeoutError:
+        log_refusal(None, "too-slow", request[KEY])
+        if request.transport is not None:
+            request.transport.abort()
+        raise ConnectionResetError("the answer was not taken") from None
+    return response
 
 
 def status_of(error: AssistError) -> int:
@@ -152,12 +189,18 @@ def status_of(error: AssistError) -> int:
 
 
 def _serve(
-    route: Route, answer_it: Answer, caller_of: Callable[[web.Request], Caller | None], origins: Collection[str]
+    route: Route,
+    answer_it: Answer,
+    caller_of: Callable[[web.Request], Caller | None],
+    origins: Collection[str],
+    visits: Visits,
 ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
     async def serve(request: web.Request) -> web.StreamResponse:
         if route.method == WEBSOCKET:
             _check_upgrade(request, origins)
         caller = caller_of(request)
+        if caller is not None:
+            visits.known(request)
         check_may(route.verb, caller)
         return await answer_it(request, caller)
 
@@ -182,7 +225,7 @@ def _is_own(origin: str, origins: Collection[str]) -> bool:
 
 def _refusal(request: web.Request, status: int, told: ApiError) -> web.Response:
     name = request.match_info.route.name
-    log_refusal(None if name is None else Verb(name), told.reason, request.remote or "", status=status)
+    log_refusal(None if name is None else Verb(name), told.reason, request[KEY], status=status)
     return answer(told, status=status)
 
 

@@ -6,7 +6,7 @@ stop: close sockets, finish writing
 
 import asyncio
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import BinaryIO, Self
 
 import structlog
@@ -18,19 +18,23 @@ from relay.book import TicketBook
 from relay.checkpoints import Checkpoints
 from relay.control_socket import ControlSocket
 from relay.data_folder import ADDRESS, DATABASE, hold, read_log_key, replace_file, require_data
-from relay.front_door import BACKLOG, FrontDoor, bind, load_tls, origins_of, own_address
+from relay.front_door import FrontDoor, bind, load_tls, origins_of, own_address
 from relay.ledger import Ledger
 from relay.log_pages import LogPages
 from relay.login import Logins
-from relay.nameplate_sockets import NameplateSockets
+from relay.nameplate_sockets import NameplateSockets, PairingLimits
 from relay.nonces import LoginNonces
 from relay.outbox import Outbox
 from relay.pages import Answer, Bodies, LoginPages, SessionPages, TicketPages
-from relay.penalties import Penalties
+from relay.penalties import Penalties, Tariff
+from relay.quotas import HourlyQuota
 from relay.rendezvous import Rendezvous
 from relay.routes import build_application
+from relay.sessions import count_live
 from relay.sockets import OpenSockets
+from relay.sources import Sources
 from relay.store import Store
+from relay.strangers import Strangers
 from relay.stream_sockets import StreamSockets
 from relay.switchboard import Switchboard
 from relay.trust import TrustFolder
@@ -53,21 +57,19 @@ class Relay:
         *,
         clock: Callable[[], datetime],
         entropy: Callable[[int], bytes],
-        origins: tuple[str, ...] = (),
         accept_rollback: bool = False,
     ) -> None:
         self.address = ""
         self._settings = settings
         self._clock = clock
         self._entropy = entropy
-        self._asked_origins = origins
         self._accept_rollback = accept_rollback
         self._sockets = OpenSockets()
-        self._switchboard = Switchboard(entropy=entropy)
+        self._switchboard = Switchboard(entropy=entropy, streams_per_session=settings.streams_per_session)
         self._lock: BinaryIO | None = None
         self._store: Store | None = None
         self._runner: web.AppRunner | None = None
-        self._listening: asyncio.Server | None = None
+        self._door: FrontDoor | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
@@ -90,8 +92,8 @@ class Relay:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        if self._listening is not None:
-            self._listening.close()
+        if self._door is not None:
+            await self._door.close()
         await self._sockets.close_all()
         if self._runner is not None:
             await self._runner.cleanup()
@@ -110,9 +112,10 @@ class Relay:
         listening = bind(settings.host, settings.port, tls=tls is not None)
         try:
             port = listening.getsockname()[1]
-            origins = origins_of(settings.host, port, tls=tls is not None, asked=self._asked_origins)
+            origins = origins_of(settings.host, port, tls=tls is not None, asked=settings.origins)
             self._store = Store(settings.data / DATABASE, min_free_bytes=settings.min_free_bytes)
-            application, door = await self._assemble(self._store, log_key, trust, origins)
+            door = self._open_door()
+            application = await self._assemble(self._store, log_key, trust, origins, door)
             self._runner = web.AppRunner(
                 application,
                 access_log=None,
@@ -122,10 +125,8 @@ class Relay:
             )
             await self._runner.setup()
             assert self._runner.server is not None
-            door.serve(self._runner.server)
-            self._listening = await asyncio.get_running_loop().create_server(
-                door, sock=listening, ssl=tls, backlog=BACKLOG
-            )
+            door.open(listening, self._runner.server, tls=tls)
+            self._door = door
         except BaseException:
             listening.close()
             raise
@@ -134,8 +135,8 @@ class Relay:
         structlog.get_logger("server").info("serving", address=self.address)
 
     async def _assemble(
-        self, store: Store, log_key: PrivateKey, trust: TrustFolder, origins: tuple[str, ...]
-    ) -> tuple[web.Application, FrontDoor]:
+        self, store: Store, log_key: PrivateKey, trust: TrustFolder, origins: tuple[str, ...], door: FrontDoor
+    ) -> web.Application:
         settings, clock, entropy = self._settings, self._clock, self._entropy
         tokens = Tokens(store, clock=clock, entropy=entropy)
         await tokens.load()
@@ -147,7 +148,6 @@ class Relay:
             store, log_key, settings.data, clock=clock, interval_seconds=settings.checkpoint_interval_seconds
         )
         await checkpoints.start(accept_rollback=self._accept_rollback)
-        door = FrontDoor(deadline_seconds=settings.handshake_deadline_seconds)
 
         def caller_of(request: web.Request) -> Caller | None:
             return tokens.caller(request.headers.get("Authorization", ""), revoked=trust.lists.revocations.serials)
@@ -161,15 +161,17 @@ class Relay:
                 checkpoints,
                 trust,
                 origins,
+                door,
             ),
             caller_of=caller_of,
             origins=origins,
             max_body_bytes=settings.body_max_bytes,
-            arrived=door.arrived,
+            visits=door,
+            answer_seconds=settings.answer_deadline_seconds,
         )
-        works = (outbox.work(), checkpoints.work(), self._watch(trust))
+        works = (outbox.work(), checkpoints.work(), self._watch(trust, door))
         self._tasks = [asyncio.create_task(work) for work in works]
-        return application, door
+        return application
 
     def _answers(
         self,
@@ -180,9 +182,10 @@ class Relay:
         checkpoints: Checkpoints,
         trust: TrustFolder,
         origins: tuple[str, ...],
+        door: FrontDoor,
     ) -> dict[Verb, Answer]:
         settings, clock, entropy = self._settings, self._clock, self._entropy
-        penalties = Penalties()
+        penalties = Penalties(_tariff(settings))
         bodies = Bodies(max_bytes=settings.body_max_bytes, deadline_seconds=settings.handshake_deadline_seconds)
         logins = Logins(
             tokens,
@@ -200,8 +203,18 @@ class Relay:
             lifetime_seconds=settings.nameplate_lifetime_seconds,
             early_leaves=settings.nameplate_early_leaves,
             entropy=entropy,
+            most=settings.nameplates,
+            most_per_owner=settings.nameplates_per_technician,
         )
-        nameplates = NameplateSockets(rendezvous, penalties, self._sockets, clock=clock)
+        nameplates = NameplateSockets(
+            rendezvous,
+            penalties,
+            self._sockets,
+            _pairing_limits(settings),
+            live_sessions=lambda key: count_live(store, key, self._switchboard.is_live),
+            known=door.known,
+            clock=clock,
+        )
         streams = StreamSockets(
             store,
             self._switchboard,
@@ -210,6 +223,9 @@ class Relay:
             clock=clock,
             max_bytes=settings.pipe_buffer_bytes,
             ticket_seconds=settings.stream_ticket_seconds,
+            bytes_per_second=settings.session_bytes_per_second,
+            stalled_seconds=settings.stalled_reader_seconds,
+            known=door.known,
         )
         control = ControlSocket(
             store,
@@ -223,6 +239,8 @@ class Relay:
             entropy=entropy,
             max_bytes=settings.message_max_bytes,
             handshake_seconds=settings.handshake_deadline_seconds,
+            opening_seconds=settings.opening_deadline_seconds,
+            known=door.known,
         )
         return {
             Verb.HEALTH: login.health,
@@ -248,9 +266,39 @@ class Relay:
             Verb.AGENT_STREAM: streams.agent,
         }
 
-    async def _watch(self, trust: TrustFolder) -> None:
-        """Take newer lists; what they revoke ends at once."""
+    def _open_door(self) -> FrontDoor:
+        settings = self._settings
+        return FrontDoor(
+            Strangers(most=settings.unauthenticated_connections, most_per_address=settings.unauthenticated_per_address),
+            Penalties(_tariff(settings)),
+            Sources(settings.trusted_proxies),
+            deadline_seconds=settings.handshake_deadline_seconds,
+            clock=self._clock,
+        )
+
+    async def _watch(self, trust: TrustFolder, door: FrontDoor) -> None:
+        """Take newer lists; what they revoke ends at once. Forget strangers who left."""
         while True:
             await asyncio.sleep(WATCH_SECONDS)
+            door.sweep()
             if trust.refresh():
                 self._switchboard.drop_revoked(trust.lists.revocations.serials)
+
+
+def _tariff(settings: RelaySettings) -> Tariff:
+    return Tariff(
+        unit=timedelta(seconds=settings.penalty_seconds),
+        holds=timedelta(seconds=settings.penalty_holds_seconds),
+        most=timedelta(seconds=settings.penalty_most_seconds),
+        forget=timedelta(seconds=settings.penalty_forget_seconds),
+    )
+
+
+def _pairing_limits(settings: RelaySettings) -> PairingLimits:
+    return PairingLimits(
+        joins=HourlyQuota(settings.joins_per_address_per_hour, what="joins from this address"),
+        failures=HourlyQuota(settings.failed_pairings_per_technician_per_hour, what="failed pairings of yours"),
+        sessions_per_technician=settings.sessions_per_technician,
+        deadline_seconds=settings.pairing_deadline_seconds,
+        message_max_bytes=settings.pairing_message_max_bytes,
+    )

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Row, distinct, exists, func, select, update
 from relay.admission import SessionKeys
 from relay.log_tree import TreeReader
 from relay.schema import records, sessions, wraps
+from relay.store import Store
 from remote_assist.core.api import LoggedRecord, Records, SessionSummary
 from remote_assist.core.messages import Acknowledgement, Wrap
 from remote_assist.errors import RefusedError, UsageError
@@ -101,6 +102,13 @@ def read_keys(connection: Connection, session: str) -> tuple[SessionKeys | None,
         return None, 0
     last = connection.execute(select(func.max(records.c.seq)).where(records.c.session == session)).scalar()
     return SessionKeys(row.host_key, row.journal_key), 0 if last is None else int(last) + 1
+
+
+async def count_live(store: Store, owner: str, live: Callable[[str], bool]) -> int:
+    """How many sessions of the technician with key `owner` have their agent connected."""
+    query = select(sessions.c.id).where(sessions.c.technician_key == owner, sessions.c.ended.is_(None))
+    found = await store.read(lambda connection: connection.execute(query).scalars().all())
+    return sum(live(session) for session in found)
 
 
 def next_stream(connection: Connection, session: str) -> int:

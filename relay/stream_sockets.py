@@ -10,14 +10,17 @@ import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
+from weakref import WeakValueDictionary
 
 import structlog
 from aiohttp import web
 
 from relay.access import Caller, Verb, owner_filter
+from relay.pace import Pace
 from relay.penalties import Penalties
 from relay.sessions import next_stream, require_session
 from relay.sockets import OpenSockets, RelaySocket, refuse, say
+from relay.sources import address_of
 from relay.splice import Ended, splice
 from relay.store import Store
 from relay.switchboard import Offer, Switchboard
@@ -52,6 +55,9 @@ class StreamSockets:
         clock: Callable[[], datetime],
         max_bytes: int,
         ticket_seconds: float,
+        bytes_per_second: int,
+        stalled_seconds: float,
+        known: Callable[[web.Request], None],
     ) -> None:
         self._store = store
         self._switchboard = switchboard
@@ -60,6 +66,10 @@ class StreamSockets:
         self._clock = clock
         self._max_bytes = max_bytes
         self._ticket_seconds = ticket_seconds
+        self._bytes_per_second = bytes_per_second
+        self._stalled_seconds = stalled_seconds
+        self._known = known
+        self._paces: WeakValueDictionary[str, Pace] = WeakValueDictionary()
 
     async def technician(self, request: web.Request, caller: Caller | None) -> web.StreamResponse:
         """A technician's end: from the offer to the last byte."""
@@ -84,12 +94,13 @@ class StreamSockets:
 
     async def agent(self, request: web.Request, caller: Caller | None) -> web.StreamResponse:
         """An agent's end: the ticket says which stream; the technician's side does the splicing."""
-        source = request.remote or ""
+        source = address_of(request)
         self._penalties.check(source, self._clock())
         offer = self._switchboard.take(request.match_info["ticket"])
         if offer is None:
             self._penalties.failed(source, self._clock())
             raise RefusedError("this ticket was used, is too old or never was", reason="absent")
+        self._known(request)
         socket = await self._upgrade(request)
         if offer.taken.done():
             return await refuse(socket, _away(), Verb.AGENT_STREAM, offer.session)
@@ -120,21 +131,29 @@ class StreamSockets:
         opened = StreamOpened(session=offer.session, stream=offer.stream, epoch=offer.epoch)
         for end in (other, socket):
             await say(end, opened)
-        await self._carry(socket, other, caller)
+        await self._carry(socket, other, caller, self._pace(offer.session))
 
-    async def _carry(self, socket: RelaySocket, other: RelaySocket, caller: Caller) -> None:
+    async def _carry(self, socket: RelaySocket, other: RelaySocket, caller: Caller, pace: Pace) -> None:
         """Splice until an end closes, the login is over, or the stream is taken away."""
         seconds = max(0.0, (caller.expires - self._clock()).total_seconds())
         ended = SUPERSEDED
         try:
             async with asyncio.timeout(seconds):
-                ended = await splice(socket, other)
+                ended = await splice(socket, other, pace, stalled_seconds=self._stalled_seconds)
         except TimeoutError:
             ended = LOGIN_OVER
         finally:
             with suppress(asyncio.CancelledError):
                 await asyncio.gather(*(end.end(ended.code, ended.reason) for end in (socket, other)))
         structlog.get_logger("streams").info("stream-ended", code=int(ended.code))
+
+    def _pace(self, session: str) -> Pace:
+        """The session's, shared by its streams."""
+        pace = self._paces.get(session)
+        if pace is None:
+            pace = Pace(self._bytes_per_second, now=asyncio.get_running_loop().time())
+            self._paces[session] = pace
+        return pace
 
     async def _upgrade(self, request: web.Request) -> RelaySocket:
         # No heartbeat: a reader that stops would not answer it; the control connection tells who is gone.

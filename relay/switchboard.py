@@ -13,8 +13,6 @@ from relay.sockets import RelaySocket
 from remote_assist.errors import RefusedError
 
 TICKET_BYTES = 24
-MAX_STREAMS = 32
-"""Streams of one session at a time."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,8 +39,9 @@ class Offer:
 class Switchboard:
     """Live agents and streams of this process."""
 
-    def __init__(self, *, entropy: Callable[[int], bytes]) -> None:
+    def __init__(self, *, entropy: Callable[[int], bytes], streams_per_session: int = 32) -> None:
         self._entropy = entropy
+        self._streams_per_session = streams_per_session
         self._lines: dict[str, AgentLine] = {}
         self._tickets: dict[str, Offer] = {}
         self._streams: dict[Offer, asyncio.Task[object]] = {}
@@ -68,9 +67,11 @@ class Switchboard:
 
     def offer(self, session: str, *, stream: int, epoch: int, serial: int) -> Offer:
         """Announce a stream, run by the current task. RefusedError `busy` beyond the limit."""
-        if sum(one.session == session for one in self._streams) >= MAX_STREAMS:
+        if sum(one.session == session for one in self._streams) >= self._streams_per_session:
             raise RefusedError(
-                f"the session has {MAX_STREAMS} streams open already", reason="busy", advice="Close some of them."
+                f"the session has {self._streams_per_session} streams open already",
+                reason="busy",
+                advice="Close some of them.",
             )
         offer = Offer(session, stream, epoch, self._entropy(TICKET_BYTES).hex(), serial)
         task = asyncio.current_task()

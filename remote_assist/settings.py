@@ -78,8 +78,8 @@ class RelaySettings:
     penalty_holds_seconds: float = 10.0
     penalty_most_seconds: float = 600.0
     penalty_forget_seconds: float = 3600.0
-    joins_per_address_per_hour: int = 60
-    failed_pairings_per_technician_per_hour: int = 5
+    joins_per_address_per_hour: int = 120
+    failed_pairings_per_technician_per_hour: int = 20
     nameplates: int = 10_000
     nameplates_per_technician: int = 20
     sessions_per_technician: int = 50

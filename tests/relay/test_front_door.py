@@ -61,7 +61,7 @@ async def test_an_agent_that_does_not_prove_itself_in_time_is_told_and_closed(ha
 
 async def test_silent_connections_do_not_keep_others_out(hasty: RelayWorld) -> None:
     port = int(hasty.url.rpartition(":")[2])
-    silent = [await asyncio.open_connection("127.0.0.1", port) for _ in range(300)]
+    silent = [await asyncio.open_connection("127.0.0.1", port, local_addr=("127.0.0.2", 0)) for _ in range(300)]
     async with asyncio.timeout(1):
         assert (await hasty.call("GET", "/healthz"))[0] == 200
     for _, writer in silent:

@@ -4,10 +4,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from relay.penalties import FORGET, MAX_SECONDS, Penalties, source_of
+from relay.penalties import Penalties, Tariff, source_of
 from remote_assist.errors import RefusedError
 
 NOW = datetime(2026, 3, 1, 9, 30, tzinfo=UTC)
+MAX_SECONDS = int(Tariff().most.total_seconds())
 ADDRESS = "192.0.2.7"
 
 
@@ -53,7 +54,7 @@ def test_the_neighbours_of_an_ipv6_address_pay_with_it() -> None:
 
 def test_after_an_hour_of_quiet_failures_are_forgotten() -> None:
     penalties = failing(6)
-    later = NOW + FORGET
+    later = NOW + Tariff().forget
     penalties.failed(ADDRESS, later)
     assert seconds_to_wait(penalties, now=later) == 0
 

@@ -3,13 +3,16 @@
 import secrets
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
-from relay.rendezvous import MAX_PER_OWNER, MAX_TAKEN, MEMORY, Rendezvous
+from relay.rendezvous import MEMORY, SPACE, Rendezvous
 from remote_assist.errors import CodeBurned, RefusedError
+from remote_assist.settings import RelaySettings
 
 NOW = datetime(2026, 3, 1, 9, 30, tzinfo=UTC)
+SETTINGS = RelaySettings(data=Path())
 LATER = NOW + timedelta(seconds=601)
 
 
@@ -96,7 +99,7 @@ def test_a_reply_or_a_leave_for_a_nameplate_that_is_gone_changes_nothing() -> No
 
 def test_one_technician_may_hold_only_so_many() -> None:
     rendezvous = make()
-    for _ in range(MAX_PER_OWNER):
+    for _ in range(SETTINGS.nameplates_per_technician):
         rendezvous.assign("alice", NOW)
     with pytest.raises(RefusedError) as caught:
         rendezvous.assign("alice", NOW)
@@ -105,17 +108,16 @@ def test_one_technician_may_hold_only_so_many() -> None:
     rendezvous.assign("alice", LATER)
 
 
-def test_at_most_one_percent_of_the_numbers_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("relay.rendezvous.MAX_TAKEN", 30)
-    rendezvous = make()
+def test_only_so_many_numbers_are_taken_at_once() -> None:
+    rendezvous = Rendezvous(lifetime_seconds=600, early_leaves=2, entropy=secrets.token_bytes, most=30)
     for owner in range(30):
         rendezvous.assign(str(owner), NOW)
     with pytest.raises(RefusedError, match="as many support codes as it may"):
         rendezvous.assign("one more", NOW)
 
 
-def test_one_percent_is_ten_thousand_numbers() -> None:
-    assert MAX_TAKEN == 10_000
+def test_by_default_one_percent_of_the_numbers_may_be_out() -> None:
+    assert SETTINGS.nameplates * 100 == SPACE
 
 
 def test_numbers_that_are_out_or_remembered_are_drawn_again() -> None:

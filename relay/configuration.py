@@ -1,0 +1,112 @@
+"""The settings file of `serve`: TOML whose keys are the fields of RelaySettings, each with its unit in its name.
+
+Rule 1: what is not known is refused with file, key and the nearest known key; nothing is ignored.
+Rule 2: what the command line says wins over the file, the file over the defaults.
+Rule 3: a relative path in the file starts at the file's folder.
+"""
+
+import difflib
+import tomllib
+from collections.abc import Mapping
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from relay.trust import read_bounded
+from remote_assist.errors import ContentError, UsageError
+from remote_assist.settings import MIB, RelaySettings
+
+MAX_FILE_BYTES = 64 << 10
+
+NO_LIMIT_AT_ZERO = frozenset({"session_bytes_per_second"})
+"""Settings whose 0 means "no limit"."""
+
+LEAST: dict[str, float] = {
+    "port": 0,
+    "nameplate_early_leaves": 0,
+    "min_free_bytes": 0,
+    "session_bytes_per_second": 0,
+    "message_max_bytes": MIB,
+    "body_max_bytes": 128 << 10,
+    "pipe_buffer_bytes": MIB,
+    "pairing_message_max_bytes": 64 << 10,
+}
+"""Settings with a floor of their own: agents and technicians may send messages this large (docs/protocol.md)."""
+
+MOST: dict[str, float] = {"port": 65535, "nameplates": 100_000}
+MOST_SECONDS = 366 * 86400.0
+MOST_OTHER = float(1 << 40)
+
+
+def read_settings(file: Path | None, said: Mapping[str, Any]) -> RelaySettings:
+    """Settings from a file (or none) and what the command line said. Raises ContentError, UsageError."""
+    values = {} if file is None else _read(file)
+    values.update({name: value for name, value in said.items() if value is not None})
+    if "data" not in values:
+        raise UsageError("no data folder is named", advice="Give --data DIR, or `data` in the settings file.")
+    where = "the command line" if file is None else str(file)
+    try:
+        settings = msgspec.convert(values, RelaySettings, dec_hook=_path)
+    except msgspec.ValidationError as error:
+        raise ContentError(f"{where}: {_sentence(str(error))}") from error
+    _check_bounds(settings, where)
+    return _from_folder(settings, file, said)
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        values = tomllib.loads(read_bounded(file, MAX_FILE_BYTES).decode())
+    except FileNotFoundError as error:
+        raise UsageError(f"there is no settings file {file}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ContentError(f"{file} is no TOML: {error}") from error
+    known = [field.name for field in fields(RelaySettings)]
+    for key in values:
+        if key not in known:
+            near = difflib.get_close_matches(key, known, n=1, cutoff=0.0)[0]
+            raise ContentError(
+                f"{file}: there is no setting '{key}'; the nearest is '{near}'",
+                advice="docs/operations/relay.md lists them all.",
+            )
+    return values
+
+
+def _check_bounds(settings: RelaySettings, where: str) -> None:
+    for field in fields(settings):
+        value = getattr(settings, field.name)
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            continue
+        most = MOST.get(field.name, MOST_SECONDS if field.name.endswith("_seconds") else MOST_OTHER)
+        least = LEAST.get(field.name)
+        # Written so that NaN, which is in no order, is refused too.
+        if not (value >= least if least is not None else value > 0) or not value <= most:
+            from_ = "more than 0" if least is None else f"at least {least:.0f}"
+            raise ContentError(f"{where}: {field.name} is {value}; it must be {from_} and at most {most:.0f}")
+
+
+def _from_folder(settings: RelaySettings, file: Path | None, said: Mapping[str, Any]) -> RelaySettings:
+    if file is None:
+        return settings
+    folder = file.resolve().parent
+    found = {
+        field.name: folder / value
+        for field in fields(settings)
+        if isinstance(value := getattr(settings, field.name), Path) and said.get(field.name) is None
+    }
+    return replace(settings, **found)  # type: ignore[arg-type]  # only fields that hold paths
+
+
+def _path(kind: type, value: object) -> object:
+    if kind is Path and isinstance(value, str) and value:
+        return Path(value)
+    if kind is Path and isinstance(value, Path):
+        return value
+    raise ValueError("Expected a path")
+
+
+def _sentence(fault: str) -> str:
+    """Msgspec's words in ours: the key first."""
+    said, _, place = fault.partition(" - at `$.")
+    return f"{place.rstrip('`')}: {said[:1].lower()}{said[1:].replace('`', '')}" if place else said
