@@ -1,7 +1,8 @@
 """A stream as asyncio knows it: the transport SSH writes to, over the frames of core/stream.py on a link.
 
-SSH never sees a WebSocket. Reading hands on at most 64 KiB at a time: asyncssh copies what it has not parsed
-yet for every packet. Writing gathers what was written in one turn of the loop into frames of up to 256 KiB.
+SSH never sees a WebSocket. Writing gathers what was written in one turn of the loop into frames of 128 KiB and
+cuts nothing that fits whole into a frame of its own: asyncssh copies what it has not parsed yet for every packet, so
+the other end, which hands on frame by frame, is spared most of that.
 """
 
 import asyncio
@@ -15,7 +16,10 @@ from remote_assist.settings import StreamSettings
 from remote_assist.transport.link import Link
 from remote_assist.transport.resumable import ResumableLink, ResumeTerms
 
-SLICE_BYTES = 64 << 10
+GATHER_BYTES = 128 << 10
+"""Most bytes in a frame of ours. Longer ones are taken, up to what the StreamSettings say."""
+
+SLICE_BYTES = 128 << 10
 """Most bytes handed to SSH at once."""
 
 WRITE_HIGH_BYTES, WRITE_LOW_BYTES = 1 << 20, 256 << 10
@@ -278,7 +282,7 @@ class StreamTransport(asyncio.Transport):
         if self._state.finished:
             return None
         if self._waiting and self._state.room > 0:
-            frame = self._state.send(self._gather(min(self._state.room, self._state.max_payload)))
+            frame = self._state.send(self._gather(min(self._state.room, self._state.max_payload, GATHER_BYTES)))
             self._announce_room()
             return frame
         if self._closing and not self._waiting:
@@ -288,7 +292,10 @@ class StreamTransport(asyncio.Transport):
     def _gather(self, most: int) -> list[bytes | memoryview]:
         parts: list[bytes | memoryview] = []
         while self._waiting and most > 0:
-            part = self._waiting.popleft()
+            part = self._waiting[0]
+            if parts and most < len(part) <= GATHER_BYTES:
+                break  # an SSH packet arrives whole in the frame after this one
+            self._waiting.popleft()
             if len(part) > most:
                 view = memoryview(part)
                 self._waiting.appendleft(view[most:])

@@ -64,13 +64,21 @@ async def _until(condition: Callable[[], object]) -> None:
             await asyncio.sleep(0.002)
 
 
-async def test_bytes_pass_both_ways_in_slices_of_at_most_64_kib() -> None:
+async def test_bytes_pass_both_ways_in_slices_of_at_most_128_kib() -> None:
     async with pair() as ((near, heard), (far, other)):
         near.writelines([b"x" * 100_000, bytearray(b"y"), memoryview(b"z" * 300_000)])
         far.write(b"back")
         await _until(lambda: len(other.got) == 400_001 and heard.got == b"back")
         assert other.got == b"x" * 100_000 + b"y" + b"z" * 300_000
-        assert max(other.pieces) <= 64 << 10
+        assert max(other.pieces) <= 128 << 10
+
+
+async def test_a_write_that_fits_into_one_frame_arrives_uncut() -> None:
+    packets = [32, 130_000, 32, 130_000, 1 << 17, 5]
+    async with pair() as ((near, _), (_, other)):
+        near.writelines([bytes(size) for size in packets])
+        await _until(lambda: len(other.got) == sum(packets))
+        assert other.pieces == [32 + 130_000 + 32, 130_000, 1 << 17, 5]
 
 
 async def test_a_reader_who_pauses_stops_the_writer_and_resuming_delivers_all() -> None:
@@ -83,7 +91,7 @@ async def test_a_reader_who_pauses_stops_the_writer_and_resuming_delivers_all() 
         draining = asyncio.create_task(near.drained())
         await asyncio.sleep(0.2)
         assert not draining.done()
-        assert len(other.got) <= 64 << 10
+        assert len(other.got) <= 128 << 10
         assert near.get_write_buffer_size() > 4 << 20  # all but the replay window and what lies in sockets
         far.resume_reading()
         await asyncio.wait_for(draining, 5)
