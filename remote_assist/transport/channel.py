@@ -11,7 +11,6 @@ import struct
 from collections import deque
 from typing import Any, Protocol
 
-import asyncssh
 import msgspec
 
 from remote_assist.core.codec import decode, encode
@@ -27,6 +26,7 @@ from remote_assist.core.requests import (
     FromTechnician,
 )
 from remote_assist.errors import AssistError, LocalProtocolError, RefusedError, RemoteProtocolError, UnreachableError
+from remote_assist.transport.ssh_library import asyncssh
 from remote_assist.transport.streams import STREAM_INFO, StreamTransport
 
 WINDOW_BYTES = 4 << 20
