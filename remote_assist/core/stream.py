@@ -28,7 +28,7 @@ MAX_REASON_BYTES = 200
 """Longest text of a RESET."""
 
 RESUME_PAYLOAD_BYTES = 33
-"""Reserved for redialling: one step byte and 32 bytes of nonce or proof. An open stream refuses these frames."""
+"""One step byte and 32 bytes of nonce or proof (core/resume.py). An open stream refuses these frames."""
 
 Bytes = bytes | memoryview
 
