@@ -71,6 +71,6 @@ def test_an_evil_relay_tries_at_least_thirty_attacks() -> None:
     from tests.faults import test_evil_pairing as pairing
     from tests.faults import test_evil_session as session
 
-    tables = (pairing.ATTACKS, session.ACKNOWLEDGEMENT_LIES, session.APPEND_LIES, session.MESSAGES_FROM_NOWHERE)
+    attacks = [*pairing.ATTACKS, *session.ACKNOWLEDGEMENT_LIES, *session.APPEND_LIES, *session.MESSAGES_FROM_NOWHERE]
     meddled_streams = 8
-    assert sum(map(len, tables)) + meddled_streams >= 30
+    assert len(attacks) + meddled_streams >= 30
