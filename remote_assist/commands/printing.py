@@ -31,13 +31,16 @@ class Printer:
             self._write(safe_text(HostileStr(text)))
 
     def value(self, name: str, value: object, text: str | None = None) -> None:
-        """A result: `{"name": value}` with --json, the bare value with --plain, `text` for people."""
+        """A result: `{"name": value}` with --json, the bare value with --plain, `text` for people; one line always.
+
+        A line break inside would let whoever wrote the value write lines of its own into a list or a log.
+        """
         if self.json:
             self.object({name: value})
         elif self.plain:
             self._write(safe_text(HostileStr(str(value))))
         else:
-            self._write(safe_text(HostileStr(text if text is not None else str(value)), lines=True))
+            self._write(safe_text(HostileStr(text if text is not None else str(value))))
 
     def object(self, value: object) -> None:
         """One JSON object on one line, in every mode that asked for JSON."""

@@ -224,6 +224,7 @@ def printed(text: str, **options: bool) -> str:
 @example(text=hostile(0).replace("\udc9b", ""))
 def test_t21_a_line_for_people_is_one_line_without_controls(text: str) -> None:
     lines = printed(text)
+    assert lines.count("\n") == 2
     assert not [sign for sign in lines if acts(sign) or sign == "\r"]
 
 
