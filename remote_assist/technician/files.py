@@ -82,7 +82,10 @@ async def bring(
     force: bool = False,
     on_progress: OnProgress | None = None,
 ) -> Done:
-    """Put one local file into a remote folder. Raises UsageError (no such file), RefusedError, AssistError."""
+    """Put one local file into a remote folder.
+
+    Raises UsageError (no such file), RefusedError, VerificationError (another digest there), AssistError.
+    """
     size, sha256, mode = await asyncio.to_thread(_measure, local)
     request = WriteFile(
         folder=folder, name=os.fsencode(local.name), size=size, sha256=sha256, mode=mode, overwrite=force
@@ -98,7 +101,14 @@ async def bring(
     await conversation.send(InputEnd())
     result = await conversation.finish()
     assert result.done is not None
-    return check_done(result.done)
+    done = check_done(result.done)
+    if (done.size, done.sha256) != (size, sha256):
+        raise VerificationError(
+            f"{local.name} did not arrive as it was sent (digest {done.sha256[:16]}…, expected {sha256[:16]}…)",
+            where=str(local),
+            advice="Look at it there before you rely on it, and put it again with --force.",
+        )
+    return done
 
 
 async def _receive(

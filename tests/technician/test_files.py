@@ -177,6 +177,23 @@ async def test_a_brought_file_goes_on_after_what_the_agent_holds(tmp_path: Path)
     assert bytes(came) == RAW[2 << 20 :]
 
 
+async def test_a_brought_file_with_another_digest_there_is_no_success(tmp_path: Path) -> None:
+    log = Log()
+    local = tmp_path / "x"
+    local.write_bytes(RAW)
+
+    async def agent(channel: MessageChannel) -> None:
+        await channel.receive()
+        await channel.send(log.accepted())
+        while not isinstance(await channel.receive(), InputEnd):
+            pass
+        await channel.send(log.done(size=len(RAW), sha256=digest(b"other text")))
+
+    async with talking(session_folder(tmp_path), log, agent) as conversation:
+        with pytest.raises(VerificationError, match="did not arrive as it was sent"):
+            await bring(conversation, local, b"/tmp")
+
+
 async def test_something_else_left_at_the_agent_is_not_continued(tmp_path: Path) -> None:
     log = Log()
     local = tmp_path / "x"
