@@ -17,7 +17,7 @@ from tests.agent.keyboard import Keyboard
 from tests.agent.world import agent_world
 from tests.scenarios.onscreen import OnScreen
 from tests.scenarios.refusals import Refusal, refusal, told_by_run, wait_until
-from tests.scenarios.world import SCOPES, World
+from tests.scenarios.world import SCOPES, World, next_line
 
 ENDED = "the customer ended the session"
 
@@ -79,8 +79,7 @@ def test_the_key_e_ends_what_runs_at_once_and_every_later_command_says_so(world:
         screen.read_until("Support code")
         screen.press(code + "\r")
         screen.read_until("Press e")
-        assert inviting.stdout is not None
-        session = inviting.stdout.readline().strip()
+        session = next_line(inviting)
         pid_file = world.folder / "sleeper"
         running = _start_sleeper(world, session, pid_file)
         screen.press("e")

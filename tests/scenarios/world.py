@@ -6,6 +6,7 @@ Everything is done with the two commands a user has; nothing here reaches inside
 import contextlib
 import json
 import os
+import select
 import shutil
 import socket
 import subprocess
@@ -120,8 +121,7 @@ class World:
     def invite(self, ticket: str, scopes: str = SCOPES) -> tuple[subprocess.Popen[str], str]:
         """Start `invite`; answer it and the code it printed."""
         program = self.start("remote-assist", "invite", "--ticket", ticket, "--scopes", scopes, "--plain")
-        assert program.stdout is not None
-        return program, program.stdout.readline().strip()
+        return program, next_line(program)
 
     def join(self, code: str, *options: str, accept: str = SCOPES) -> subprocess.Popen[str]:
         """Start the customer's agent, unattended, with the organisation's CA known to it."""
@@ -139,9 +139,9 @@ class World:
         ticket = ticket or self.new_ticket()
         inviting, code = self.invite(ticket, scopes)
         agent = self.join(code, *options, accept=scopes)
-        assert inviting.stdout is not None
-        session = inviting.stdout.readline().strip()
-        inviting.wait(30)
+        session = next_line(inviting)
+        if session:
+            inviting.wait(30)
         if not session.startswith("s-"):
             raise StepFailed(f"no session: {self.log('agent.log')}{self.log('programs.log')}")
         return ticket, session, agent
@@ -235,6 +235,12 @@ def find_program(program: str) -> str:
     if not found:
         raise StepFailed(f"{program} is not installed")
     return found
+
+
+def next_line(program: subprocess.Popen[str], seconds: float = 30) -> str:
+    """The next line a program prints; empty when it ended without one, or took longer."""
+    assert program.stdout is not None
+    return program.stdout.readline().strip() if select.select([program.stdout], [], [], seconds)[0] else ""
 
 
 def wait_for_port(port: int, seconds: float = 10) -> None:
