@@ -1,6 +1,7 @@
 """The log for whoever checks it: checkpoint, tiles, entries as C2SP tlog-tiles under /v1/log, and consistency proofs.
 
-    /v1/log/checkpoint                     the signed note; `?covers=INDEX` waits until it covers that leaf
+    /v1/log/checkpoint                     the signed note; `?covers=INDEX` waits until it covers that leaf,
+                                           `?fresh=1` until it covers all there is
     /v1/log/tile/L/N[.p/W]                 hashes; N in groups of three digits, all but the last with x before
     /v1/log/tile/entries/N[.p/W]           entries (59 bytes each: time, record hash), each with its length before it
     /v1/log/consistency?from=M&to=N        the proof, ready made
@@ -14,7 +15,7 @@ from aiohttp import web
 
 from relay.access import Caller
 from relay.checkpoints import Checkpoints
-from relay.log_tree import MAX_LEVEL, WIDTH, TreeReader
+from relay.log_tree import MAX_LEVEL, WIDTH, TreeReader, tree_size
 from relay.pages import answer, query_numbers
 from relay.store import Store
 from remote_assist.core.api import ConsistencyAnswer
@@ -34,7 +35,11 @@ class LogPages:
 
     async def checkpoint(self, request: web.Request, caller: Caller | None) -> web.StreamResponse:
         """GET /v1/log/checkpoint."""
-        found = await self._checkpoints.covering(query_numbers(request, "covers").get("covers", -1))
+        numbers = query_numbers(request, "covers", "fresh")
+        index = numbers.get("covers", -1)
+        if numbers.get("fresh"):
+            index = max(index, await self._store.read(tree_size) - 1)
+        found = await self._checkpoints.covering(index)
         return web.Response(text=found.note, headers=BRIEFLY)
 
     async def consistency(self, request: web.Request, caller: Caller | None) -> web.StreamResponse:

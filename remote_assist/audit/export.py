@@ -6,22 +6,27 @@
 
 Rule 1: every line is canonical JSON: a changed byte is a changed line. Rule 2: sealed fields stay sealed; what a
 reviewer opened stands beside the record with the commitment key that proves it.
-Reserved: `proof` is empty and `checkpoint` is "" until the tree's proofs are exported.
+Rule 3: the checkpoint is as old as the export; a record that is newer has an empty proof, and verifying counts those.
 """
 
+import base64
+import binascii
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+from typing import BinaryIO
 
 import msgspec
 
 from remote_assist.core.api import LoggedRecord
 from remote_assist.core.canonical import canonical_bytes
 from remote_assist.core.messages import Acknowledgement
-from remote_assist.core.records import decode_record, format_time
+from remote_assist.core.records import decode_record, format_time, place
 from remote_assist.core.sealing import Disclosure, check_disclosure
 from remote_assist.errors import RemoteProtocolError, VerificationError
 
 FORMAT = "remote-assist audit export/1"
+MAX_TRAILER_BYTES = 256 << 10
 MAX_LINE_BYTES = 4 << 20
 """Longest line read: a record of the largest size, twice in base64, with what was disclosed of it."""
 
@@ -52,7 +57,7 @@ class RecordLine(_Line, frozen=True, tag="record"):
 
 
 class Trailer(_Line, frozen=True, tag="trailer"):
-    """Last line. `count` is the number of record lines."""
+    """Last line. `count` is the number of record lines, `checkpoint` the note their proofs lead to ("": none)."""
 
     count: int
     checkpoint: str = ""
@@ -62,16 +67,19 @@ _DECODER = msgspec.json.Decoder(Header | RecordLine | Trailer)
 
 
 class ExportWriter:
-    """Makes the lines of one export, in order: header, records, trailer."""
+    """Makes the lines of one export, in order: header, records, trailer. `checkpoint` is the note proofs lead to."""
 
-    def __init__(self) -> None:
+    def __init__(self, checkpoint: str = "") -> None:
+        self._checkpoint = checkpoint
         self._count = 0
 
     def header(self, *, origin: str, lists: Sequence[bytes], now: datetime) -> bytes:
         """The first line."""
         return _line(Header(format=FORMAT, origin=origin, exported=format_time(now), lists=tuple(lists)))
 
-    def record(self, logged: LoggedRecord, disclosed: dict[str, Disclosure] | None = None) -> bytes:
+    def record(
+        self, logged: LoggedRecord, disclosed: dict[str, Disclosure] | None = None, proof: Sequence[bytes] = ()
+    ) -> bytes:
         """A record's line. Records of one session follow each other in seq order."""
         self._count += 1
         return _line(
@@ -81,13 +89,14 @@ class ExportWriter:
                 time=logged.acknowledgement.time,
                 index=logged.acknowledgement.index,
                 acknowledgement=logged.acknowledgement,
+                proof=tuple(base64.b64encode(part).decode("ascii") for part in proof),
                 disclosed=disclosed or {},
             )
         )
 
     def trailer(self) -> bytes:
         """The last line."""
-        return _line(Trailer(count=self._count))
+        return _line(Trailer(count=self._count, checkpoint=self._checkpoint))
 
 
 def read_export(lines: Iterable[bytes]) -> Iterator[Header | list[RecordLine]]:
@@ -129,6 +138,34 @@ def read_export(lines: Iterable[bytes]) -> Iterator[Header | list[RecordLine]]:
         )
     if group:
         yield group
+
+
+def read_trailer(file: BinaryIO) -> Trailer:
+    """The last line of an export; the file stands at its beginning afterwards. Raises VerificationError when cut."""
+    end = file.seek(0, os.SEEK_END)
+    file.seek(max(0, end - MAX_TRAILER_BYTES))
+    last = file.read().rstrip(b"\n").rpartition(b"\n")[2] + b"\n"
+    file.seek(0)
+    try:
+        found: Header | RecordLine | Trailer = _DECODER.decode(last)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        found = Header(format="", origin="", exported="", lists=())
+    if not isinstance(found, Trailer):
+        raise VerificationError(
+            "the export is cut: its last line is no trailer",
+            where="trailer",
+            advice="Export it again; what is here cannot be told from a part of it.",
+        )
+    return found
+
+
+def proof_of_line(line: RecordLine) -> tuple[bytes, ...]:
+    """The inclusion proof in a line. Raises VerificationError."""
+    try:
+        return tuple(base64.b64decode(part, validate=True) for part in line.proof)
+    except (binascii.Error, ValueError) as error:
+        where = place(line.acknowledgement.session, line.acknowledgement.seq)
+        raise VerificationError(f"{where}: the inclusion proof is not base64", where=where) from error
 
 
 def check_disclosures(line: RecordLine) -> dict[str, bytes]:

@@ -1,21 +1,25 @@
 """The customer's receipt: one JSON file that says in plain words what was done, and carries what proves it.
 
 Rule 1: every word in it follows from its records; verifying builds the words anew and compares.
-Rule 2: it verifies with no relay: records, head signatures, acknowledgements and the opening are inside. Only
-the log key, or the CA key, comes from whoever verifies.
+Rule 2: it verifies with no relay: records, head signatures, acknowledgements, the opening, the log's checkpoint and the
+proofs that lead to it are inside. Only the log key, or the CA key, comes from whoever verifies.
 """
 
+import itertools
 from collections.abc import Collection, Iterable
 from datetime import datetime
 
 import msgspec
 
+from remote_assist.audit.inclusion import check_included
 from remote_assist.audit.timeline import outcome_words, subject_words, timeline
 from remote_assist.audit.verify import SessionReport, verify_session
 from remote_assist.core.certificates import ca_of, check_certificate
+from remote_assist.core.checkpoint import open_checkpoint
 from remote_assist.core.codec import decode
 from remote_assist.core.lists import OrganisationList, open_list
 from remote_assist.core.messages import Acknowledgement, SignedStatement, StoredRecord
+from remote_assist.core.opening import log_keys_of
 from remote_assist.core.records import Opening, Outcome, Record, decode_record, format_time, parse_time, record_hash
 from remote_assist.errors import RemoteProtocolError, UsageError, VerificationError
 
@@ -34,11 +38,12 @@ class _Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 
 
 class Evidence(_Part, frozen=True):
-    """A record as journalled, with the relay's acknowledgement if it came."""
+    """A record as journalled, with the relay's acknowledgement if it came, and its proof if a checkpoint covers it."""
 
     record: bytes
     head: str
     acknowledgement: Acknowledgement | None = None
+    proof: tuple[bytes, ...] = ()
 
 
 class Head(_Part, frozen=True):
@@ -68,15 +73,33 @@ class Receipt(_Part, frozen=True):
     refused: tuple[str, ...]
     story: tuple[str, ...]
     head: Head
+    checkpoint: str
     evidence: tuple[Evidence, ...]
 
 
-def build_receipt(entries: Iterable[tuple[StoredRecord, Acknowledgement | None]], *, now: datetime) -> Receipt:
+class InTheLog(_Part, frozen=True):
+    """That a session's first records are in the log: the signed checkpoint, and each one's inclusion proof."""
+
+    checkpoint: str
+    proofs: tuple[tuple[bytes, ...], ...]
+
+
+NOT_PROVED = InTheLog(checkpoint="", proofs=())
+
+
+def build_receipt(
+    entries: Iterable[tuple[StoredRecord, Acknowledgement | None]], *, now: datetime, proved: InTheLog = NOT_PROVED
+) -> Receipt:
     """The receipt of what `Journal.records()` gives. Raises UsageError when there is no opened session in it."""
-    evidence = tuple(Evidence(record=s.record, head=s.head, acknowledgement=a) for s, a in entries)
+    pairs = itertools.zip_longest(entries, proved.proofs, fillvalue=None)
+    evidence = tuple(
+        Evidence(record=entry[0].record, head=entry[0].head, acknowledgement=entry[1], proof=proof or ())
+        for entry, proof in pairs
+        if entry is not None
+    )
     if not evidence:
         raise UsageError("there is nothing to give a receipt for: the journal holds no record")
-    return _compose(evidence, format_time(now))
+    return _compose(evidence, format_time(now), proved.checkpoint)
 
 
 def receipt_bytes(receipt: Receipt) -> bytes:
@@ -112,14 +135,26 @@ def verify_receipt(
         must_have_ended=bool(receipt.ended),
         may_lack_acknowledgements=True,
     )
-    expected = _compose(receipt.evidence, receipt.made)
+    _check_proofs(receipt, log_keys, ca_line)
+    expected = _compose(receipt.evidence, receipt.made, receipt.checkpoint)
     for name in Receipt.__struct_fields__:
         if getattr(expected, name) != getattr(receipt, name):
             raise VerificationError(f"the receipt's '{name}' is not what its records say", where=name)
     return report
 
 
-def _compose(evidence: tuple[Evidence, ...], made: str) -> Receipt:
+def _check_proofs(receipt: Receipt, log_keys: Collection[str], ca_line: str | None) -> None:
+    proved = [(one.acknowledgement, one.proof) for one in receipt.evidence if one.acknowledgement is not None]
+    if not receipt.checkpoint or any(one.proof for one in receipt.evidence if one.acknowledgement is None):
+        if any(one.proof for one in receipt.evidence):
+            raise VerificationError("the receipt has inclusion proofs for nothing", where="checkpoint")
+        return
+    opening = decode_record(receipt.evidence[0].record).opening
+    named = log_keys_of(opening.lists, ca_line) if opening is not None and ca_line else ()
+    check_included(proved, open_checkpoint(receipt.checkpoint, (*log_keys, *named)))
+
+
+def _compose(evidence: tuple[Evidence, ...], made: str, checkpoint: str) -> Receipt:
     try:
         records = [decode_record(one.record) for one in evidence]
         opening = records[0].opening
@@ -147,6 +182,7 @@ def _compose(evidence: tuple[Evidence, ...], made: str) -> Receipt:
         refused=_refusals(records),
         story=tuple(line.text() for line in timeline(records, names=names)),
         head=Head(seq=records[-1].seq, hash=record_hash(evidence[-1].record)),
+        checkpoint=checkpoint,
         evidence=evidence,
     )
 

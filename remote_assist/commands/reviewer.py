@@ -10,13 +10,23 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
-from remote_assist.audit.export import ExportWriter, Header, check_disclosures, read_export
+from remote_assist.audit.export import (
+    ExportWriter,
+    Header,
+    RecordLine,
+    check_disclosures,
+    proof_of_line,
+    read_export,
+    read_trailer,
+)
+from remote_assist.audit.inclusion import check_included
 from remote_assist.audit.receipt import MAX_RECEIPT_BYTES, read_receipt, verify_receipt
 from remote_assist.audit.timeline import Opened, timeline
 from remote_assist.audit.verify import Evidence, SessionReport, verify_session
 from remote_assist.commands.audit_trust import Trust, Unsealer, add_trust_options, opened_of, trust_of, witnesses_of
 from remote_assist.commands.printing import Printer, add_output_options
 from remote_assist.core.api import LoggedRecord, SessionSummary
+from remote_assist.core.checkpoint import Checkpoint, open_checkpoint
 from remote_assist.core.codes import is_session_id
 from remote_assist.core.messages import Wrap
 from remote_assist.core.record_codes import CODES
@@ -30,11 +40,13 @@ FORMATS = ("jsonl",)
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """A session as the relay hands it out."""
+    """A session as the relay hands it out. `proofs` stand beside the records, for the tree of `checkpoint`."""
 
     summary: SessionSummary
     records: list[LoggedRecord]
     wraps: list[Wrap]
+    proofs: list[tuple[bytes, ...]]
+    checkpoint: Checkpoint | None
 
 
 def add_commands(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -72,8 +84,8 @@ async def _show(arguments: argparse.Namespace) -> int:
     printer, home = Printer(arguments), _home()
     session = _session_name(arguments.session)
     async with _api(arguments) as api:
-        fetched = await _fetch(api, session)
         trust = trust_of(arguments, home)
+        fetched = await _fetch(api, session, trust)
         fault: VerificationError | None = None
         names: dict[str, str] = {}
         try:
@@ -95,7 +107,7 @@ async def _verify(arguments: argparse.Namespace) -> int:
     printer, home = Printer(arguments), _home()
     trust = trust_of(arguments, home)
     if arguments.what == "":
-        raise UsageError("an empty SESSION names nothing")
+        raise _empty_session()
     if arguments.what is not None and not is_session_id(arguments.what):
         return _verify_file(Path(arguments.what), trust, home, printer, strict=arguments.strict)
     async with _api(arguments) as api:
@@ -103,7 +115,7 @@ async def _verify(arguments: argparse.Namespace) -> int:
         failures = 0
         for summary in wanted:
             try:
-                fetched = await _fetch(api, summary.id, summary)
+                fetched = await _fetch(api, summary.id, trust, summary)
                 report = await _verify_fetched(api, fetched, trust, home, strict=arguments.strict)
             except VerificationError as error:
                 if arguments.what is not None:
@@ -119,17 +131,18 @@ async def _export(arguments: argparse.Namespace) -> int:
     printer, home = Printer(arguments), _home()
     trust = trust_of(arguments, home)
     failures: list[VerificationError] = []
+    session = None if arguments.session is None else _session_name(arguments.session)
     async with _api(arguments) as api:
-        session = None if arguments.session is None else _session_name(arguments.session)
         wanted = await _wanted(api, session)
+        checkpoint = await _checkpoint(api, trust)
         with _output(arguments.output) as file:
-            writer = ExportWriter()
+            writer = ExportWriter(checkpoint.note if checkpoint else "")
             file.write(writer.header(origin=api.origin, lists=await api.lists(), now=datetime.now(UTC)))
-            async for fetched in _each(api, wanted):
+            async for fetched in _each(api, wanted, trust, checkpoint):
                 unsealer = Unsealer.of(arguments.unseal, fetched.wraps)
-                for logged in fetched.records:
+                for logged, proof in zip(fetched.records, fetched.proofs, strict=True):
                     disclosed = unsealer.disclose_stored(logged.record) if unsealer else {}
-                    file.write(writer.record(logged, disclosed))
+                    file.write(writer.record(logged, disclosed, proof))
                 _print_closed(printer, fetched.summary.id, unsealer)
                 try:
                     await _verify_fetched(api, fetched, trust, home, strict=arguments.strict)
@@ -150,7 +163,7 @@ def _verify_file(path: Path, trust: Trust, home: Home, printer: Printer, *, stri
             if first.strip() == b"{":
                 _print_report(printer, _verify_receipt(file, trust, strict=strict))
             else:
-                for report in _verify_export(file, trust, home, strict=strict):
+                for report in _verify_export(file, trust, home, printer, strict=strict):
                     _print_report(printer, report)
     except OSError as error:
         raise UsageError(
@@ -164,16 +177,22 @@ def _verify_receipt(file: BinaryIO, trust: Trust, *, strict: bool) -> SessionRep
     return verify_receipt(receipt, log_keys=trust.log_keys, ca_line=trust.ca_line, strict=strict)
 
 
-def _verify_export(lines: Iterable[bytes], trust: Trust, home: Home, *, strict: bool) -> Iterator[SessionReport]:
-    log_keys = trust.log_keys
-    for part in read_export(lines):
+def _verify_export(
+    file: BinaryIO, trust: Trust, home: Home, printer: Printer, *, strict: bool
+) -> Iterator[SessionReport]:
+    note = read_trailer(file).checkpoint
+    log_keys, checkpoint = trust.log_keys, None
+    for part in read_export(file):
         if isinstance(part, Header):
             log_keys = trust.with_lists(part.lists)
+            checkpoint = open_checkpoint(note, log_keys) if note and log_keys else None
+            if not note:
+                printer.note("this export carries no checkpoint: nothing ties its records to the whole log")
             continue
         for line in part:
             check_disclosures(line)
         session = decode_record(part[0].record).session
-        yield verify_session(
+        report = verify_session(
             part,
             log_keys=log_keys,
             ca_line=trust.ca_line,
@@ -181,10 +200,22 @@ def _verify_export(lines: Iterable[bytes], trust: Trust, home: Home, *, strict: 
             session=session,
             witnesses=witnesses_of(home, session),
         )
+        _check_proofs(part, checkpoint, printer)
+        yield report
+
+
+def _check_proofs(lines: list[RecordLine], checkpoint: Checkpoint | None, printer: Printer) -> None:
+    if checkpoint is None:
+        if any(line.proof for line in lines):
+            raise VerificationError("the export has inclusion proofs, but no checkpoint", where="trailer")
+        return
+    newer = check_included([(line.acknowledgement, proof_of_line(line)) for line in lines], checkpoint)
+    if newer:
+        printer.note(f"{lines[0].acknowledgement.session}: {newer} records are newer than the export's checkpoint")
 
 
 async def _verify_fetched(api: RelayApi, fetched: Fetched, trust: Trust, home: Home, *, strict: bool) -> SessionReport:
-    return verify_session(
+    report = verify_session(
         fetched.records,
         log_keys=trust.with_lists(await api.lists()) if trust.ca_line else trust.log_keys,
         ca_line=trust.ca_line,
@@ -193,21 +224,42 @@ async def _verify_fetched(api: RelayApi, fetched: Fetched, trust: Trust, home: H
         must_have_ended=fetched.summary.state == "ended",
         witnesses=witnesses_of(home, fetched.summary.id),
     )
+    if fetched.checkpoint is not None:
+        acknowledgements = [logged.acknowledgement for logged in fetched.records]
+        check_included(zip(acknowledgements, fetched.proofs, strict=True), fetched.checkpoint)
+    return report
 
 
-async def _each(api: RelayApi, wanted: Iterable[SessionSummary]) -> AsyncIterator[Fetched]:
+async def _checkpoint(api: RelayApi, trust: Trust) -> Checkpoint | None:
+    """The log's checkpoint, signed by a key that is vouched for; None when there is no such key."""
+    log_keys = trust.with_lists(await api.lists()) if trust.ca_line else trust.log_keys
+    return open_checkpoint(await api.checkpoint(), log_keys) if log_keys else None
+
+
+async def _each(
+    api: RelayApi, wanted: Iterable[SessionSummary], trust: Trust, checkpoint: Checkpoint | None
+) -> AsyncIterator[Fetched]:
     for summary in wanted:
-        yield await _fetch(api, summary.id, summary)
+        yield await _fetch(api, summary.id, trust, summary, checkpoint)
 
 
-async def _fetch(api: RelayApi, session: str, summary: SessionSummary | None = None) -> Fetched:
+async def _fetch(
+    api: RelayApi,
+    session: str,
+    trust: Trust,
+    summary: SessionSummary | None = None,
+    checkpoint: Checkpoint | None = None,
+) -> Fetched:
     known = summary or await api.session(session)
+    checkpoint = checkpoint or await _checkpoint(api, trust)
     records: list[LoggedRecord] = []
     wraps: list[Wrap] = []
-    async for page in api.record_pages(session):
+    proofs: list[tuple[bytes, ...]] = []
+    async for page in api.record_pages(session, checkpoint.size if checkpoint else 0):
         records.extend(page.records)
         wraps.extend(wrap for wrap in page.wraps if wrap not in wraps)
-    return Fetched(known, records, wraps)
+        proofs.extend(page.proofs or [()] * len(page.records))
+    return Fetched(known, records, wraps, proofs, checkpoint)
 
 
 async def _wanted(api: RelayApi, session: str | None) -> tuple[SessionSummary, ...]:
@@ -282,9 +334,15 @@ def _summary_words(one: SessionSummary) -> str:
 
 
 def _session_name(text: str) -> str:
+    if not text:
+        raise _empty_session()
     if not is_session_id(text):
         raise UsageError(f"'{text}' is not a session", advice="`remote-assist audit list` shows them.")
     return text
+
+
+def _empty_session() -> UsageError:
+    return UsageError("the SESSION is empty", advice="`remote-assist audit list` shows them.")
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from remote_assist.core.api import (
     About,
     ApiError,
     ChallengeAnswer,
+    ConsistencyAnswer,
     ListsAnswer,
     LoggedRecord,
     Login,
@@ -31,6 +32,7 @@ from remote_assist.core.api import (
     TicketNote,
     Tickets,
 )
+from remote_assist.core.checkpoint import MAX_NOTE_BYTES
 from remote_assist.core.codec import decode, encode
 from remote_assist.core.codes import relay_origin
 from remote_assist.core.messages import Wrap
@@ -142,11 +144,25 @@ class RelayApi:
         """One session. Raises UsageError when there is none."""
         return await self._get(f"/v1/sessions/{quote(session, safe='')}", SessionSummary)
 
-    async def record_pages(self, session: str) -> AsyncIterator[Records]:
-        """A session's records from the first on, a page at a time."""
+    async def checkpoint(self) -> str:
+        """The log's checkpoint over all that is in it now, unverified: a signed note."""
+        status, raw = await self._exchange("GET", "/v1/log/checkpoint?fresh=1", None)
+        if status >= 300:
+            raise _refusal(status, raw)
+        return raw[:MAX_NOTE_BYTES].decode("utf-8", "replace")
+
+    async def consistency(self, old: int, new: int) -> tuple[bytes, ...]:
+        """The proof that the log of `old` records is the beginning of the one of `new`, unverified."""
+        return (await self._get(f"/v1/log/consistency?from={old}&to={new}", ConsistencyAnswer)).hashes
+
+    async def record_pages(self, session: str, size: int = 0) -> AsyncIterator[Records]:
+        """A session's records from the first on, a page at a time; with `size`, proofs for the tree of that size."""
         start = 0
         for _ in range(MAX_PAGES):
-            page = await self._get(f"/v1/sessions/{quote(session, safe='')}/records?from={start}", Records)
+            sized = f"&size={size}" if size else ""
+            page = await self._get(f"/v1/sessions/{quote(session, safe='')}/records?from={start}{sized}", Records)
+            if size and len(page.proofs) != len(page.records):
+                raise RemoteProtocolError("the relay's proofs do not match its records")
             yield page
             start += len(page.records)
             if not page.more:

@@ -1,7 +1,7 @@
 """A small world for audit tests: an organisation, a technician, a log key, and a session's journal made for real."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,6 +11,7 @@ from remote_assist.audit.journal import Journal
 from remote_assist.core import codec
 from remote_assist.core.api import LoggedRecord
 from remote_assist.core.certificates import issue_certificate
+from remote_assist.core.checkpoint import sign_checkpoint
 from remote_assist.core.codes import session_id
 from remote_assist.core.keys import PrivateKey, fingerprint, new_key, public_line
 from remote_assist.core.lists import (
@@ -30,11 +31,21 @@ from remote_assist.core.records import (
     acknowledgement_bytes,
     decode_record,
     format_time,
+    leaf_hash,
     record_hash,
 )
 from remote_assist.core.reviewer_keys import reviewer_public
 from remote_assist.core.sealing import ContentKey, new_content_key, seal
 from remote_assist.core.sshsig import sign
+from remote_assist.core.tree import (
+    Node,
+    TreeHead,
+    consistency_ranges,
+    inclusion_ranges,
+    leaf_of,
+    proof_of,
+    subtree_root,
+)
 
 START = datetime(2026, 3, 1, 9, 30, tzinfo=UTC)
 RELAY = "https://relay.example.com:443"
@@ -107,6 +118,32 @@ class Log:
         return Acknowledgement(session=session, seq=seq, hash=digest, time=time, index=index, signature=signature)
 
 
+class Tree:
+    """The relay's tree over what it acknowledged; leaves of sessions that no test made fill the rest."""
+
+    def __init__(self, acknowledgements: Iterable[Acknowledgement]) -> None:
+        given = {one.index: leaf_hash(one.time, one.hash) for one in acknowledgements}
+        self.size = max(given, default=-1) + 1
+        self._leaves = [given.get(index, leaf_of(f"other {index}".encode())) for index in range(self.size)]
+
+    def checkpoint(self, size: int | None = None, *, key: PrivateKey = LOG) -> str:
+        """The signed note of the first `size` leaves."""
+        wanted = self.size if size is None else size
+        return sign_checkpoint(key, TreeHead(wanted, subtree_root(self._leaves[:wanted])))
+
+    def inclusion(self, index: int, size: int | None = None) -> tuple[bytes, ...]:
+        """The proof of a leaf; none for one that is newer."""
+        wanted = self.size if size is None else size
+        return proof_of(inclusion_ranges(index, wanted), self._node) if index < wanted else ()
+
+    def consistency(self, old: int, new: int) -> tuple[bytes, ...]:
+        return proof_of(consistency_ranges(old, new), self._node)
+
+    def _node(self, node: Node) -> bytes:
+        level, number = node
+        return subtree_root(self._leaves[number << level : (number + 1) << level])
+
+
 @dataclass
 class World:
     """One session: its keys, its journal, the relay's log."""
@@ -177,7 +214,16 @@ def new_world(folder: Path, *, disk: Disk | None = None, name: str = "one") -> W
     journal = Journal.create(folder, session, host_key, clock=clock, disk=disk)
     journal.open_for([LOG_LINE])
     technician = Actor(kind="technician", key=fingerprint(public_line(ALICE)), serial=SERIAL)
-    return World(host_key, session, opening, journal, Log(), clock, new_content_key(dice(name)), technician)
+    return World(
+        host_key,
+        session,
+        opening,
+        journal,
+        Log(first_index=40 if name == "one" else 140),
+        clock,
+        new_content_key(dice(name)),
+        technician,
+    )
 
 
 async def play(world: World) -> None:

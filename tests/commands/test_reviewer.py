@@ -28,9 +28,11 @@ from tests.audit.world import (
     ALICE,
     CA,
     CA_LINE,
+    LOG,
     LOG_LINE,
     REVIEWER_PRIVATE,
     START,
+    Tree,
     World,
     new_world,
     play,
@@ -48,6 +50,8 @@ class Relay:
         self.logs: dict[str, list[LoggedRecord]] = {}
         self.wraps: dict[str, list[Wrap]] = {}
         self.states: dict[str, str] = {}
+        self.signs_with = LOG
+        self.signed_size: int | None = None
         self.url = ""
 
     def add(self, world: World, state: str = "ended") -> None:
@@ -73,10 +77,17 @@ class Relay:
     def application(self) -> web.Application:
         application = web.Application()
         application.router.add_get("/v1/lists", self._lists)
+        application.router.add_get("/v1/log/checkpoint", self._checkpoint)
         application.router.add_get("/v1/sessions", self._sessions)
         application.router.add_get("/v1/sessions/{id}", self._session)
         application.router.add_get("/v1/sessions/{id}/records", self._records)
         return application
+
+    def tree(self) -> Tree:
+        return Tree(one.acknowledgement for log in self.logs.values() for one in log)
+
+    async def _checkpoint(self, request: web.Request) -> web.Response:
+        return web.Response(text=self.tree().checkpoint(self.signed_size, key=self.signs_with))
 
     async def _lists(self, request: web.Request) -> web.Response:
         return web.Response(body=codec.encode(ListsAnswer(lists=signed_lists())))
@@ -94,7 +105,11 @@ class Relay:
         name, start = request.match_info["id"], int(request.query["from"])
         page = self.logs[name][start : start + PAGE]
         more = start + PAGE < len(self.logs[name])
-        answer = Records(session=name, records=tuple(page), wraps=tuple(self.wraps[name]), more=more)
+        size = int(request.query.get("size", 0))
+        tree = self.tree()
+        proofs = tuple(tree.inclusion(one.acknowledgement.index, size) for one in page) if size else ()
+        wraps = tuple(self.wraps[name])
+        answer = Records(session=name, records=tuple(page), wraps=wraps, more=more, proofs=proofs)
         return web.Response(body=codec.encode(answer))
 
 
@@ -364,3 +379,37 @@ def test_what_names_nothing_is_a_usage_error(words: list[str], capsys: pytest.Ca
 def test_a_session_the_relay_does_not_have_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["audit", "verify", "s-" + "a" * 16]) == 2
     assert "no such session" in capsys.readouterr().err
+
+
+def test_an_export_holds_a_checkpoint_and_each_records_proof(
+    tmp_path: Path, world: World, relay: Relay, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "log.jsonl"
+    assert cli.main(["audit", "export", world.session, "-o", str(file)]) == 0
+    lines = [json.loads(line) for line in file.read_bytes().splitlines()]
+    assert lines[-1]["checkpoint"].startswith("remote-assist/log/")
+    assert all(line["proof"] for line in lines[1:-1])
+    lines[2]["proof"] = lines[3]["proof"]
+    file.write_text(
+        "".join(json.dumps(one, sort_keys=True, separators=(",", ":"), ensure_ascii=False) + "\n" for one in lines)
+    )
+    assert cli.main(["audit", "verify", str(file)]) == 5
+    assert f"record 1 of {world.session}" in capsys.readouterr().err
+
+
+def test_a_log_whose_checkpoint_another_key_signed_is_refused(
+    world: World, relay: Relay, capsys: pytest.CaptureFixture[str]
+) -> None:
+    relay.signs_with = new_key(seed("another log"))
+    assert cli.main(["audit", "verify", world.session]) == 5
+    assert "another log" in capsys.readouterr().err
+
+
+def test_records_newer_than_the_checkpoint_are_counted(
+    tmp_path: Path, world: World, relay: Relay, capsys: pytest.CaptureFixture[str]
+) -> None:
+    relay.signed_size = relay.tree().size - 2
+    file = tmp_path / "log.jsonl"
+    assert cli.main(["audit", "export", "-o", str(file)]) == 0
+    assert cli.main(["audit", "verify", str(file)]) == 0
+    assert "2 records are newer than the export's checkpoint" in capsys.readouterr().err
