@@ -83,10 +83,19 @@ def evaluate(
         finding
         for issue in catalog.issues.values()
         if platform in issue.platforms
-        for finding in evaluate_issue(issue, catalog, observed)
+        for finding in _unasked(issue, observed) or evaluate_issue(issue, catalog, observed)
         if all_outcomes or finding.outcome not in {"pass", "skipped"}
     ]
     return sorted(findings, key=_gravity)
+
+
+def _unasked(issue: KnownIssue, observed: Observed) -> list[Finding]:
+    """A bundle that never asked for what an issue needs says nothing about it: skipped, neither pass nor unknown."""
+    names = [use.collector for use in issue.collect if use.inline is None]
+    missing = [name for name in names if name not in observed.statuses and name not in observed.facts]
+    if not observed.statuses or not missing:
+        return []
+    return [_finding(issue, "skipped", "", f"this bundle does not look at {', '.join(missing)}", observed)]
 
 
 def evaluate_issue(issue: KnownIssue, catalog: Catalog, observed: Observed) -> list[Finding]:
