@@ -1,7 +1,8 @@
 """Throughput and latency of the transport: technician, relay and agent as three processes on this machine.
 
-    python -m bench.transport [--mib 512] [--rounds 5] [--up] [--profile agent|technician]
+    python -m bench.transport [--mib 512] [--rounds 5] [--up] [--resume] [--profile agent|technician]
 
+With `--resume` every second round runs on a stream that would survive a cut, and both medians are compared.
 Prints one line a round (file to file, MB = 10^6 bytes) and the median; then connect and command latency. The relay is
 a minimal splice, so that the figures are those of the transport. `scp -J` reaches 241 MB/s here (default ciphers).
 """
@@ -26,10 +27,12 @@ from aiohttp import WSMsgType, web
 from remote_assist.core.keys import new_key, public_line
 from remote_assist.core.messages import Message
 from remote_assist.core.requests import AskStatus, Done, ReadFile, WriteFile
+from remote_assist.core.resume import Role
 from remote_assist.errors import UnreachableError
 from remote_assist.transport.channel import MessageChannel, open_channel
 from remote_assist.transport.doors import ClosedDoors
 from remote_assist.transport.link import dial
+from remote_assist.transport.resumable import ResumeTerms
 from remote_assist.transport.ssh import connect_to_agent, serve_technician
 from remote_assist.transport.streams import StreamTunnel
 
@@ -107,36 +110,46 @@ async def agent(options: argparse.Namespace) -> None:
     """Serve streams one after the other."""
     for number in range(1, options.streams + 1):
         link = await dial(f"http://127.0.0.1:{options.port}", f"/s{number}")
-        tunnel = StreamTunnel(link, stream=number, epoch=1)
+        tunnel = StreamTunnel(link, stream=number, epoch=1, resume=terms(options, number, Role.AGENT))
         await serve_technician(
             tunnel, host_key=HOST_KEY, authorised=lambda line: line == public_line(SESSION_KEY), doors=FileDoors()
         )
         await tunnel.closed()
 
 
+def terms(options: argparse.Namespace, number: int, role: Role) -> ResumeTerms | None:
+    """Every second round of `--resume` could go on after a cut."""
+    return ResumeTerms(key=bytes(32), role=role, patience_seconds=9.0) if options.resume and number % 2 else None
+
+
 async def technician(options: argparse.Namespace) -> None:
     """Copy the file `rounds` times on connections of their own, then measure small things."""
-    rates, connects = [], []
+    rates, connects, busy = [], [], []
     source, copy = Path(options.folder) / "source.bin", Path(options.folder) / "copy.bin"
     size = source.stat().st_size
     for number in range(1, options.rounds + 1):
         began = time.perf_counter()
         link = await dial(f"http://127.0.0.1:{options.port}", f"/s{number}")
-        tunnel = StreamTunnel(link, stream=number, epoch=1)
+        tunnel = StreamTunnel(link, stream=number, epoch=1, resume=terms(options, number, Role.TECHNICIAN))
         connection = await connect_to_agent(
             tunnel, session_key=SESSION_KEY, host_key_line=public_line(HOST_KEY), deadline_seconds=20
         )
         channel = await open_channel(connection)
         connects.append(time.perf_counter() - began)
-        began = time.perf_counter()
+        began, before = time.perf_counter(), time.process_time()
         await (put if options.up else get)(channel, source, copy)
         took = time.perf_counter() - began
         rates.append(size / took / 1e6)
+        busy.append(time.process_time() - before)
         print(f"{'up' if options.up else 'down'} {size >> 20} MiB in {took:6.2f} s  {rates[-1]:6.0f} MB/s", flush=True)
         if number == options.rounds:
             await commands(channel)
         connection.close()
         await tunnel.closed()
+    if options.resume:
+        with_it, without = statistics.median(rates[::2]), statistics.median(rates[1::2])
+        cpu = statistics.median(busy[::2]) / statistics.median(busy[1::2])
+        print(f"with resume {with_it:.0f} MB/s, without {without:.0f}, ratio {with_it / without:.2f}, CPU {cpu:.2f}")
     same = hashlib.sha256(source.read_bytes()).digest() == hashlib.sha256(copy.read_bytes()).digest()
     print(f"median {statistics.median(rates):.0f} MB/s, identical={same}, connect {min(connects) * 1e3:.1f} ms")
 
@@ -178,7 +191,11 @@ def main() -> int:
             for _ in range(options.mib):
                 out.write(os.urandom(1 << 20))
         common = ["--folder", folder, "--streams", str(options.rounds), "--rounds", str(options.rounds)]
-        common += ["--up"] * options.up + (["--profile", options.profile] if options.profile else [])
+        common += (
+            ["--up"] * options.up
+            + ["--resume"] * options.resume
+            + (["--profile", options.profile] if options.profile else [])
+        )
         programs = [_start("relay", *common, stdout=subprocess.PIPE)]
         assert programs[0].stdout is not None
         port = programs[0].stdout.readline().decode().strip()
@@ -198,6 +215,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--mib", type=int, default=512)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--up", action="store_true", help="technician to agent")
+    parser.add_argument(
+        "--resume", action="store_true", help="compare streams that survive cuts with those that do not"
+    )
     parser.add_argument("--profile", choices=("agent", "technician"))
     for hidden in ("--part", "--folder"):
         parser.add_argument(hidden, default="", help=argparse.SUPPRESS)
