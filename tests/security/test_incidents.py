@@ -19,6 +19,7 @@ INCIDENTS: dict[str, tuple[str, dict[str, str]]] = {
         "command and argument injection by parameters",
         {
             "tests/security/test_fix_parameters.py": "",
+            "tests/security/test_argv.py": "",
         },
     ),
     "T5": ("a low role mints itself a higher one", {"tests/security/test_authorisation.py": ""}),
@@ -30,7 +31,10 @@ INCIDENTS: dict[str, tuple[str, dict[str, str]]] = {
             "tests/faults/test_thieves_of_streams.py": "",
         },
     ),
-    "T10": ("an agent's own text attacks the console", {"tests/security/test_screens.py": ""}),
+    "T10": (
+        "an agent's own text attacks the console",
+        {"tests/security/test_screens.py": "", "tests/scenarios/test_refused_bytes.py": ""},
+    ),
     "T13": ("Terrapin: messages dropped before encryption", {"tests/security/test_ssh.py": ""}),
     "T14": ("messages injected before authentication, SCP names", {"tests/security/test_ssh.py": ""}),
     "T15": ("a link swapped in leads out of the folder", {"tests/security/test_files.py": ""}),
