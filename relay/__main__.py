@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import http.client
+import os
 import secrets
 import signal
 import ssl
@@ -19,11 +20,12 @@ import structlog
 
 from relay.configuration import read_settings
 from relay.data_folder import adopt, initialise, read_address, require_data
+from relay.front_door import split_listen
 from relay.memory import keep_freed_memory
 from relay.server import Relay
 from remote_assist import __version__
 from remote_assist.core.hostile import safe_text
-from remote_assist.errors import AssistError, Exit, UnreachableError, UsageError
+from remote_assist.errors import AssistError, Exit, UnreachableError
 from remote_assist.settings import RelaySettings
 
 SWITCH_SECONDS = 0.0005
@@ -108,7 +110,7 @@ def _serve(arguments: argparse.Namespace) -> int:
 
 def _settings(arguments: argparse.Namespace) -> RelaySettings:
     """The settings of a serving relay: the file's, and over them what the command line says."""
-    host, port = (None, None) if arguments.listen is None else _listen(arguments.listen)
+    host, port = (None, None) if arguments.listen is None else split_listen(arguments.listen)
     said = {
         "data": arguments.data,
         "host": host,
@@ -148,12 +150,19 @@ async def _serve_until_told(settings: RelaySettings, *, accept_rollback: bool) -
     keep_freed_memory()
     told = asyncio.Event()
     loop = asyncio.get_running_loop()
+
+    def tell() -> None:
+        if told.is_set():
+            os._exit(Exit.INTERRUPTED)  # what was acknowledged is on disk; what was not, never counted
+        told.set()
+
     for number in (signal.SIGTERM, signal.SIGINT):
         with suppress(NotImplementedError):  # Windows: Ctrl-C arrives as KeyboardInterrupt
-            loop.add_signal_handler(number, told.set)
+            loop.add_signal_handler(number, tell)
     async with Relay(settings, clock=_now, entropy=secrets.token_bytes, accept_rollback=accept_rollback) as relay:
         _tell(f"serving {relay.address}")
         await told.wait()
+        await relay.drain()
     return Exit.DONE
 
 
@@ -191,13 +200,6 @@ def _fault_of(data: Path, tls_ca: Path | None) -> str:
     finally:
         connection.close()
     return "" if status == 200 else f"{address} answers with HTTP status {status}"
-
-
-def _listen(text: str) -> tuple[str, int]:
-    host, _, port = text.rpartition(":")
-    if not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
-        raise UsageError(f"'{text}' is not HOST:PORT", advice="For example 127.0.0.1:8470.")
-    return host, int(port)
 
 
 def _log_to_stderr() -> None:

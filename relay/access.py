@@ -26,6 +26,8 @@ class Verb(StrEnum):
     """Everything the relay can be asked to do."""
 
     HEALTH = "health"
+    READY = "ready"
+    METRICS = "metrics"
     ABOUT = "about"
     CHALLENGE = "challenge"
     LOGIN = "login"
@@ -55,6 +57,8 @@ ANYONE = frozenset({"anyone"})
 
 MAY: dict[Verb, frozenset[str]] = {
     Verb.HEALTH: ANYONE,
+    Verb.READY: ANYONE,
+    Verb.METRICS: ANYONE,
     Verb.ABOUT: ANYONE,
     Verb.CHALLENGE: ANYONE,
     Verb.LOGIN: ANYONE,

@@ -27,6 +27,7 @@ LEAST: dict[str, float] = {
     "port": 0,
     "nameplate_early_leaves": 0,
     "min_free_bytes": 0,
+    "drain_seconds": 0,
     "session_bytes_per_second": 0,
     "message_max_bytes": MIB,
     "body_max_bytes": 128 << 10,

@@ -56,7 +56,8 @@ MAX_QUESTIONS = 4
 MAX_REFUSALS = 64
 """Refused Appends on one connection before it is closed."""
 
-Queue = asyncio.Queue[Pending | None]
+Queue = asyncio.Queue[tuple[Pending, float] | None]
+"""Appends on their way to the disk, each with the time it was read."""
 
 
 class ControlSocket:
@@ -78,6 +79,7 @@ class ControlSocket:
         handshake_seconds: float,
         opening_seconds: float,
         known: Callable[[web.Request], None],
+        acknowledged: Callable[[float], None],
     ) -> None:
         self._store = store
         self._appends = appends
@@ -92,6 +94,7 @@ class ControlSocket:
         self._handshake_seconds = handshake_seconds
         self._opening_seconds = opening_seconds
         self._known = known
+        self._acknowledged = acknowledged
 
     async def agent(self, request: web.Request, caller: Caller | None) -> web.StreamResponse:
         """One agent, from its proof to its end."""
@@ -177,9 +180,10 @@ class ControlSocket:
                     continue
                 if message.session != line.session:
                     raise RemoteProtocolError("an Append for another session")
+                begun = asyncio.get_running_loop().time()
                 offered = await self._appends.offer(message, keys)
                 keys = offered.keys
-                await pending.put(offered)
+                await pending.put((offered, begun))
         finally:
             for question in questions:
                 question.cancel()
@@ -217,12 +221,14 @@ class ControlSocket:
     async def _answer(self, line: AgentLine, pending: Queue, opening: asyncio.Timeout) -> None:
         refusals = 0
         while (one := await pending.get()) is not None:
-            settled = await self._appends.settle(one)
+            offered, begun = one
+            settled = await self._appends.settle(offered)
             if settled.acknowledgements:
                 if opening.when() is not None:
                     opening.reschedule(None)
                     await self._connect(line)
                 await say(line.socket, Acknowledged(acknowledgements=settled.acknowledgements))
+                self._acknowledged(asyncio.get_running_loop().time() - begun)
             if settled.refusal is not None:
                 refusals += 1
                 await self._refuse_append(line, settled.refusal.seq, settled.refusal.reason, settled.refusal.message)

@@ -93,6 +93,14 @@ def load_tls(cert: Path | None, key: Path | None) -> ssl.SSLContext | None:
     return context
 
 
+def split_listen(text: str) -> tuple[str, int]:
+    """HOST:PORT in its two parts. Raises UsageError."""
+    host, _, port = text.rpartition(":")
+    if not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
+        raise UsageError(f"'{text}' is not HOST:PORT", advice="For example 127.0.0.1:8470.")
+    return host, int(port)
+
+
 def is_loopback(host: str) -> bool:
     """Whether a host name or address is this machine only."""
     if host == "localhost":
@@ -139,6 +147,11 @@ class FrontDoor:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._listening is not None:
             self._listening.close()
+
+    @property
+    def strangers(self) -> int:
+        """Connections nobody knows yet."""
+        return len(self._strangers)
 
     def arrived(self, request: web.Request) -> None:
         """A whole request head came on this connection."""

@@ -1,6 +1,8 @@
 """The relay's routes: every verb with its method and path; who may call it stands in relay/access.py.
 
     GET  /healthz                          health         anyone
+    GET  /readyz                           ready          anyone
+    GET  /metrics                          metrics        anyone
     GET  /v1/about                         about          anyone
     POST /v1/login/challenge               challenge      anyone
     POST /v1/login                         login          anyone
@@ -65,6 +67,8 @@ class Route:
 
 ROUTES: tuple[Route, ...] = (
     Route(Verb.HEALTH, "GET", "/healthz"),
+    Route(Verb.READY, "GET", "/readyz"),
+    Route(Verb.METRICS, "GET", "/metrics"),
     Route(Verb.ABOUT, "GET", "/v1/about"),
     Route(Verb.CHALLENGE, "POST", "/v1/login/challenge"),
     Route(Verb.LOGIN, "POST", "/v1/login"),
@@ -123,11 +127,13 @@ def build_application(
     origins: Collection[str],
     max_body_bytes: int,
     visits: Visits,
+    check_new: Callable[[Verb], None],
     answer_seconds: float,
 ) -> web.Application:
     """The application with all routes. `answers` must have every verb; `visits` hears of every request.
 
-    An answer that its reader does not take within `answer_seconds` is cut off.
+    `check_new` is asked before a WebSocket is opened. An answer that its reader
+    does not take within `answer_seconds` is cut off.
     """
 
     @web.middleware
@@ -154,7 +160,7 @@ def build_application(
     application = web.Application(middlewares=[guard], client_max_size=max_body_bytes)
     for route in ROUTES:
         method = "GET" if route.method == WEBSOCKET else route.method
-        serve = _serve(route, answers[route.verb], caller_of, origins, visits)
+        serve = _serve(route, answers[route.verb], caller_of, origins, visits, check_new)
         application.router.add_route(method, route.path, serve, name=route.verb.value)
     return application
 
@@ -194,10 +200,12 @@ def _serve(
     caller_of: Callable[[web.Request], Caller | None],
     origins: Collection[str],
     visits: Visits,
+    check_new: Callable[[Verb], None],
 ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
     async def serve(request: web.Request) -> web.StreamResponse:
         if route.method == WEBSOCKET:
             _check_upgrade(request, origins)
+            check_new(route.verb)
         caller = caller_of(request)
         if caller is not None:
             visits.known(request)

@@ -5,6 +5,7 @@ stop: close sockets, finish writing
 """
 
 import asyncio
+import math
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import BinaryIO, Self
@@ -18,27 +19,31 @@ from relay.book import TicketBook
 from relay.checkpoints import Checkpoints
 from relay.control_socket import ControlSocket
 from relay.data_folder import ADDRESS, DATABASE, hold, read_log_key, replace_file, require_data
-from relay.front_door import FrontDoor, bind, load_tls, origins_of, own_address
+from relay.front_door import FrontDoor, bind, load_tls, origins_of, own_address, split_listen
 from relay.ledger import Ledger
 from relay.log_pages import LogPages
 from relay.login import Logins
+from relay.metrics import Metrics, MetricsPage, serve_metrics
 from relay.nameplate_sockets import NameplateSockets, PairingLimits
 from relay.nonces import LoginNonces
 from relay.outbox import Outbox
 from relay.pages import Answer, Bodies, LoginPages, SessionPages, TicketPages
 from relay.penalties import Penalties, Tariff
 from relay.quotas import HourlyQuota
+from relay.readiness import Readiness
 from relay.rendezvous import Rendezvous
 from relay.routes import build_application
 from relay.sessions import count_live
 from relay.sockets import OpenSockets
 from relay.sources import Sources
+from relay.splice import Traffic
 from relay.store import Store
 from relay.strangers import Strangers
 from relay.stream_sockets import StreamSockets
 from relay.switchboard import Switchboard
 from relay.trust import TrustFolder
 from remote_assist.core.sshsig import PrivateKey
+from remote_assist.errors import UnreachableError
 from remote_assist.settings import RelaySettings
 
 WATCH_SECONDS = 1.0
@@ -46,6 +51,7 @@ WATCH_SECONDS = 1.0
 
 KEEPALIVE_SECONDS = 30.0
 SHUTDOWN_SECONDS = 5.0
+DRAIN_LOOK_SECONDS = 0.1
 
 
 class Relay:
@@ -65,6 +71,9 @@ class Relay:
         self._entropy = entropy
         self._accept_rollback = accept_rollback
         self._sockets = OpenSockets()
+        self._traffic = Traffic()
+        self._readiness = Readiness()
+        self._metrics_runner: web.AppRunner | None = None
         self._switchboard = Switchboard(entropy=entropy, streams_per_session=settings.streams_per_session)
         self._lock: BinaryIO | None = None
         self._store: Store | None = None
@@ -87,6 +96,15 @@ class Relay:
             await self.stop()
             raise
 
+    async def drain(self) -> None:
+        """Take nothing new and leave load balancers `drain_seconds` to see it; at once when nobody is connected."""
+        self._readiness.draining = True
+        structlog.get_logger("server").info("draining", sockets=len(self._sockets))
+        for _ in range(math.ceil(self._settings.drain_seconds / DRAIN_LOOK_SECONDS)):
+            if not len(self._sockets):
+                break
+            await asyncio.sleep(DRAIN_LOOK_SECONDS)
+
     async def stop(self) -> None:
         """Take nothing new, tell everybody, finish what is queued, close the store."""
         for task in self._tasks:
@@ -95,8 +113,9 @@ class Relay:
         if self._door is not None:
             await self._door.close()
         await self._sockets.close_all()
-        if self._runner is not None:
-            await self._runner.cleanup()
+        for runner in (self._runner, self._metrics_runner):
+            if runner is not None:
+                await runner.cleanup()
         if self._store is not None:
             await self._store.close()
         if self._lock is not None:
@@ -149,6 +168,8 @@ class Relay:
         )
         await checkpoints.start(accept_rollback=self._accept_rollback)
 
+        metrics = Metrics(store, self._switchboard, self._traffic, strangers=lambda: door.strangers)
+
         def caller_of(request: web.Request) -> Caller | None:
             return tokens.caller(request.headers.get("Authorization", ""), revoked=trust.lists.revocations.serials)
 
@@ -162,13 +183,17 @@ class Relay:
                 trust,
                 origins,
                 door,
+                metrics,
             ),
             caller_of=caller_of,
             origins=origins,
             max_body_bytes=settings.body_max_bytes,
             visits=door,
+            check_new=self._readiness.check_new,
             answer_seconds=settings.answer_deadline_seconds,
         )
+        self._readiness.watch(store)
+        await self._serve_metrics(metrics)
         works = (outbox.work(), checkpoints.work(), self._watch(trust, door))
         self._tasks = [asyncio.create_task(work) for work in works]
         return application
@@ -183,6 +208,7 @@ class Relay:
         trust: TrustFolder,
         origins: tuple[str, ...],
         door: FrontDoor,
+        metrics: Metrics,
     ) -> dict[Verb, Answer]:
         settings, clock, entropy = self._settings, self._clock, self._entropy
         penalties = Penalties(_tariff(settings))
@@ -220,6 +246,7 @@ class Relay:
             self._switchboard,
             penalties,
             self._sockets,
+            self._traffic,
             clock=clock,
             max_bytes=settings.pipe_buffer_bytes,
             ticket_seconds=settings.stream_ticket_seconds,
@@ -241,9 +268,12 @@ class Relay:
             handshake_seconds=settings.handshake_deadline_seconds,
             opening_seconds=settings.opening_deadline_seconds,
             known=door.known,
+            acknowledged=metrics.acknowledged,
         )
         return {
             Verb.HEALTH: login.health,
+            Verb.READY: self._readiness.ready,
+            Verb.METRICS: MetricsPage(metrics, settings).metrics,
             Verb.ABOUT: login.about,
             Verb.CHALLENGE: login.challenge,
             Verb.LOGIN: login.login,
@@ -265,6 +295,18 @@ class Relay:
             Verb.AGENT: control.agent,
             Verb.AGENT_STREAM: streams.agent,
         }
+
+    async def _serve_metrics(self, metrics: Metrics) -> None:
+        if not self._settings.metrics_listen:
+            return
+        host, port = split_listen(self._settings.metrics_listen)
+        try:
+            self._metrics_runner = await serve_metrics(metrics, host, port)
+        except OSError as error:
+            raise UnreachableError(
+                f"metrics cannot listen on {self._settings.metrics_listen}: {error.strerror}",
+                advice="Change `metrics_listen` in the settings file.",
+            ) from error
 
     def _open_door(self) -> FrontDoor:
         settings = self._settings

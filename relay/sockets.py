@@ -2,6 +2,7 @@
 
 import asyncio
 import socket as system_socket
+from collections import Counter
 from contextlib import suppress
 from typing import TypeVar
 from weakref import WeakSet
@@ -31,6 +32,10 @@ HEARTBEAT_SECONDS = 20.0
 
 WRITER_LIMIT = 256 << 10
 """Bytes written between looks at the socket's back-pressure."""
+
+
+REFUSED: Counter[str] = Counter()
+"""Refusals of this process by reason, for /metrics. Reasons are our own stable words, so there are few."""
 
 
 class RelaySocket(web.WebSocketResponse):
@@ -71,9 +76,14 @@ class OpenSockets:
         self._open.add(socket)
         return socket
 
+    def __len__(self) -> int:
+        return sum(not socket.closed for socket in self._open)
+
     async def close_all(self) -> None:
         """Tell everybody that this relay goes away."""
-        await asyncio.gather(*(socket.end(WSCloseCode.GOING_AWAY, "the relay stops") for socket in list(self._open)))
+        await asyncio.gather(
+            *(socket.end(WSCloseCode.SERVICE_RESTART, "the relay stops; come back") for socket in list(self._open))
+        )
 
 
 async def say(socket: RelaySocket, message: msgspec.Struct) -> None:
@@ -108,6 +118,7 @@ async def refuse(socket: RelaySocket, error: AssistError, verb: Verb, source: st
 
 def log_refusal(verb: Verb | None, reason: str, source: str, **more: object) -> None:
     """One line for every refusal; never a token, a code or content."""
+    REFUSED[reason] += 1
     structlog.get_logger("refusal").warning(
         "refused", verb=None if verb is None else verb.value, reason=reason, source=source, **more
     )

@@ -27,12 +27,20 @@ STALLED = Ended(4003, "an end read nothing for too long")
 
 
 @dataclass(slots=True)
+class Traffic:
+    """Bytes passed on by this relay."""
+
+    bytes: int = 0
+
+
+@dataclass(slots=True)
 class Pump:
     """One direction. `since`: when the message in flight was handed to the reader; 0 while none is."""
 
     source: RelaySocket
     sink: RelaySocket
     pace: Pace
+    traffic: Traffic
     since: float = 0.0
 
     async def run(self) -> Ended:
@@ -48,6 +56,7 @@ class Pump:
                 await send(message.data)
             except (ClientConnectionResetError, ConnectionError):
                 return Ended(WSCloseCode.GOING_AWAY, "the other end is gone")
+            self.traffic.bytes += len(message.data)
             wait, self.since = spend(len(message.data), self.since), 0.0
             if wait > 0:
                 await asyncio.sleep(wait)
@@ -56,12 +65,14 @@ class Pump:
         return _how(self.source)
 
 
-async def splice(one: RelaySocket, other: RelaySocket, pace: Pace, *, stalled_seconds: float) -> Ended:
+async def splice(
+    one: RelaySocket, other: RelaySocket, pace: Pace, traffic: Traffic, *, stalled_seconds: float
+) -> Ended:
     """Join two sockets until either closes, or one reads nothing for so long although something waits for it.
 
     Then both are closed with the same code. Returns what ended it.
     """
-    pumps = Pump(one, other, pace), Pump(other, one, pace)
+    pumps = Pump(one, other, pace, traffic), Pump(other, one, pace, traffic)
     forth, back = (asyncio.create_task(pump.run()) for pump in pumps)
     try:
         ended = await _ended(forth, back, pumps, stalled_seconds)

@@ -61,6 +61,16 @@ class Store:
         self._thread = threading.Thread(target=self._write_forever, name="relay-write", daemon=True)
         self._thread.start()
 
+    @property
+    def waiting(self) -> int:
+        """Jobs the writer has not begun."""
+        return self._jobs.qsize()
+
+    @property
+    def free_bytes(self) -> int:
+        """Free space on the database's disk."""
+        return shutil.disk_usage(self._folder).free
+
     def on_undo(self, forget: Callable[[], None]) -> None:
         """Have `forget` called in the writer thread whenever written things were undone."""
         self._undone.append(forget)
@@ -166,7 +176,7 @@ class Store:
             forget()
 
     def _check_space(self) -> None:
-        if shutil.disk_usage(self._folder).free < self._min_free_bytes:
+        if self.free_bytes < self._min_free_bytes:
             raise _store_full("the relay's disk is full")
 
 

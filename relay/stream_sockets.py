@@ -21,7 +21,7 @@ from relay.penalties import Penalties
 from relay.sessions import next_stream, require_session
 from relay.sockets import OpenSockets, RelaySocket, refuse, say
 from relay.sources import address_of
-from relay.splice import Ended, splice
+from relay.splice import Ended, Traffic, splice
 from relay.store import Store
 from relay.switchboard import Offer, Switchboard
 from remote_assist.core.messages import StreamOffered, StreamOpened
@@ -51,6 +51,7 @@ class StreamSockets:
         switchboard: Switchboard,
         penalties: Penalties,
         sockets: OpenSockets,
+        traffic: Traffic,
         *,
         clock: Callable[[], datetime],
         max_bytes: int,
@@ -63,6 +64,7 @@ class StreamSockets:
         self._switchboard = switchboard
         self._penalties = penalties
         self._sockets = sockets
+        self._traffic = traffic
         self._clock = clock
         self._max_bytes = max_bytes
         self._ticket_seconds = ticket_seconds
@@ -139,7 +141,7 @@ class StreamSockets:
         ended = SUPERSEDED
         try:
             async with asyncio.timeout(seconds):
-                ended = await splice(socket, other, pace, stalled_seconds=self._stalled_seconds)
+                ended = await splice(socket, other, pace, self._traffic, stalled_seconds=self._stalled_seconds)
         except TimeoutError:
             ended = LOGIN_OVER
         finally:

@@ -46,6 +46,16 @@ class Switchboard:
         self._tickets: dict[str, Offer] = {}
         self._streams: dict[Offer, asyncio.Task[object]] = {}
 
+    @property
+    def agents(self) -> int:
+        """How many agents are connected."""
+        return len(self._lines)
+
+    @property
+    def streams(self) -> int:
+        """How many streams are open or on their way."""
+        return len(self._streams)
+
     def is_live(self, session: str) -> bool:
         """Whether the session's agent is connected now."""
         return session in self._lines

@@ -69,6 +69,8 @@ class RelaySettings:
     tls_key: Path | None = None
     origins: tuple[str, ...] = ()
     trusted_proxies: tuple[str, ...] = ()
+    metrics_listen: str = ""
+    drain_seconds: float = 2.0
     handshake_deadline_seconds: float = 20.0
     answer_deadline_seconds: float = 300.0
     stalled_reader_seconds: float = 600.0

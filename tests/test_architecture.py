@@ -32,6 +32,7 @@ LIBRARIES: dict[str, tuple[str, ...]] = {
     "aiohttp": ("relay/", "remote_assist/technician/api.py"),
     "sqlalchemy": ("relay/",),
     "uvloop": ("relay/",),
+    "prometheus_client": ("relay/metrics.py",),
     "structlog": ("relay/",),
     "textual": ("remote_assist/tui/",),
     "rich": ("remote_assist/tui/",),

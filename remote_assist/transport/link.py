@@ -185,4 +185,6 @@ def _refusal(status: int, body: bytes, relay_url: str) -> AssistError:
         told = decode(body, ApiError, max_bytes=MAX_ERROR_BYTES)
     except RemoteProtocolError:
         return UnreachableError(f"{relay_url} answers with HTTP status {status}, not as a relay")
+    if status == 503:  # it stops or has no room just now: another try may find it well, or another relay
+        return UnreachableError(told.sentence, advice=told.advice)
     return RefusedError(told.sentence, reason=told.reason, advice=told.advice)

@@ -227,11 +227,11 @@ async def test_a_revoked_technician_loses_live_streams(world: RelayWorld) -> Non
                 await end.recv()
 
 
-async def test_stopping_the_relay_ends_streams_and_controls_with_going_away(world: RelayWorld) -> None:
+async def test_stopping_the_relay_tells_streams_and_controls_to_come_back(world: RelayWorld) -> None:
     agent, token = await opened_session(world)
     technician, other, _ = await stream(world, agent, token)
     await world.relay.stop()
     for end in (technician, other, agent.link):
         with pytest.raises(ConnectionClosed) as caught:
             await end.recv()
-        assert caught.value.rcvd is not None and caught.value.rcvd.code == 1001
+        assert caught.value.rcvd is not None and caught.value.rcvd.code == 1012

@@ -321,6 +321,10 @@ class Agent:
         await self.send(Append(session=self.session, records=records, wraps=wraps))
         return await self.receive()
 
+    async def send_records(self, *records: StoredRecord) -> None:
+        """Send records and leave the answer unread."""
+        await self.send(Append(session=self.session, records=records))
+
     async def send(self, message: msgspec.Struct) -> None:
         await self.link.send(encode(message).decode(), text=True)
 

@@ -15,6 +15,8 @@ ROLES = ("nobody", "technician", "reviewer", "operator")
 
 ALLOWED: dict[str, str] = {
     "GET /healthz": "nobody technician reviewer operator",
+    "GET /readyz": "nobody technician reviewer operator",
+    "GET /metrics": "nobody technician reviewer operator",
     "GET /v1/about": "nobody technician reviewer operator",
     "POST /v1/login/challenge": "nobody technician reviewer operator",
     "POST /v1/login": "nobody technician reviewer operator",
