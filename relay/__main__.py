@@ -1,4 +1,7 @@
-"""The command `remote-assist-relay`: init, adopt, serve, check. Real clock, dice, signals and streams enter here."""
+"""The command `remote-assist-relay`: init, adopt, serve, check, backup, restore.
+
+Real clock, dice, signals and streams enter here.
+"""
 
 import argparse
 import asyncio
@@ -16,10 +19,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import msgspec
 import structlog
 
+from relay.backup import Copied, back_up, restore
 from relay.configuration import read_settings
 from relay.data_folder import adopt, initialise, read_address, require_data
+from relay.examination import Finding, examine
 from relay.front_door import split_listen
 from relay.memory import keep_freed_memory
 from relay.server import Relay
@@ -73,9 +79,19 @@ def build_parser() -> argparse.ArgumentParser:
         action="store_true",
         help="serve although relay.db is older than the last checkpoint, and sign that records were lost",
     )
-    checking = _verb(verbs, "check", _check, "see whether the relay of a data folder answers")
-    checking.add_argument("--wait", type=float, default=0.0, metavar="S", help="keep trying for so many seconds")
+    checking = _verb(
+        verbs, "check", _check, "look at everything a relay needs; with --wait: see whether it answers", config=True
+    )
+    checking.add_argument("--wait", type=float, metavar="S", help="only ask whether it answers, for so many seconds")
+    checking.add_argument("--json", action="store_true", help="one JSON object a line")
     checking.add_argument("--tls-ca", type=Path, metavar="FILE", help="CA of the relay's TLS certificate")
+    saving = _verb(verbs, "backup", _back_up, "copy a relay into one file, also while it serves")
+    saving.add_argument("file", type=Path, metavar="FILE", help="a file that does not exist yet; made 0600")
+    restoring = _verb(verbs, "restore", _restore, "make a data folder from a copy; refuses one that lost records")
+    restoring.add_argument("file", type=Path, metavar="FILE")
+    restoring.add_argument("--known-index", type=int, metavar="N", help="the last index somebody saw acknowledged")
+    restoring.add_argument("--known-checkpoint", type=Path, metavar="NOTE", help="the last checkpoint somebody holds")
+    restoring.add_argument("--accept-rollback", action="store_true", help="put it back although records are lost")
     return parser
 
 
@@ -134,16 +150,67 @@ def _allow_many_files() -> None:
 
 
 def _check(arguments: argparse.Namespace) -> int:
-    require_data(arguments.data)
+    if arguments.wait is None:
+        return _examine(arguments)
+    data = _settings_of_check(arguments).data
+    require_data(data)
     end = time.monotonic() + arguments.wait
     while True:
-        fault = _fault_of(arguments.data, arguments.tls_ca)
+        fault = _fault_of(data, arguments.tls_ca)
         if not fault:
-            _tell(f"{read_address(arguments.data)} answers")
+            _tell(f"{read_address(data)} answers")
             return Exit.DONE
         if time.monotonic() >= end:
             raise UnreachableError(fault, advice="Start it: remote-assist-relay serve --data DIR.")
         time.sleep(RETRY_SECONDS)
+
+
+def _examine(arguments: argparse.Namespace) -> int:
+    try:
+        findings = examine(_settings_of_check(arguments), now=_now())
+    except AssistError as error:
+        findings = iter([Finding("configuration", False, error.message, error.advice)])
+    well = True
+    for one in findings:
+        well = well and one.ok
+        if arguments.json:
+            _tell(msgspec.json.encode(one).decode())
+            continue
+        _tell(f"{'✔' if one.ok else '✖'} {one.what}: {one.sentence}")
+        if one.advice:
+            _tell(f"    {one.advice}")
+    return Exit.DONE if well else Exit.FAILED
+
+
+def _settings_of_check(arguments: argparse.Namespace) -> RelaySettings:
+    return read_settings(arguments.config, {"data": arguments.data})
+
+
+def _back_up(arguments: argparse.Namespace) -> int:
+    copied = back_up(arguments.data, arguments.file)
+    _tell(f"{arguments.file} holds {_up_to(copied)}; it holds the log key too: keep it as you keep the data folder")
+    return Exit.DONE
+
+
+def _restore(arguments: argparse.Namespace) -> int:
+    copied = restore(
+        arguments.file,
+        arguments.data,
+        known_index=arguments.known_index,
+        known_checkpoint=arguments.known_checkpoint,
+        accept_rollback=arguments.accept_rollback,
+    )
+    _tell(f"made {arguments.data} with {_up_to(copied)}")
+    _tell(
+        "not in a copy: logins (people log in again) and wrapped content keys (sealed fields of old sessions stay shut)"
+    )
+    return Exit.DONE
+
+
+def _up_to(copied: Copied) -> str:
+    if copied.last_index < 0:
+        return "no records yet"
+    return f"the log up to record {copied.last_index}, acknowledged at {copied.last_time}"
 
 
 async def _serve_until_told(settings: RelaySettings, *, accept_rollback: bool) -> int:

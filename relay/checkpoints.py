@@ -58,7 +58,7 @@ class Checkpoints:
         rollback is accepted and there is none.
         """
         last = self._read()
-        fault = "" if last is None else await self._store.read(lambda connection: _contradiction(connection, last))
+        fault = "" if last is None else await self._store.read(lambda connection: contradiction(connection, last))
         if fault and last is not None:
             if not accept_rollback:
                 raise VerificationError(
@@ -141,7 +141,7 @@ class Checkpoints:
         await self._publish(found)
 
 
-def _contradiction(connection: Connection, last: Checkpoint) -> str:
+def contradiction(connection: Connection, last: Checkpoint) -> str:
     """Why the database is not a continuation of a checkpoint, or nothing."""
     reader = TreeReader(connection)
     if reader.size < last.size:
@@ -152,7 +152,7 @@ def _contradiction(connection: Connection, last: Checkpoint) -> str:
 
 
 def _grown(connection: Connection, last: Checkpoint) -> tuple[TreeHead, str]:
-    fault = _contradiction(connection, last)
+    fault = contradiction(connection, last)
     return (last.head if fault else TreeReader(connection).head()), fault
 
 

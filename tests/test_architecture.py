@@ -42,7 +42,7 @@ LIBRARIES: dict[str, tuple[str, ...]] = {
     "yaml": ("remote_assist/diagnostics/",),
     "psutil": ("remote_assist/transport/", "remote_assist/diagnostics/"),
     "msgspec": ("remote_assist/", "relay/"),
-    "cryptography": ("remote_assist/core/", "remote_assist/transport/", "remote_assist/diagnostics/"),
+    "cryptography": ("remote_assist/core/", "remote_assist/transport/", "remote_assist/diagnostics/", "relay/tls_dates.py"),
     "backports": ("remote_assist/diagnostics/",),
 }
 """Third-party library → where it may be imported. A library that is not listed may not be imported at all."""

@@ -155,7 +155,7 @@ def test_adopt_of_a_folder_without_lists_says_so(
 
 def test_check_says_what_is_wrong_and_exits_4(organisation: Organisation, capsys: pytest.CaptureFixture[str]) -> None:
     organisation.found()
-    code, said = run(capsys, "check", "--data", organisation.data)
+    code, said = run(capsys, "check", "--data", organisation.data, "--wait", "0")
     assert code == 4 and "not served" in said
     (organisation.data / ADDRESS).write_text("http://127.0.0.1:1\n")
     code, said = run(capsys, "check", "--data", organisation.data, "--wait", "0.2")

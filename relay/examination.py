@@ -1,0 +1,157 @@
+"""`check`: what an operator should know before and while a relay serves, a line each, with what to do.
+
+Rule: looking changes nothing: the database is opened read-only and nothing is repaired.
+"""
+
+import shutil
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import msgspec
+
+from relay.checkpoints import CHECKPOINT
+from relay.data_folder import DATABASE, read_log_key, require_data
+from relay.front_door import load_tls
+from relay.schema import VERSION
+from relay.tls_dates import validity
+from relay.trust import check_log_key, read_bounded, read_trust
+from remote_assist.core.checkpoint import MAX_NOTE_BYTES, open_checkpoint
+from remote_assist.core.keys import public_line
+from remote_assist.core.records import parse_time
+from remote_assist.errors import AssistError, ContentError
+from remote_assist.settings import RelaySettings
+
+SOON = timedelta(days=14)
+"""What ends within this should be renewed now."""
+
+MAX_AHEAD = timedelta(minutes=5)
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """One line: what was looked at, whether it is well, and what to do if not."""
+
+    what: str
+    ok: bool
+    sentence: str
+    advice: str = ""
+
+
+def examine(settings: RelaySettings, *, now: datetime) -> Iterator[Finding]:
+    """Look at everything; each part is looked at even when another is not well."""
+    parts: dict[str, Callable[[RelaySettings, datetime], str]] = {
+        "permissions": _permissions,
+        "database": _database,
+        "disk": _disk,
+        "clock": _clock,
+        "certificate": _certificate,
+        "adoption": _adoption,
+        "lists": _lists,
+    }
+    yield Finding("configuration", True, f"every setting is known and within its range; data is {settings.data}")
+    for what, look in parts.items():
+        try:
+            yield Finding(what, True, look(settings, now))
+        except AssistError as error:
+            yield Finding(what, False, error.message, error.advice)
+        except (OSError, sqlite3.Error) as error:
+            yield Finding(what, False, str(error), "Look at the file and its permissions.")
+
+
+def _permissions(settings: RelaySettings, now: datetime) -> str:
+    require_data(settings.data)
+    read_log_key(settings.data)
+    load_tls(settings.tls_cert, settings.tls_key)
+    return "folder, database and keys are closed to others"
+
+
+def _database(settings: RelaySettings, now: datetime) -> str:
+    with closing(_open(settings.data)) as database:
+        found = database.execute("PRAGMA integrity_check(1)").fetchone()[0]
+        if found != "ok":
+            raise ContentError(f"relay.db is damaged: {found}", advice="Restore a copy: remote-assist-relay restore.")
+        version = int(database.execute("PRAGMA user_version").fetchone()[0])
+        if version > VERSION:
+            raise ContentError(
+                f"relay.db has tables of version {version}, this program knows {VERSION}",
+                advice="Run the remote-assist release that wrote it.",
+            )
+        count = int(database.execute("SELECT count(*) FROM records").fetchone()[0])
+    promised = _promised(settings.data)
+    if promised > count:
+        raise ContentError(
+            f"the relay signed for {promised} records, and the database holds {count}",
+            advice="Restore the newest copy of relay.db; the relay will not serve from this one.",
+        )
+    return f"whole, schema version {version}, {count} records, {promised} signed for"
+
+
+def _disk(settings: RelaySettings, now: datetime) -> str:
+    free = shutil.disk_usage(settings.data).free
+    if free < settings.min_free_bytes * 2:
+        raise ContentError(
+            f"only {free >> 20} MiB are free; below {settings.min_free_bytes >> 20} MiB every write is refused",
+            advice="Make room on the disk of the data folder.",
+        )
+    return f"{free >> 20} MiB are free"
+
+
+def _clock(settings: RelaySettings, now: datetime) -> str:
+    with closing(_open(settings.data)) as database:
+        row = database.execute('SELECT time FROM records ORDER BY "index" DESC LIMIT 1').fetchone()
+    if row is None:
+        return f"{now:%Y-%m-%d %H:%M:%S} UTC; nothing was acknowledged yet"
+    if parse_time(row[0]) > now:
+        raise ContentError(
+            f"the clock says {now:%Y-%m-%d %H:%M:%S} UTC, but a record was acknowledged at {row[0]}",
+            advice="Set the clock (timedatectl set-ntp true); acknowledgements would all carry that time.",
+        )
+    return f"{now:%Y-%m-%d %H:%M:%S} UTC, after the last acknowledgement"
+
+
+def _certificate(settings: RelaySettings, now: datetime) -> str:
+    if settings.tls_cert is None:
+        return "none: plain HTTP on loopback"
+    since, until = validity(settings.tls_cert)
+    if since > now + MAX_AHEAD:
+        raise ContentError(f"{settings.tls_cert} is valid only from {since:%Y-%m-%d}", advice="Set the clock.")
+    if until < now + SOON:
+        raise ContentError(
+            f"{settings.tls_cert} {_ends(until, now)}", advice="Renew it and restart the relay; sessions resume."
+        )
+    return f"valid until {until:%Y-%m-%d}"
+
+
+def _adoption(settings: RelaySettings, now: datetime) -> str:
+    _, _, lists = read_trust(settings.data, now=now)
+    check_log_key(lists, read_log_key(settings.data))
+    numbers = ", ".join(f"{kind} {number}" for kind, number in lists.numbers.items())
+    return f"by {lists.organisation.name}; lists: {numbers}"
+
+
+def _lists(settings: RelaySettings, now: datetime) -> str:
+    _, _, lists = read_trust(settings.data, now=now)
+    until = datetime.fromisoformat(lists.reviewers.expires)
+    if until < now + SOON:
+        raise ContentError(
+            f"the reviewers' list {_ends(until, now)}", advice="remote-assist ca reviewers --dir ORG, then adopt it."
+        )
+    return f"the reviewers' list is valid until {until:%Y-%m-%d}"
+
+
+def _ends(until: datetime, now: datetime) -> str:
+    return f"ended on {until:%Y-%m-%d}" if until <= now else f"ends on {until:%Y-%m-%d}"
+
+
+def _promised(data: Path) -> int:
+    try:
+        note = read_bounded(data / CHECKPOINT, MAX_NOTE_BYTES).decode("utf-8", "replace")
+    except FileNotFoundError:
+        return 0
+    return open_checkpoint(note, (public_line(read_log_key(data)),)).size
+
+
+def _open(data: Path) -> sqlite3.Connection:
+    return sqlite3.connect(f"file:{(data / DATABASE).resolve()}?mode=ro", uri=True, timeout=5.0)
