@@ -24,7 +24,8 @@ class Action:
     """One thing a technician asks for, before anybody allowed it.
 
     `code` is the family (`RA1400`), `what` the customer's line, `touched` the absolute paths the consent's folders and
-    the off-limits rule are checked against; `sealed` holds plaintext that only reviewers may read.
+    the off-limits rule are checked against; `also` are scopes it needs besides `scope`; `sealed` holds plaintext that
+    only reviewers may read.
     """
 
     code: str
@@ -35,6 +36,7 @@ class Action:
     touched: tuple[bytes, ...] = ()
     sizes: Mapping[str, int] = field(default_factory=dict)
     plan: str = ""
+    also: tuple[str, ...] = ()
     sealed: Mapping[str, bytes] = field(default_factory=dict, repr=False)
 
     @property

@@ -1,23 +1,44 @@
-"""What the agent lets in through SSH: the typed conversation, and stock clients' commands under `terminal`.
+"""What the agent lets in through SSH: the typed conversation, stock clients' commands under `terminal`, their files.
 
 Rule: everything else is refused and leaves a record (RA1900R).
 """
 
+import os
+import shlex
 from collections.abc import Mapping
+from pathlib import Path
 
 from remote_assist.agent.actions import door_action
 from remote_assist.agent.conversation import Conversation, Executor
 from remote_assist.agent.gate import Gate
 from remote_assist.agent.requests_run import run_string
+from remote_assist.agent.sftp_door import SftpDoor
 from remote_assist.core.keys import fingerprint
 from remote_assist.core.messages import Message
-from remote_assist.core.records import Actor
+from remote_assist.core.records import Actor, RecordDraft
 from remote_assist.errors import AssistError, RefusedError
 from remote_assist.transport.channel import MessageChannel
 from remote_assist.transport.doors import ClosedDoors, RemoteProgram
+from remote_assist.transport.sftp import serve_sftp
 
 MAX_DETAIL_CHARS = 1024
 """Longest detail of a refused door kept (sealed) in the record."""
+
+
+FILE_SCOPES = ("files:read", "files:write")
+
+OWN_KEY_EXCHANGE, OWN_CLIENT = "mlkem768x25519-sha256", "remote-assist_"
+"""What connections of our own programs have; any other leaves a record that says what it had."""
+
+NO_LEGACY_SCP = RefusedError(
+    "the legacy protocol of scp is not served: it would run a program that no record could tell apart",
+    reason="no-such-door",
+    advice="Use scp without -O (OpenSSH 9 and newer), scp -s (OpenSSH 8.7), or sftp.",
+)
+
+
+MAX_CLIENT_CHARS = 64
+"""Longest name and version of a client kept in a record."""
 
 
 class AgentDoors(ClosedDoors):
@@ -35,13 +56,54 @@ class AgentDoors(ClosedDoors):
 
     async def exec(self, command: str, program: RemoteProgram, peer_key: str) -> int:
         """Run a stock client's command string under `terminal`."""
+        if is_legacy_scp(command):
+            await self._refuse("scp", command, NO_LEGACY_SCP)
+            raise NO_LEGACY_SCP
         return await run_string(self._gate, self._actor, fingerprint(peer_key), self._shell, command, program)
+
+    async def sftp(self, program: RemoteProgram, peer_key: str) -> int:
+        """Serve files, each request an action; refused whole when the customer allowed no files at all."""
+        key = fingerprint(peer_key)
+        try:
+            self._gate.require_any(FILE_SCOPES, key)
+        except RefusedError as error:
+            await self._refuse("sftp", "", error)
+            raise
+        return await serve_sftp(program, SftpDoor(self._gate, self._actor, key, program, home_folder()))
+
+    async def connected(self, key_exchange: str, client: str, peer_key: str) -> None:
+        """Write down that somebody else's program connected, and by which key exchange."""
+        if key_exchange == OWN_KEY_EXCHANGE and client.startswith(OWN_CLIENT):
+            return
+        program = client.encode("ascii", "replace").decode()[:MAX_CLIENT_CHARS]
+        await self._gate.write(RecordDraft(code="RA1008E", actor=self._actor, program=program, catalog=key_exchange))
 
     async def refused(self, door: str, detail: str, peer_key: str) -> None:
         """Write down that a shut door was tried."""
-        detail = detail[:MAX_DETAIL_CHARS]
-        error = RefusedError("this door is shut in every session", reason="no-such-door")
+        await self._refuse(door, detail, RefusedError("this door is shut in every session", reason="no-such-door"))
+
+    async def _refuse(self, door: str, detail: str, error: RefusedError) -> None:
         try:
-            await self._gate.refuse(self._actor, door_action(door, detail), error)
+            await self._gate.refuse(self._actor, door_action(door, detail[:MAX_DETAIL_CHARS]), error)
         except AssistError:
             return  # the session has ended or the disk is full; the door stays shut all the same
+
+
+def is_legacy_scp(command: str) -> bool:
+    """Whether this is how scp starts its other half: `scp [options] -t` (to) or `-f` (from)."""
+    try:
+        words = shlex.split(command)
+    except ValueError:
+        return False
+    if not words or words[0].rpartition("/")[2] != "scp":
+        return False
+    options = [word for word in words[1:] if word.startswith("-") and not word.startswith("--")]
+    return any(letter in option for option in options for letter in "tf")
+
+
+def home_folder() -> bytes:
+    """Where relative paths of sftp begin: the home of the user who runs the agent, links resolved once."""
+    try:
+        return os.fsencode(Path.home().resolve())
+    except (RuntimeError, OSError):
+        return b"/"

@@ -8,9 +8,9 @@ gets its outcome; an intent whose act never started gets `aborted`. Rule 3: `sto
 
 import asyncio
 import itertools
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from remote_assist.agent.actions import Action, Ending
 from remote_assist.agent.keeper import Keeper
@@ -25,6 +25,8 @@ from remote_assist.errors import AssistError, AuditUnavailable, ConsentDenied, R
 
 WAITING, ACTING, OVER = "waiting", "acting", "over"
 """Where a running action stands; only the first two can be stopped."""
+
+T = TypeVar("T")
 
 ROLLED_BACK, LEFT_AS_IS = "RA1302E", "RA1303E"
 """What may become of a fix that was stopped in the middle."""
@@ -164,6 +166,23 @@ class Gate:
             running.phase = OVER
             del self._running[running.number]
 
+    async def look_up(self, key: str, action: Action, work: Callable[[Machine], T], wanted: Callable[[], bool]) -> T:
+        """One look at a name (its status, where a link points): allowed as an action is, but without a record of its
+        own; who looks counts, and says so with `write`. `work` blocks. Raises RefusedError.
+        """
+        self._rule(action, key, wanted)()
+        return await asyncio.to_thread(work, self._machine)
+
+    async def write(self, draft: RecordDraft) -> None:
+        """Write down an event that is no action: names looked up on a channel, a client that connected."""
+        await self._log.append(draft)
+
+    def require_any(self, scopes: Sequence[str], key: str) -> None:
+        """Raise RefusedError unless one of these scopes is granted, wherever."""
+        self._keeper.consent.check_open()
+        if not any(grant.scope in scopes and grant.key == key for grant in self._keeper.grants):
+            self._keeper.allow(scopes[0], key)
+
     async def refuse(self, actor: Actor, action: Action, error: AssistError) -> None:
         """Write down that an action was refused, and show it. Never waits for the relay."""
         self._show(say("live.refused", what=action.what, why=error.message))
@@ -224,7 +243,8 @@ class Gate:
             if action.scope == ANY_SCOPE:
                 self._keeper.consent.check_open()
                 return None
-            grants = [self._keeper.allow(action.scope, key, path) for path in action.touched or (None,)]
+            places = action.touched or (None,)
+            grants = [self._keeper.allow(scope, key, path) for scope in (action.scope, *action.also) for path in places]
             return grants[0]
 
         return check

@@ -57,8 +57,12 @@ async def run_string(gate: Gate, actor: Actor, key: str, shell: str, command: st
     async def work(machine: Machine, running: Running) -> Ending:
         argv = [shell, "-c", command]
         program = await machine.start(argv, "", environment=remote.environment, stdin=True)
-        async with _stoppable(program, running), _stop_when_gone(remote, running):
-            return await _relay(program, running, send, remote.read)
+        remote.on_signal = program.pass_signal
+        try:
+            async with _stoppable(program, running), _stop_when_gone(remote, running):
+                return await _relay(program, running, send, remote.read)
+        finally:
+            remote.on_signal = None  # its process group is nobody's from here on
 
     performed = await gate.perform(actor, key, action, work, wanted=lambda: not remote.gone.is_set())
     if performed.error is not None:

@@ -363,6 +363,7 @@ class Session:
             host_key=self.facts.host_key,
             authorised=self._is_session_key,
             doors=self._doors,
+            stock_clients=True,
             max_channels=self.facts.settings.max_channels,
         )
         if self._over.is_set():

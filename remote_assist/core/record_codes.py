@@ -60,6 +60,7 @@ _ALL: tuple[Code, ...] = (
     *_act("1005", "scopes-requested", "Asks the customer for further scopes", "The customer answered the request"),
     Code("RA1006E", "consent-paused", "The customer paused the session"),
     Code("RA1007E", "consent-resumed", "The customer let the session go on"),
+    Code("RA1008E", "stock-client", "A stock client connected; catalog names the key exchange, program the client"),
     *_act("1100", "bundle", "Collects a diagnostic bundle", "The bundle was collected"),
     *_act("1200", "list-folder", "Lists a folder", "The folder was listed"),
     *_act("1201", "read-file", "Reads a file", "The file was read"),

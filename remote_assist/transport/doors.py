@@ -5,8 +5,9 @@ Rule 2: a door that stays shut is still told of (`refused`), so that there is a 
 """
 
 import asyncio
+import contextlib
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol
 
 import asyncssh
@@ -15,6 +16,7 @@ from remote_assist.core.hostile import safe_text
 from remote_assist.core.requests import SUBSYSTEM
 from remote_assist.errors import AssistError, RefusedError, UnreachableError
 from remote_assist.transport.channel import SEND_HIGH_BYTES, MessageChannel, new_server_channel
+from remote_assist.transport.streams import STREAM_INFO, StreamTransport
 
 REFUSED_STATUS = 126
 """Exit status of a program or subsystem that was not started."""
@@ -41,6 +43,8 @@ class RemoteProgram:
         self._writable = asyncio.Event()
         self._writable.set()
         self.gone = asyncio.Event()
+        self.on_signal: Callable[[str], None] | None = None
+        """Called with the name of each signal the peer sends (TERM, INT, …)."""
 
     @property
     def environment(self) -> Mapping[str, str]:
@@ -61,6 +65,19 @@ class RemoteProgram:
             self._channel.resume_reading()
         return raw
 
+    @property
+    def channel(self) -> Any:
+        """The SSH channel itself, for a protocol that is spoken on it (transport/sftp.py)."""
+        return self._channel
+
+    async def drained(self) -> None:
+        """Wait until the peer has taken enough of what was written."""
+        await self._writable.wait()
+        stream = None if self.gone.is_set() else self._channel.get_extra_info(STREAM_INFO)
+        if isinstance(stream, StreamTransport):
+            with contextlib.suppress(UnreachableError):
+                await stream.drained()
+
     async def write(self, raw: bytes, *, error: bool = False) -> None:
         """Send to standard output (or `error`), at the peer's pace. Raises UnreachableError when it is gone."""
         if self.gone.is_set():
@@ -69,7 +86,7 @@ class RemoteProgram:
             self._channel.write(raw, asyncssh.EXTENDED_DATA_STDERR if error else None)
         except OSError as fault:
             raise UnreachableError("the other end closed the channel") from fault
-        await self._writable.wait()
+        await self.drained()
 
     def feed(self, raw: bytes) -> None:
         self._feed.append(raw)
@@ -113,6 +130,9 @@ class Doors(Protocol):
     async def sftp(self, program: RemoteProgram, peer_key: str) -> int:
         """Serve the sftp subsystem."""
 
+    async def connected(self, key_exchange: str, client: str, peer_key: str) -> None:
+        """A client logged in; `client` is what it calls itself. No door opens before this returned."""
+
     async def refused(self, door: str, detail: str, peer_key: str) -> None:
         """A shut door was tried: forward, listen, socket, tun, tap, x11, agent, subsystem. `detail` is hostile."""
 
@@ -138,6 +158,9 @@ class ClosedDoors:
             "sftp is not served by this version", reason="no-such-door", advice="Use `remote-assist get` and `put`."
         )
 
+    async def connected(self, key_exchange: str, client: str, peer_key: str) -> None:
+        """Nothing to tell anybody; the agent writes a record here."""
+
     async def refused(self, door: str, detail: str, peer_key: str) -> None:
         """Nothing to tell anybody; the agent writes a record here."""
 
@@ -145,8 +168,16 @@ class ClosedDoors:
 class DoorSession(asyncssh.SSHServerSession[bytes]):
     """One session channel at the agent: waits for what is asked, then gives it to the right door."""
 
-    def __init__(self, doors: Doors, peer_key: str, tasks: set[asyncio.Task[None]], closed: Any) -> None:
+    def __init__(
+        self,
+        doors: Doors,
+        peer_key: str,
+        tasks: set[asyncio.Task[None]],
+        closed: Callable[[], None],
+        admitted: Callable[[], Awaitable[None]],
+    ) -> None:
         self._doors = doors
+        self._admitted = admitted
         self._peer_key = peer_key
         self._tasks = tasks
         self._closed = closed
@@ -187,6 +218,10 @@ class DoorSession(asyncssh.SSHServerSession[bytes]):
         self._ear.feed_end()
         return True
 
+    def signal_received(self, signal: str) -> None:
+        if self._program is not None and self._program.on_signal is not None:
+            self._program.on_signal(signal)
+
     def connection_lost(self, exc: Exception | None) -> None:
         self._closed()
         if self._conversation is not None:
@@ -224,6 +259,7 @@ class DoorSession(asyncssh.SSHServerSession[bytes]):
     async def _go(self) -> int:
         kind, text = self._asked
         assert self._program is not None
+        await self._admitted()
         if self._conversation is not None:
             await self._doors.subsystem(text, self._conversation, self._peer_key)
             return 0

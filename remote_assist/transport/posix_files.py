@@ -65,11 +65,11 @@ class PosixFiles:
 
     def open_regular(self, path: bytes) -> int:
         """A descriptor for reading. Raises LinkRefused, RefusedError (no regular file, off limits), AssistError."""
-        with self._place(path) as place, named(path):
-            self._check_regular(place, _lstat(place))  # before: opening a device may act
+        with self.place(path) as place, named(path):
+            self.check_regular(place, lstat_of(place))  # before: opening a device may act
             descriptor = os.open(place.name, _READ, dir_fd=place.folder)
             try:
-                self._check_regular(place, os.fstat(descriptor))
+                self.check_regular(place, os.fstat(descriptor))
             except BaseException:
                 os.close(descriptor)
                 raise
@@ -88,9 +88,9 @@ class PosixFiles:
 
     def stat_path(self, path: bytes) -> FileStatus:
         """Status of the path itself; a link at its end is a link."""
-        with self._place(path) as place, named(path):
-            found = _lstat(place)
-            self._check_allowed(place.path, found)
+        with self.place(path) as place, named(path):
+            found = lstat_of(place)
+            self.check_allowed(place.path, found)
             return _status(place.path, found)
 
     def list_folder(self, path: bytes, *, max_entries: int) -> tuple[list[FileStatus], bool]:
@@ -106,19 +106,18 @@ class PosixFiles:
     @contextlib.contextmanager
     def open_folder(self, path: bytes) -> Iterator[int]:
         """A descriptor of a folder for reading and for `dir_fd`, closed afterwards."""
-        with self._place(path) as place, named(path):
-            flags = _FOLDER | os.O_RDONLY
-            descriptor = os.open(place.name or b".", flags, dir_fd=place.folder)
+        with self.place(path) as place, named(path):
+            descriptor = self._open_step(place, _FOLDER | os.O_RDONLY)
         try:
-            self._check_allowed(path, os.fstat(descriptor))
+            self.check_allowed(path, os.fstat(descriptor))
             yield descriptor
         finally:
             os.close(descriptor)
 
     def remove_file(self, path: bytes) -> None:
         """Remove one regular file, durably."""
-        with self._place(path) as place, named(path):
-            self._check_regular(place, _lstat(place))
+        with self.place(path) as place, named(path):
+            self.check_regular(place, lstat_of(place))
             os.unlink(place.name, dir_fd=place.folder)
         with self.open_folder(posixpath.dirname(path.rstrip(b"/")) or b"/") as folder:
             os.fsync(folder)
@@ -133,11 +132,11 @@ class PosixFiles:
             found = os.lstat(name, dir_fd=folder)
         except FileNotFoundError:
             return None
-        self._check_regular(Place(folder, name, path), found)
+        self.check_regular(Place(folder, name, path), found)
         return found
 
     @contextlib.contextmanager
-    def _place(self, path: bytes) -> Iterator[Place]:
+    def place(self, path: bytes) -> Iterator[Place]:
         """Walk to the folder of `path`; close it afterwards."""
         names = split_path(path)
         folder = os.open(b"/", _WALK)
@@ -153,65 +152,84 @@ class PosixFiles:
 
     def _step(self, folder: int, name: bytes, here: bytes) -> int:
         with named(here):
+            below = self._open_step(Place(folder, name, here), _WALK)
             try:
-                below = os.open(name, _WALK, dir_fd=folder)
-            except OSError as error:
-                if error.errno in {errno.ELOOP, errno.ENOTDIR, errno.EMLINK}:
-                    self._complain(Place(folder, name, here))
-                raise
-            try:
-                self._check_allowed(here, os.fstat(below))
+                self.check_allowed(here, os.fstat(below))
             except BaseException:
                 os.close(below)
                 raise
         return below
 
+    def _open_step(self, place: Place, flags: int) -> int:
+        """A descriptor of the folder at a place; what is no folder is named, a link with what it points to."""
+        try:
+            return os.open(place.name or b".", flags, dir_fd=place.folder)
+        except OSError as error:
+            if error.errno in {errno.ELOOP, errno.ENOTDIR, errno.EMLINK}:
+                self._complain(place)
+            raise
+
     def _complain(self, place: Place) -> None:
         """Say what is in the way of a walk that wanted a folder."""
         with contextlib.suppress(OSError):
             if stat.S_ISLNK(os.lstat(place.name, dir_fd=place.folder).st_mode):
-                raise _link_error(place)
-        raise AssistError(f"{_show(place.path)} is not a folder")
+                raise link_error(place)
+        raise AssistError(f"{shown(place.path)} is not a folder")
 
     def _link(self, path: bytes) -> RefusedError:
-        with self._place(path) as place, named(path):
-            return _link_error(place)
+        with self.place(path) as place, named(path):
+            return link_error(place)
 
-    def _check_regular(self, place: Place, found: os.stat_result) -> None:
+    def refuse_link(self, place: Place) -> RefusedError:
+        """The refusal of the link at `place`, which names what it points to."""
+        return link_error(place)
+
+    def check_not_above(self, path: bytes, found: os.stat_result) -> None:
+        """Raise RefusedError when something off limits lies below `found`: moving it would move that."""
+        for shut in self._off_limits:
+            for above in Path(os.fsdecode(shut)).parents:
+                with contextlib.suppress(OSError):
+                    there = above.stat()
+                    if (there.st_dev, there.st_ino) == (found.st_dev, found.st_ino):
+                        raise RefusedError(f"{shown(path)} holds what belongs to the agent itself", reason="off-limits")
+
+    def check_regular(self, place: Place, found: os.stat_result) -> None:
+        """Raise RefusedError unless `found` is a regular file that is not off limits."""
         if stat.S_ISLNK(found.st_mode):
-            raise _link_error(place)
+            raise link_error(place)
         if not stat.S_ISREG(found.st_mode):
             kind = _kind(found.st_mode)
             what = "a folder" if kind == "folder" else "neither a file nor a folder (a pipe, a device, a socket)"
-            raise RefusedError(f"{_show(place.path)} is {what}", reason="not-a-file")
-        self._check_allowed(place.path, found)
+            raise RefusedError(f"{shown(place.path)} is {what}", reason="not-a-file")
+        self.check_allowed(place.path, found)
 
-    def _check_allowed(self, path: bytes, found: os.stat_result) -> None:
+    def check_allowed(self, path: bytes, found: os.stat_result) -> None:
+        """Raise RefusedError when `found` is off limits."""
         for shut in self._off_limits:
             with contextlib.suppress(OSError):
                 kept = Path(os.fsdecode(shut)).stat()
                 if (kept.st_dev, kept.st_ino) == (found.st_dev, found.st_ino):
                     raise RefusedError(
-                        f"{_show(path)} belongs to the agent itself and is off limits", reason="off-limits"
+                        f"{shown(path)} belongs to the agent itself and is off limits", reason="off-limits"
                     )
 
 
 def split_path(path: bytes) -> list[bytes]:
     """The names of an absolute path. Raises UsageError for relative ones, `.`, `..`, NUL and over-long paths."""
     if not path.startswith(b"/"):
-        raise UsageError(f"{_show(path)} is not an absolute path")
+        raise UsageError(f"{shown(path)} is not an absolute path")
     if b"\0" in path or len(path) > MAX_PATH_BYTES:
         raise UsageError("a path may not hold a zero byte nor be longer than 4096 bytes")
     names = [name for name in path.split(b"/") if name]
     if b"." in names or b".." in names:
-        raise UsageError(f"{_show(path)} goes through '.' or '..'", advice="Name the path itself.")
+        raise UsageError(f"{shown(path)} goes through '.' or '..'", advice="Name the path itself.")
     return names
 
 
 def check_name(name: bytes) -> None:
     """Raise UsageError unless `name` is one file name: no `/`, NUL, `.`, `..`, not empty, at most 255 bytes."""
     if not name or b"/" in name or b"\0" in name or name in (b".", b"..") or len(name) > 255:
-        raise UsageError(f"{_show(name)} is not a file name")
+        raise UsageError(f"{shown(name)} is not a file name")
 
 
 def read_at_most(descriptor: int, max_bytes: int) -> bytes:
@@ -224,7 +242,8 @@ def read_at_most(descriptor: int, max_bytes: int) -> bytes:
     return b"".join(parts)
 
 
-def _lstat(place: Place) -> os.stat_result:
+def lstat_of(place: Place) -> os.stat_result:
+    """Status of what is at a place, a link as a link."""
     return os.lstat(place.name, dir_fd=place.folder) if place.name else os.fstat(place.folder)
 
 
@@ -264,7 +283,8 @@ def _kind(mode: int) -> str:
     return "link" if stat.S_ISLNK(mode) else "other"
 
 
-def _link_error(place: Place) -> LinkRefused:
+def link_error(place: Place) -> LinkRefused:
+    """The refusal of the link at a place."""
     points_to = os.readlink(place.name, dir_fd=place.folder)
     return LinkRefused(place.path, posixpath.normpath(posixpath.join(posixpath.dirname(place.path), points_to)))
 
@@ -275,14 +295,15 @@ def named(path: bytes) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError as error:
-        raise AssistError(f"{_show(path)} does not exist") from error
+        raise AssistError(f"{shown(path)} does not exist") from error
     except PermissionError as error:
-        raise AssistError(f"the agent's user may not reach {_show(path)}") from error
+        raise AssistError(f"the agent's user may not reach {shown(path)}") from error
     except OSError as error:
         if error.errno in {errno.ELOOP, errno.EMLINK}:
-            raise RefusedError(f"{_show(path)} became a link meanwhile", reason="link") from error
-        raise AssistError(f"{_show(path)}: {os.strerror(error.errno or 0)}") from error
+            raise RefusedError(f"{shown(path)} became a link meanwhile", reason="link") from error
+        raise AssistError(f"{shown(path)}: {os.strerror(error.errno or 0)}") from error
 
 
-def _show(path: bytes) -> str:
+def shown(path: bytes) -> str:
+    """A path inside a sentence."""
     return safe_text(path, max_chars=MAX_PATH_BYTES)

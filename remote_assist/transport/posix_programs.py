@@ -31,6 +31,9 @@ KILL_SECONDS = 1.0
 LINGER_SECONDS = 0.5
 """How long output is read after the program itself ended, from children that hold its pipes."""
 
+PASSED_SIGNALS = frozenset({"HUP", "INT", "QUIT", "TERM", "KILL", "USR1", "USR2", "ALRM", "PIPE"})
+"""What a client may send to the program it started (RFC 4254 section 6.10, those that ask for an end or a word)."""
+
 WAITING_HIGH_BYTES = 512 << 10
 """Output nobody has taken yet, beyond which the program waits at its pipe."""
 
@@ -90,6 +93,11 @@ class RunningProgram:
     def kill(self) -> None:
         """Stop it and its children without asking them. Returns at once."""
         self._signal(signal.SIGKILL)
+
+    def pass_signal(self, name: str) -> None:
+        """Send the program and its children a signal a stock client asked for; unknown names do nothing."""
+        if name in PASSED_SIGNALS:
+            self._signal(signal.Signals[f"SIG{name}"])
 
     async def wait(self) -> int:
         """Exit status, or -N for signal N, once the program ended (its children may still run)."""
