@@ -149,6 +149,25 @@ def shrink(path: Path, by_bytes: int, keep_bytes: int) -> int:
     return size - smaller
 
 
+def grow(path: Path, to_bytes: int, disk: Disk) -> None:
+    """Make a file `to_bytes` long again, with bytes no system can leave out. Raises OSError; then it is as it was."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | _NO_FOLLOW | _CLOEXEC | _BINARY, 0o600)
+    try:
+        size = os.fstat(descriptor).st_size
+        if size >= to_bytes:
+            return
+        try:
+            view = memoryview(os.urandom(to_bytes - size))
+            while view:
+                view = view[disk.write(descriptor, bytes(view)) :]
+            disk.sync(descriptor)
+        except OSError:
+            os.ftruncate(descriptor, size)
+            raise
+    finally:
+        os.close(descriptor)
+
+
 def sync_folder(path: Path) -> None:
     """Put a folder's names on the disk; where folders cannot be opened (Windows) the system does it."""
     if sys.platform == "win32":

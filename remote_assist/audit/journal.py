@@ -3,7 +3,8 @@
 Rule 1: `append` returns when record and head signature are on the disk, and works with no relay at all.
 Rule 2: it is one append at a time; a caller who stops waiting does not stop the append.
 Rule 3: no room, no record: AuditUnavailable, and the file holds nothing of the failed one. What only concludes
-or narrows (outcomes, revocations, the end) may use a reserve that was set aside when the journal was made.
+or narrows (outcomes, revocations, the end) may use a reserve that was set aside when the journal was made; whatever
+else is written only while that reserve is whole, so that the outcome of every intent has its room.
 """
 
 import asyncio
@@ -18,7 +19,7 @@ from typing import Any, TypeVar
 from msgspec.structs import replace
 
 from remote_assist.audit.acknowledged import Acknowledged
-from remote_assist.audit.durable_file import FULL, Disk, DurableFile, make_folder, shrink, sync_folder, write_new
+from remote_assist.audit.durable_file import FULL, Disk, DurableFile, grow, make_folder, shrink, sync_folder, write_new
 from remote_assist.audit.journal_files import (
     ACKNOWLEDGEMENTS,
     JOURNAL_KEY,
@@ -58,6 +59,7 @@ class Journal:
         signer: PrivateKey | None,
         files: tuple[DurableFile, DurableFile],
         clock: Callable[[], datetime],
+        disk: Disk,
     ) -> None:
         self.folder = folder
         self.torn = ""
@@ -66,6 +68,7 @@ class Journal:
         self._signer = signer
         self._records, self._acknowledgements = files
         self._clock = clock
+        self._disk = disk
         self._log_keys: tuple[str, ...] = ()
         self._hashes: list[str] = []
         self._waiting: dict[int, StoredRecord] = {}
@@ -104,7 +107,7 @@ class Journal:
             sync_folder(folder)
         except OSError as error:
             raise _unavailable(error) from error
-        journal = cls(folder, Chain(session, host_key=public_line(host_key)), host_key, files, clock)
+        journal = cls(folder, Chain(session, host_key=public_line(host_key)), host_key, files, clock, disk)
         journal.journal_key_line = public_line(journal_key)
         return journal
 
@@ -119,10 +122,11 @@ class Journal:
         chain, hashes = _walk(content)
         try:
             _keep_torn(folder, content)
-            files = _reopen_files(folder, content, disk or Disk())
+            disk = disk or Disk()
+            files = _reopen_files(folder, content, disk)
         except OSError as error:
             raise _unavailable(error) from error
-        journal = cls(folder, chain, _journal_key(folder), files, clock)
+        journal = cls(folder, chain, _journal_key(folder), files, clock, disk)
         journal.torn = content.torn
         journal.journal_key_line = chain.journal_key
         journal._hashes = hashes
@@ -231,10 +235,13 @@ class Journal:
         return replace(draft, opening=replace(opening, journal_key=self.journal_key_line))
 
     def _store(self, line: bytes, code: str) -> None:
+        concludes = CODES[code].is_outcome or code in NEVER_WAITING
         try:
+            if not concludes:
+                grow(self.folder / RESERVE, RESERVE_BYTES, self._disk)
             self._records.append(line)
         except OSError as error:
-            if error.errno not in FULL or not self._release(len(line), code):
+            if error.errno not in FULL or not concludes or not self._release(len(line), code):
                 raise _unavailable(error) from error
             try:
                 self._records.append(line)
@@ -242,9 +249,7 @@ class Journal:
                 raise _unavailable(again) from again
 
     def _release(self, size: int, code: str) -> int:
-        """Give back as much of the reserve as a line needs, if its code may have it; answer the bytes freed."""
-        if not (CODES[code].is_outcome or code in NEVER_WAITING):
-            return 0
+        """Give back as much of the reserve as a line needs; answer the bytes freed."""
         keep = 0 if code == SESSION_ENDED else END_RESERVE_BYTES
         needed = (size // _BLOCK + 3) * _BLOCK
         return shrink(self.folder / RESERVE, needed, keep)

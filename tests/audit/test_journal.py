@@ -182,6 +182,24 @@ async def test_a_full_disk_refuses_intents_but_what_concludes_still_fits(tmp_pat
     assert verify_session(world.logged(), log_keys=[LOG_LINE], ca_line=None).state == "ended"
 
 
+async def test_no_intent_eats_what_an_outcome_left_of_the_reserve(tmp_path: Path) -> None:
+    disk, reserve = SmallDisk(tmp_path / "j"), tmp_path / "j" / "reserve"
+    world = await opened(tmp_path / "j", disk)
+    await world.append("RA1400I", action="a1")
+    disk.fill()
+    await world.append("RA1400O", action="a1", outcome=Outcome(status="done"))
+    left = reserve.stat().st_size
+    assert left < RESERVE_BYTES
+    for code in ("RA1400I", "RA1900R"):
+        with pytest.raises(AuditUnavailable, match="no room is left"):
+            await world.append(code, action="a2")
+    assert reserve.stat().st_size == left
+    disk.capacity = 1 << 30
+    await world.append("RA1400I", action="a2")
+    assert reserve.stat().st_size == RESERVE_BYTES
+    await world.append("RA1400O", action="a2", outcome=Outcome(status="done"))
+
+
 async def test_outcomes_leave_enough_of_the_reserve_for_the_end(tmp_path: Path) -> None:
     disk = SmallDisk(tmp_path / "j")
     world = await opened(tmp_path / "j", disk)
