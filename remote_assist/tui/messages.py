@@ -5,12 +5,14 @@ Rule: an answer goes to the screen that asked; a screen that is gone hears nothi
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 from textual.message import Message
 
 from remote_assist.core.api import SessionSummary, Ticket
 from remote_assist.core.requests import Done, Entry, Plan, Status
+from remote_assist.core.resume import LinkNews
 from remote_assist.errors import AssistError
 from remote_assist.tui.pending import OutputBuffer, ProgressBoard
 from remote_assist.tui.ports import EndPort, FetchedPort, FindingPort, InvitationPort, SessionPort
@@ -50,6 +52,14 @@ class Problem:
     @classmethod
     def of(cls, error: AssistError) -> "Problem":
         return cls(error.message, error.advice, str(getattr(error, "reason", "")))
+
+
+@dataclass
+class LinkChanged(Message):
+    """The way to the agent was cut, is back, or was given up; it was cut at `since`."""
+
+    news: LinkNews
+    since: datetime
 
 
 # --- requests of widgets ---------------------------------------------------------------------------

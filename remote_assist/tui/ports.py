@@ -12,6 +12,7 @@ from typing import Protocol
 from remote_assist.core.api import SessionSummary, Ticket
 from remote_assist.core.codes import SupportCode
 from remote_assist.core.requests import Done, Entry, Plan, Progress, Status
+from remote_assist.core.resume import LinkNews
 
 OnProgress = Callable[[Progress], None]
 OnOutput = Callable[[int, bytes], None]
@@ -141,6 +142,10 @@ class SessionPort(LookingPort, FilesPort, ActingPort, Protocol):
         """Leave; the session itself goes on."""
 
 
+OnLink = Callable[[str, LinkNews, datetime], None]
+"""Told of a session that the way to its agent was cut, is back, or was given up; with the time of the cut."""
+
+
 class TicketBookPort(Protocol):
     """The relay's tickets."""
 
@@ -151,6 +156,8 @@ class TicketBookPort(Protocol):
 
 class DeskPort(TicketBookPort, Protocol):
     """A technician, logged in."""
+
+    on_link: OnLink
 
     @property
     def name(self) -> str:

@@ -6,6 +6,7 @@ one message: its answer, `JobFailed` or `JobCancelled`. Rule 3: every job has a 
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from pathlib import Path
 
 from textual.dom import DOMNode
@@ -13,6 +14,7 @@ from textual.message import Message
 from textual.message_pump import MessagePump
 
 from remote_assist.core.api import Ticket
+from remote_assist.core.resume import LinkNews
 from remote_assist.errors import AssistError, RefusedError
 from remote_assist.tui.messages import (
     BundleCollected,
@@ -28,6 +30,7 @@ from remote_assist.tui.messages import (
     Job,
     JobCancelled,
     JobFailed,
+    LinkChanged,
     OutputArrived,
     Problem,
     ProgramEnded,
@@ -83,6 +86,7 @@ class Work:
         self._desk: DeskPort | None = None
         self._passphrase: bytes | None = None
         self._opening = asyncio.Lock()
+        self._screens: dict[str, DOMNode] = {}
 
     @property
     def technician(self) -> str:
@@ -153,6 +157,7 @@ class Work:
 
     def connect(self, screen: DOMNode, session: str) -> None:
         async def call() -> Message:
+            self._screens[session] = screen
             return SessionConnected(await (await self._get_desk()).connect(session))
 
         self._start(screen, Job.CONNECT, call)
@@ -260,7 +265,12 @@ class Work:
         async with self._opening:
             if self._desk is None:
                 self._desk = await self._open_desk(self._give_passphrase)
+                self._desk.on_link = self._tell_link
             return self._desk
+
+    def _tell_link(self, session: str, news: LinkNews, since: datetime) -> None:
+        if (screen := self._screens.get(session)) is not None:
+            _post(screen, LinkChanged(news, since))
 
     def _board(self, screen: DOMNode, job: Job) -> ProgressBoard:
         return ProgressBoard(lambda board: _post(screen, ProgressMade(job, board)))

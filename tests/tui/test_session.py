@@ -7,6 +7,7 @@ import pytest
 from textual.widgets import Input, Tree
 
 from remote_assist.core.requests import Done, Entry
+from remote_assist.core.resume import LinkNews
 from remote_assist.errors import RefusedError, UnreachableError
 from remote_assist.tui.screens.forms import EndScreen, ScopesScreen
 from remote_assist.tui.screens.session import SessionScreen
@@ -70,6 +71,35 @@ async def test_a_lost_link_is_said_and_found_again(world: World) -> None:
         await poll(here)
         assert "▲ linked" in here.text
         assert world.asked_for("close session") == [("close session",)], "the connection that was lost is let go"
+
+
+async def test_a_link_that_is_cut_says_since_when_and_is_left_to_come_back(world: World) -> None:
+    async with stage(world, WIDE, session=SESSION) as here:
+        world.tell_link(LinkNews.CUT, world.now)
+        await here.settle()
+        assert f"▼ reconnecting… since {world.now.astimezone():%H:%M:%S}" in here.text
+        asked = len(world.calls)
+        for _ in range(5):
+            await poll(here)
+        assert len(world.calls) == asked, "neither asked nor dialled: that would end what runs on the link"
+        world.tell_link(LinkNews.BACK, world.now)
+        await here.settle()
+        assert "▲ linked" in here.text
+        assert len(world.calls) > asked
+
+
+async def test_a_link_that_was_given_up_is_dialled_anew(world: World) -> None:
+    async with stage(world, WIDE, session=SESSION) as here:
+        world.tell_link(LinkNews.CUT, world.now)
+        world.tell_link(LinkNews.OVER, world.now)
+        await here.settle()
+        assert "▼ link down" in here.text
+        await poll(here)
+        assert len(world.asked_for("connect")) == 2
+        assert "▲ linked" in here.text
+        world.tell_link(LinkNews.OVER, world.now)
+        await here.settle()
+        assert "▲ linked" in here.text, "what is said of a connection that was replaced counts no more"
 
 
 async def test_a_session_that_cannot_be_reached_at_first_is_tried_again(world: World) -> None:

@@ -13,8 +13,9 @@ from remote_assist.core.api import SessionSummary, Ticket, TicketNote
 from remote_assist.core.codes import SupportCode
 from remote_assist.core.messages import Grant
 from remote_assist.core.requests import KIND_DATA, KIND_ERROR, Done, Entry, Plan, PlanStep, Progress, Status
+from remote_assist.core.resume import LinkNews
 from remote_assist.errors import AssistError, CodeBurned, ContentError, RefusedError, UnreachableError
-from remote_assist.tui.ports import AskPassphrase, OnOutput, OnProgress
+from remote_assist.tui.ports import AskPassphrase, OnLink, OnOutput, OnProgress
 
 NOW = datetime(2026, 3, 14, 14, 5, 11, tzinfo=UTC)
 SESSION = "s-k3vq2m7x4nbdw6zu"
@@ -127,6 +128,7 @@ class World:
         self.collectors: Sequence[str] = COLLECTORS
         self.has_bundle = False
         self.failure: AssistError | None = None
+        self.desk: WorldDesk | None = None
         self.apply_done = Done(action="a-9", status="resolved", sentence="port 80 is held by nginx.service")
         self.hold = asyncio.Event()
         self.hold.set()
@@ -140,7 +142,8 @@ class World:
 
     async def open(self, ask_passphrase: AskPassphrase) -> "WorldDesk":
         self.check("open")
-        return WorldDesk(self, ask_passphrase)
+        self.desk = WorldDesk(self, ask_passphrase)
+        return self.desk
 
     def check(self, *call: str) -> None:
         """Note a call; fail it when the world is broken."""
@@ -155,6 +158,11 @@ class World:
             advice="Check the address, the network, and whether the relay runs.",
         )
 
+    def tell_link(self, news: LinkNews, since: datetime) -> None:
+        """What the façade says of the link."""
+        assert self.desk is not None
+        self.desk.on_link(SESSION, news, since)
+
     def mend(self) -> None:
         self.failure = None
 
@@ -167,6 +175,7 @@ class WorldDesk:
         self._world = world
         self._ask_passphrase = ask_passphrase
         self.name = world.name
+        self.on_link: OnLink = lambda _session, _news, _since: None
 
     async def tickets(self) -> Sequence[Ticket]:
         self._world.check("tickets")

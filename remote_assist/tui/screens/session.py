@@ -14,6 +14,7 @@ from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Footer, Input, Static, TabbedContent, TabPane
 
+from remote_assist.core.resume import LinkNews
 from remote_assist.tui import messages as say
 from remote_assist.tui.messages import Job, Problem
 from remote_assist.tui.pace import Pace
@@ -119,6 +120,19 @@ class SessionScreen(Screen[None]):
         if first and connected.session.has_bundle:
             self._evaluate(connected.session)
 
+    @on(say.LinkChanged)
+    def show_link(self, changed: say.LinkChanged) -> None:
+        if changed.news is LinkNews.CUT:
+            self._header(link=LinkState.RECONNECTING, cut_at=changed.since)
+        elif self._state.link is not LinkState.RECONNECTING:
+            return  # of a connection that was replaced meanwhile
+        elif changed.news is LinkNews.BACK:
+            self._header(link=LinkState.UP)
+            self._poll()
+        else:
+            self._header(link=LinkState.DOWN)
+            self._silent_polls = RECONNECT_POLLS
+
     @on(say.StatusRead)
     def show_status(self, read: say.StatusRead) -> None:
         self._silent_polls = 0
@@ -131,7 +145,7 @@ class SessionScreen(Screen[None]):
 
     def _poll(self) -> None:
         self.query_one(SessionHeader).refresh()
-        if self._state.link is LinkState.OVER:
+        if self._state.link in {LinkState.OVER, LinkState.RECONNECTING}:
             return
         if self._session is not None and self._silent_polls < RECONNECT_POLLS:
             self._work.ask_status(self, self._session)
@@ -145,6 +159,8 @@ class SessionScreen(Screen[None]):
             self._header(link=LinkState.OVER)
             self.query_one(ProblemPanel).show(problem, ("esc", "back to the ticket"))
             return
+        if self._state.link is LinkState.RECONNECTING:
+            return  # the façade dials; what runs goes on when it is back
         self._silent_polls += 1
         self._header(link=LinkState.DOWN)
         if self._session is None:

@@ -24,19 +24,24 @@ class LinkState(Enum):
 
     CONNECTING = ("…", "connecting", WARN)
     UP = ("▲", "linked", GOOD)
+    RECONNECTING = ("▼", "reconnecting…", WARN)
     DOWN = ("▼", "link down", BAD)
     OVER = ("■", "ended", FAINT)
 
 
 @dataclass(frozen=True, slots=True)
 class HeaderState:
-    """What the header shows. `seconds` is the last round trip; `status` None until the agent spoke."""
+    """What the header shows. `seconds` is the last round trip, `cut_at` when the link went.
+
+    `status` is None until the agent spoke.
+    """
 
     technician: str
     ticket: str = ""
     subject: str = ""
     link: LinkState = LinkState.CONNECTING
     seconds: float = 0.0
+    cut_at: datetime | None = None
     status: Status | None = None
 
     @property
@@ -92,6 +97,8 @@ class SessionHeader(Widget):
         state = self._state
         sign, words, colour = state.link.value
         trip = f" {state.seconds * 1000:.0f} ms" if state.link is LinkState.UP else ""
+        if state.link is LinkState.RECONNECTING and state.cut_at is not None:
+            words = f"{words} since {state.cut_at.astimezone():%H:%M:%S}"
         text = joined((f"{sign} {words if wide or not trip else ''}".rstrip() + trip, colour))
         if state.status is not None:
             text.append("  ◉ ", BAD).append(f"rec {state.status.recorded}")
