@@ -15,7 +15,7 @@ from typing import Protocol, TypeVar
 from remote_assist.agent.actions import Action, Ending
 from remote_assist.agent.keeper import Keeper
 from remote_assist.agent.machine import Machine
-from remote_assist.agent.recorder import aborted_draft, intent_draft, outcome_draft, refusal_draft
+from remote_assist.agent.recorder import NotWritten, aborted_draft, intent_draft, outcome_draft, refusal_draft
 from remote_assist.agent.texts import say
 from remote_assist.core.consent import ANY_SCOPE
 from remote_assist.core.hostile import SafeStr
@@ -263,7 +263,8 @@ class Gate:
             raise RefusedError(f"nothing was done: {running.stopped}", reason=running.stopped) from None
         except RefusedError as error:
             running.phase = OVER
-            await self._abort(running, error.reason)
+            if not isinstance(error, NotWritten):
+                await self._abort(running, error.reason)
             self._show(say("live.refused", what=running.action.what, why=error.message))
             raise
         running.acknowledgement = acknowledgement

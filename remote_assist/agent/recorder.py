@@ -45,6 +45,10 @@ PASSING_REFUSALS = frozenset({"store-full", "store-refused", "busy", "unavailabl
 """Refusals that time can mend; any other means our chain and the relay's differ, and nothing new starts."""
 
 
+class NotWritten(AuditUnavailable):
+    """An intent that is not even on this disk: there is nothing that an `aborted` would have to conclude."""
+
+
 class Recorder:
     """One session's journal and its way to the relay. `distrust` is why nothing new may start, or empty.
 
@@ -105,11 +109,14 @@ class Recorder:
     async def intent(self, draft: RecordDraft, secrets: Mapping[str, bytes] | None = None) -> Acknowledgement:
         """Write an intent and answer the relay's signed promise to keep it.
 
-        Raises AuditUnavailable: not durable here, refused or late (the deadline counts from the append on).
+        Raises NotWritten (not durable here), AuditUnavailable: refused or late (the deadline counts from the append).
         """
         if self.distrust:
             raise AuditUnavailable(self.distrust, reason="distrust", advice="End the session and tell the operator.")
-        seq = await self.append(draft, secrets)
+        try:
+            seq = await self.append(draft, secrets)
+        except AuditUnavailable as error:
+            raise NotWritten(error.message, reason=error.reason, advice=error.advice) from error
         return await self.acknowledged(seq, self._deadline_seconds)
 
     async def acknowledged(self, seq: int, deadline_seconds: float) -> Acknowledgement:

@@ -14,6 +14,7 @@ from remote_assist.agent.gate import CANCELLED, Gate, Performed, Running
 from remote_assist.agent.keeper import Keeper
 from remote_assist.agent.local_log import LocalLog
 from remote_assist.agent.machine import Machine
+from remote_assist.agent.recorder import NotWritten
 from remote_assist.core.consent import Ended, Granted, Moment, Revoked, grants_of
 from remote_assist.core.messages import Acknowledgement, Grant
 from remote_assist.core.records import Actor, RecordDraft
@@ -214,6 +215,17 @@ async def test_no_room_for_the_intent_means_no_act(bench: Bench) -> None:
     with pytest.raises(AuditUnavailable):
         await bench.perform()
     assert bench.acts == []
+
+
+async def test_an_intent_that_was_never_written_is_not_aborted_at_the_reserves_cost(bench: Bench) -> None:
+    async def no_room(draft: RecordDraft, secrets: Mapping[str, bytes] | None = None) -> Acknowledgement:
+        raise NotWritten("no room", reason="store-full")
+
+    bench.log.intent = no_room  # type: ignore[method-assign]  # the disk is full for intents, not for what concludes
+    with pytest.raises(AuditUnavailable):
+        await bench.perform()
+    assert (bench.acts, bench.log.codes) == ([], [])
+    assert bench.shown == ["refused: runs true: no room"]
 
 
 async def test_an_act_that_is_stopped_gets_its_outcome_with_what_it_did_so_far(bench: Bench) -> None:
