@@ -178,6 +178,9 @@ class ResumableLink:
                         last = error
         except TimeoutError:
             self._fail(self._too_long(last))
+        except Exception as bug:  # a bug must not leave both ends waiting for ever
+            self._fail(UnreachableError(f"the connection could not be resumed: {type(bug).__name__}"))
+            raise
 
     async def _try(self, redial: Callable[[int, int], Awaitable[Link]] | None) -> None:
         assert redial is not None
