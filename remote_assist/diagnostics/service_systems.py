@@ -12,7 +12,7 @@ from remote_assist.errors import AssistError, RefusedError
 
 MAX_SCRIPTS = 24
 MAX_FAILED = 20
-RECENT_SECONDS = 24 * 3600
+RECENT_SECONDS = 3600
 """How old a log may be to explain why an init script's service is down."""
 
 LOG_TAIL_BYTES = 8 << 10

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.scenarios.world import World, served_world
+from tests.scenarios.world import TakenPort, World, served_world
 
 pytestmark = pytest.mark.slow
 
@@ -23,6 +23,7 @@ class Live:
     """One session that the tests of this file share."""
 
     world: World
+    trouble: TakenPort
     ticket: str
     session: str
     agent: subprocess.Popen[str]
@@ -33,8 +34,12 @@ class Live:
 
 @pytest.fixture(scope="module")
 def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
-    with served_world(tmp_path_factory.mktemp("verbs")) as world:
-        yield Live(world, *world.session())
+    trouble = TakenPort.provoke(tmp_path_factory.mktemp("trouble") / "services")
+    try:
+        with served_world(tmp_path_factory.mktemp("verbs")) as world:
+            yield Live(world, trouble, *world.session("--services", str(trouble.folder)))
+    finally:
+        trouble.close()
 
 
 @pytest.mark.parametrize(
@@ -173,7 +178,9 @@ def test_names_of_the_catalog_are_corrected(live: Live) -> None:
 
 
 def test_a_fix_is_not_run_when_nobody_can_be_asked(live: Live) -> None:
-    live("fix", live.session, "linux.service.start-unit", expect=1)
+    done = live("fix", live.session, "linux.service.free-port", expect=2)
+    assert "nobody can be asked" in done.stderr
+    assert live.trouble.holder() == "old-web"
 
 
 def test_more_scopes_come_only_from_the_customer(live: Live) -> None:
