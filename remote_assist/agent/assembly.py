@@ -9,16 +9,20 @@ from remote_assist.agent.conversation import Executor
 from remote_assist.agent.doors import AgentDoors
 from remote_assist.agent.gate import Gate
 from remote_assist.agent.keeper import Keeper
+from remote_assist.agent.log_watch import LogWatch
 from remote_assist.agent.machine import Machine, own_places
 from remote_assist.agent.recorder import Recorder
 from remote_assist.agent.requests_diagnostics import DiagnosticRequests, Shelf
 from remote_assist.agent.requests_files import list_folder, read_file, write_file
 from remote_assist.agent.requests_fix import FixRequests
+from remote_assist.agent.requests_log import LogRequests
 from remote_assist.agent.requests_run import run_program
 from remote_assist.agent.requests_session import SessionRequests
 from remote_assist.agent.session import Session, SessionFacts
 from remote_assist.agent.surroundings import Surroundings
+from remote_assist.agent.texts import say
 from remote_assist.audit.journal import Journal
+from remote_assist.audit.log_memory import LogMemory
 from remote_assist.core.lists import TrustedLists
 from remote_assist.core.messages import Message, Wrap
 from remote_assist.core.prompt import Prompt
@@ -32,6 +36,7 @@ from remote_assist.core.requests import (
     ReadFile,
     RequestScopes,
     Run,
+    ShowCheckpoint,
     WriteFile,
 )
 from remote_assist.core.sealing import ContentKey, new_content_key, wrap
@@ -65,12 +70,15 @@ def assemble(facts: SessionFacts, around: Surroundings, prompt: Prompt) -> Sessi
     keeper = Keeper(facts.id, around.moment)
     off_limits = own_places(around.settings.home)
     machine = Machine(LocalTarget(off_limits), facts.id, off_limits)
+    memory = LogMemory(around.home.path, around.origin, lists.organisation.log_keys, clock=around.clock)
+    log = LogWatch(memory, tell=lambda fault: prompt.show(say("live.log-differs", fault=fault)))
     control = Control(
         Identity(facts.id, around.origin, facts.host_key),
         recorder,
         dial=lambda: around.dial("/v1/agent"),
         on_stream=lambda offer: session.offered(offer),
         on_change=lambda up: session.link_changed(up),
+        log=log,
     )
     gate = Gate(machine, keeper, recorder, link_up=lambda: control.up, show=prompt.show)
     session = Session(
@@ -84,7 +92,8 @@ def assemble(facts: SessionFacts, around: Surroundings, prompt: Prompt) -> Sessi
         lock=lock,
         dial_stream=lambda ticket: around.dial(f"/v1/streams/{ticket}"),
     )
-    session.serve(AgentDoors(gate, facts.actor, _executors(session, around), around.shell))
+    executors = _executors(session, around, LogRequests(session, control, log))
+    session.serve(AgentDoors(gate, facts.actor, executors, around.shell))
     return session
 
 
@@ -100,7 +109,7 @@ def _wraps(content_key: ContentKey, lists: TrustedLists) -> list[Wrap]:
         ) from error
 
 
-def _executors(session: Session, around: Surroundings) -> Mapping[type[Message], Executor]:
+def _executors(session: Session, around: Surroundings, log: LogRequests) -> Mapping[type[Message], Executor]:
     """Request → what serves it. A request that is not here is refused by the codec before it comes so far."""
     about = SessionRequests(session)
     shelf = Shelf(around.clock, around.services)
@@ -116,6 +125,7 @@ def _executors(session: Session, around: Surroundings) -> Mapping[type[Message],
         ApplyFix: fixes.apply,
         RequestScopes: about.request_scopes,
         AskStatus: about.status,
+        ShowCheckpoint: log.compare,
         EndSession: about.end,
     }
     return cast("Mapping[type[Message], Executor]", table)  # each executor takes exactly its key's message

@@ -1,6 +1,7 @@
 """The agent's one control connection: proves whose session it is, carries records out and offers of streams in.
 
     dial → Challenge → Join (signed by the session's host key) → Joined → Append … ◀ Acknowledged, StreamOffered
+                                                               AskCheckpoint ◀ CheckpointGiven
 
 Rule 1: whatever cuts it, it is dialled again with growing, scattered waits until the session is over.
 Rule 2: a message of the relay changes no consent; the worst the relay can do is withhold.
@@ -12,6 +13,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
+from remote_assist.agent.log_watch import LogWatch
 from remote_assist.agent.recorder import Recorder
 from remote_assist.core.codec import decode, encode
 from remote_assist.core.keys import PrivateKey, public_line
@@ -19,7 +21,9 @@ from remote_assist.core.messages import (
     PROTOCOL_VERSION,
     Acknowledged,
     AppendRefused,
+    AskCheckpoint,
     Challenge,
+    CheckpointGiven,
     Join,
     Joined,
     RelayRefused,
@@ -36,6 +40,8 @@ FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 0.2, 15.0
 """Waits between dials: doubled each time, scattered by half, so that a relay's return is not a stampede."""
 
 JOIN_SECONDS = 20.0
+ANSWER_SECONDS = 10.0
+"""How long the relay may take to answer about its log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +73,7 @@ class Control:
         dial: Callable[[], Awaitable[Link]],
         on_stream: Callable[[StreamOffered], None],
         on_change: Callable[[bool], None],
+        log: LogWatch | None = None,
     ) -> None:
         self.up = False
         self.closed = asyncio.Event()
@@ -78,6 +85,10 @@ class Control:
         self._dial = dial
         self._on_stream = on_stream
         self._on_change = on_change
+        self._log = log
+        self._link: Link | None = None
+        self._asking = asyncio.Lock()
+        self._answer: asyncio.Future[CheckpointGiven] | None = None
 
     async def run(self) -> None:
         """Join and rejoin until cancelled or the relay holds the end.
@@ -107,10 +118,33 @@ class Control:
         link = await self._dial()
         try:
             await self._join(link)
-            await _first_of(self._read(link), self._write(link))
+            self._link = link
+            await _first_of(self._read(link), self._write(link), self._watch_log())
         finally:
+            self._link = None
             self._change(False)
             await link.close()
+
+    async def ask(self, question: AskCheckpoint) -> CheckpointGiven:
+        """Ask the relay about its log. Raises UnreachableError: not connected, or no answer in time."""
+        async with self._asking:
+            if self._link is None:
+                raise UnreachableError("the relay is not connected now")
+            self._answer = asyncio.get_running_loop().create_future()
+            try:
+                async with asyncio.timeout(ANSWER_SECONDS):
+                    await self._link.send_text(encode(question))
+                    return await self._answer
+            except TimeoutError as error:
+                raise UnreachableError("the relay does not answer about its log") from error
+            finally:
+                self._answer = None
+
+    async def _watch_log(self) -> None:
+        if self._log is None:
+            await asyncio.Event().wait()
+        else:
+            await self._log.watch(self)
 
     async def _join(self, link: Link) -> None:
         async with asyncio.timeout(JOIN_SECONDS):
@@ -140,6 +174,9 @@ class Control:
                 case AppendRefused():
                     self._recorder.refused(message)
                     self._check_trust()
+                case CheckpointGiven():
+                    if self._answer is not None and not self._answer.done():
+                        self._answer.set_result(message)
                 case StreamOffered():
                     self._on_stream(message)
                 case SessionClosed():

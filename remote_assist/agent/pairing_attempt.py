@@ -14,6 +14,7 @@ from typing import TypeVar
 
 from remote_assist import __version__
 from remote_assist.agent.memory import AgentHome
+from remote_assist.audit.log_memory import read_note
 from remote_assist.core.attempts import AttemptMemory
 from remote_assist.core.codec import decode, encode
 from remote_assist.core.codes import SupportCode
@@ -203,7 +204,7 @@ class Attempt:
             agent_version=__version__,
             platform=platform.system().lower(),
             host_name=self._host_name,
-            checkpoint="",
+            checkpoint=read_note(self._home.path, self._known.origin),
         )
 
 

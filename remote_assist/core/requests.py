@@ -105,6 +105,12 @@ class AskStatus(Message, frozen=True, tag="ask-status"):
     """What is granted now and until when. Not an action; nothing is read from the machine."""
 
 
+class ShowCheckpoint(Message, frozen=True, tag="show-checkpoint"):
+    """The last checkpoint of the log the technician saw ("": none). Not an action; answered by CheckpointSeen."""
+
+    checkpoint: str = ""
+
+
 class EndSession(Message, frozen=True, tag="end-session"):
     """End for everybody. `reason` at most 200 characters."""
 
@@ -207,6 +213,18 @@ class Status(Message, frozen=True, tag="status"):
     recorded: int
 
 
+class CheckpointSeen(Message, frozen=True, tag="checkpoint-seen"):
+    """The checkpoint the agent sees now, and the proof (`consistency`) that it continues the technician's.
+
+    `agrees` false: the log the agent is shown is not the technician's; the agent ends the session.
+    `checkpoint` "": the relay could not be asked.
+    """
+
+    checkpoint: str
+    consistency: tuple[bytes, ...] = ()
+    agrees: bool = True
+
+
 class Done(Message, frozen=True, tag="done"):
     """The outcome, already in the agent's journal.
 
@@ -225,7 +243,17 @@ class Done(Message, frozen=True, tag="done"):
 
 
 Request = (
-    Run | ListFolder | ReadFile | WriteFile | Collect | PlanFix | ApplyFix | RequestScopes | AskStatus | EndSession
+    Run
+    | ListFolder
+    | ReadFile
+    | WriteFile
+    | Collect
+    | PlanFix
+    | ApplyFix
+    | RequestScopes
+    | AskStatus
+    | ShowCheckpoint
+    | EndSession
 )
 FromTechnician = Request | InputEnd | Cancel
-Answer = Accepted | Refused | Progress | Listing | Plan | Status | Done
+Answer = Accepted | Refused | Progress | Listing | Plan | Status | CheckpointSeen | Done

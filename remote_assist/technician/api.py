@@ -144,9 +144,9 @@ class RelayApi:
         """One session. Raises UsageError when there is none."""
         return await self._get(f"/v1/sessions/{quote(session, safe='')}", SessionSummary)
 
-    async def checkpoint(self) -> str:
-        """The log's checkpoint over all that is in it now, unverified: a signed note."""
-        status, raw = await self._exchange("GET", "/v1/log/checkpoint?fresh=1", None)
+    async def checkpoint(self, *, fresh: bool = True) -> str:
+        """The log's last checkpoint, unverified: a signed note. With `fresh`, one over all that is in the log now."""
+        status, raw = await self._exchange("GET", f"/v1/log/checkpoint?fresh={fresh:d}", None)
         if status >= 300:
             raise _refusal(status, raw)
         return raw[:MAX_NOTE_BYTES].decode("utf-8", "replace")
@@ -161,8 +161,8 @@ class RelayApi:
         for _ in range(MAX_PAGES):
             sized = f"&size={size}" if size else ""
             page = await self._get(f"/v1/sessions/{quote(session, safe='')}/records?from={start}{sized}", Records)
-            if size and len(page.proofs) != len(page.records):
-                raise RemoteProtocolError("the relay's proofs do not match its records")
+            if page.proofs and len(page.proofs) != len(page.records):
+                raise VerificationError("the relay's proofs do not match its records", where=session)
             yield page
             start += len(page.records)
             if not page.more:

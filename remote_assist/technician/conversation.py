@@ -17,6 +17,7 @@ from remote_assist.core.requests import (
     KIND_ERROR,
     Accepted,
     AskStatus,
+    CheckpointSeen,
     Done,
     EndSession,
     Entry,
@@ -25,6 +26,7 @@ from remote_assist.core.requests import (
     Progress,
     Refused,
     Request,
+    ShowCheckpoint,
     Status,
 )
 from remote_assist.errors import (
@@ -126,6 +128,14 @@ class Conversation:
         result = await self.finish()
         result.accepted = accepted
         return result
+
+    async def show_checkpoint(self, note: str) -> CheckpointSeen:
+        """Show the agent a checkpoint; answer the one it sees."""
+        await self._channel.send(ShowCheckpoint(checkpoint=note))
+        answer = await self._first(self._deadline)
+        if not isinstance(answer, CheckpointSeen):
+            raise RemoteProtocolError(f"a {type(answer).__name__} where a checkpoint belongs")
+        return answer
 
     async def send(self, message: Message) -> None:
         """A message that belongs to the running request."""

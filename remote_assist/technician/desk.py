@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from remote_assist.audit.log_memory import LogMemory
 from remote_assist.core.api import LoggedRecord, NewNote, SessionSummary, Ticket
 from remote_assist.core.certificates import ca_of
 from remote_assist.core.codes import relay_origin
@@ -24,6 +25,7 @@ from remote_assist.technician.api import RelayApi
 from remote_assist.technician.conversation import Ledger
 from remote_assist.technician.ending import Ending, EndResult
 from remote_assist.technician.home import LOG_IN_AGAIN, Home, Identity
+from remote_assist.technician.log_watch import look
 from remote_assist.technician.login import AskPassphrase, open_credential, read_certificate_line, verify_lists
 from remote_assist.technician.session import Session
 from remote_assist.technician.session_folder import SessionFacts, SessionFolder
@@ -177,6 +179,7 @@ class Desk:
         raw = await self.api.lists()
         self.lists = verify_lists(self.home, raw, credential.certificate, now=now)
         self.home.remember_lists(raw)
+        await look(self.api, self._log_memory())
         inviter = Inviter(self.settings, self.home, self.identity.relay, self._token, credential, raw, self._clock)
         invitation = await Invitation.open(inviter, wanted)
         self._invitations.append(invitation)
@@ -212,7 +215,13 @@ class Desk:
             self.on_link(session, news, since)
 
         link = await AgentLink.open(Route(self.settings, self.identity.relay, self._token, ledger, self._clock, tell))
-        return Session(link, folder, self._ending, self._clock)
+        connected = Session(link, folder, self._ending, self._clock, self._log_memory())
+        try:
+            await connected.compare_logs()
+        except BaseException:
+            await connected.close()
+            raise
+        return connected
 
     async def end(self, session: str, note: str, reason: str = "") -> EndResult:
         """End a session for everybody, with a closing note; one that ended already only gets the note.
@@ -222,6 +231,7 @@ class Desk:
         self._ending.check_note(note)
         folder = self.home.session(session)
         try:
+            await look(self.api, self._log_memory())
             if (await self.api.session(session)).state == "ended":
                 return await self._ending.finish(folder, note, None)
             async with await self.connect(session) as connected:
@@ -248,6 +258,9 @@ class Desk:
     def shown_acknowledgements(self, session: str) -> Sequence[Acknowledgement]:
         """The acknowledgements this technician was shown: a copy the relay's operator cannot change."""
         return self.home.session(session).acknowledgements() if self.home.has_session(session) else []
+
+    def _log_memory(self) -> LogMemory:
+        return LogMemory(self.home.path, self.identity.relay, self.log_keys, clock=self._clock)
 
     def _live_words(self) -> tuple[str, ...]:
         return tuple(one.code.words for one in self._invitations)

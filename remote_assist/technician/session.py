@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from remote_assist.audit.log_memory import LogMemory
 from remote_assist.core.requests import (
     ApplyFix,
     AskStatus,
@@ -26,7 +27,7 @@ from remote_assist.core.requests import (
     Run,
     Status,
 )
-from remote_assist.errors import RemoteProtocolError, UsageError
+from remote_assist.errors import AssistError, RemoteProtocolError, UsageError, VerificationError
 from remote_assist.technician import files
 from remote_assist.technician.agent_link import AgentLink
 from remote_assist.technician.conversation import Conversation, check_done
@@ -39,6 +40,7 @@ from remote_assist.technician.evidence import (
     facts_of,
 )
 from remote_assist.technician.files import FetchedFile, FolderListing
+from remote_assist.technician.log_watch import EVERY_SECONDS, compare
 from remote_assist.technician.part_file import PartFile
 from remote_assist.technician.session_folder import SessionFolder
 
@@ -70,8 +72,17 @@ class BundleSummary:
 class Session:
     """One connected session. `async with`; leaving it disconnects, the session goes on."""
 
-    def __init__(self, link: AgentLink, folder: SessionFolder, ending: Ending, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        link: AgentLink,
+        folder: SessionFolder,
+        ending: Ending,
+        clock: Callable[[], datetime],
+        memory: LogMemory | None = None,
+    ) -> None:
         self._link = link
+        self._memory = memory
+        self._watching: asyncio.Task[None] | None = None
         self._folder = folder
         self._ending = ending
         self._clock = clock
@@ -90,7 +101,29 @@ class Session:
 
     async def close(self) -> None:
         """Disconnect; the session goes on until it is ended."""
+        if self._watching is not None:
+            self._watching.cancel()
+            await asyncio.gather(self._watching, return_exceptions=True)
         await self._link.close()
+
+    async def compare_logs(self) -> None:
+        """Agree with the agent on the relay's log, now and each minute. Raises VerificationError; see log_watch.py."""
+        if self._memory is None:
+            return
+        await compare(self._link, self._memory)
+        if self._watching is None:
+            self._watching = asyncio.create_task(self._watch_log(self._memory))
+
+    async def _watch_log(self, memory: LogMemory) -> None:
+        while True:
+            await asyncio.sleep(EVERY_SECONDS)
+            try:
+                await compare(self._link, memory)
+            except VerificationError as error:
+                self._link.distrust = error
+                return
+            except AssistError:
+                continue  # the link is cut or the session over: whoever acts is told
 
     async def status(self) -> Status:
         """What is granted now, and until when."""
@@ -224,6 +257,7 @@ class Session:
         """Tell the agent; answered once its end record is acknowledged."""
         if len(reason) > 200:
             raise UsageError("a reason has at most 200 characters")
+        await self.compare_logs()
         async with self._link.conversation() as conversation:
             result = await conversation.ask(EndSession(reason=reason))
         assert result.done is not None

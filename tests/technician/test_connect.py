@@ -11,7 +11,7 @@ from remote_assist.core.codec import decode
 from remote_assist.core.keys import PrivateKey, new_key, private_bytes, public_line
 from remote_assist.core.messages import StreamOffered, StreamOpened
 from remote_assist.core.records import format_time
-from remote_assist.core.requests import Status
+from remote_assist.core.requests import CheckpointSeen, ShowCheckpoint, Status
 from remote_assist.errors import RefusedError, UnreachableError, UsageError, VerificationError
 from remote_assist.technician.desk import Desk
 from remote_assist.technician.session_folder import SessionFacts
@@ -78,7 +78,9 @@ async def serve(agent: Agent, host_key: PrivateKey, script: Callable[[MessageCha
 def telling(agent: Agent) -> Callable[[MessageChannel], Awaitable[None]]:
     async def script(channel: MessageChannel) -> None:
         while True:
-            await channel.receive()
+            if isinstance(await channel.receive(), ShowCheckpoint):
+                await channel.send(CheckpointSeen(checkpoint=""))
+                continue
             await channel.send(
                 Status(session=agent.session, ticket="1", grants=(), ends="", host_name="web-07", recorded=1)
             )

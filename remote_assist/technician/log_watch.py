@@ -1,0 +1,41 @@
+"""The technician's eye on the relay's log: it must only grow, and be the one the agent sees.
+
+    HTTP: invite, end           the relay's checkpoint continues the last one seen here
+    SSH: connect, each minute,  the agent's checkpoint, with a proof from the one seen here (split view, F9)
+         before the end
+
+Rule: what contradicts is refused with an evidence file (audit/log_memory.py) and nothing more goes through that link.
+"""
+
+from remote_assist.audit.log_memory import LogMemory
+from remote_assist.core.checkpoint import open_checkpoint
+from remote_assist.technician.agent_link import AgentLink
+from remote_assist.technician.api import RelayApi
+
+EVERY_SECONDS = 60.0
+
+
+async def look(api: RelayApi, memory: LogMemory) -> None:
+    """Ask the relay itself. Raises VerificationError (evidence saved), UnreachableError."""
+    note = await api.checkpoint(fresh=False)
+    seen, shown = memory.last(), open_checkpoint(note, memory.log_keys)
+    proof: tuple[bytes, ...] = ()
+    if seen is not None and seen.size < shown.size:
+        proof = await api.consistency(seen.size, shown.size)
+    memory.take(note, proof)
+
+
+async def compare(link: AgentLink, memory: LogMemory) -> None:
+    """Show the agent what was seen here, and take what it sees. Raises VerificationError (evidence saved)."""
+    seen = memory.last()
+    async with link.conversation() as conversation:
+        answer = await conversation.show_checkpoint("" if seen is None else seen.note)
+    if not answer.agrees:
+        raise memory.contradiction(
+            "the agent's program does not find what was seen here in the log it is shown",
+            "" if seen is None else seen.note,
+            answer.checkpoint,
+            answer.consistency,
+        )
+    if answer.checkpoint:  # else the agent could not ask the relay now
+        memory.take(answer.checkpoint, answer.consistency)
