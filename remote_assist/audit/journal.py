@@ -331,9 +331,9 @@ def _journal_key(folder: Path) -> PrivateKey | None:
 def _unavailable(error: OSError) -> AuditUnavailable:
     if error.errno in FULL:
         return AuditUnavailable(
-            "no room is left to write the record, so nothing was done",
+            "no room is left on the customer's machine to write the record, so nothing was done",
             reason="store-full",
-            advice="Free disk space on this machine and try again.",
+            advice="Free disk space there and try again.",
         )
     return AuditUnavailable(
         f"the record could not be written, so nothing was done: {error.strerror or error}",
