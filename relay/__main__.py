@@ -146,7 +146,8 @@ def _allow_many_files() -> None:
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         wanted = MAX_FILES if hard == resource.RLIM_INFINITY else min(hard, MAX_FILES)
         if soft != resource.RLIM_INFINITY and soft < wanted:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+            with suppress(OSError, ValueError):  # a service manager may forbid it
+                resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _check(arguments: argparse.Namespace) -> int:
