@@ -1,6 +1,8 @@
 """A link: one WebSocket to the relay, dialled outward. Text goes to the relay, binary to the other end.
 
-Knows nothing of sessions or SSH. Redirects are never followed: a relay must not steer us elsewhere.
+Knows nothing of sessions or SSH. A relay that is not on this machine is reached through the proxy the environment
+names (HTTP CONNECT or SOCKS, NO_PROXY honoured; a `socks5h:` proxy looks the name up itself). Redirects are never
+followed: a relay must not steer us elsewhere.
 """
 
 import contextlib

@@ -44,16 +44,16 @@ class Splice:
 
 
 @asynccontextmanager
-async def spliced(tamper: Tamper | None = None) -> AsyncIterator[Splice]:
+async def spliced(tamper: Tamper | None = None, *, host: str = "127.0.0.1") -> AsyncIterator[Splice]:
     """A running splice on loopback."""
     splice = Splice(tamper)
     app = web.Application()
     app.router.add_get("/{name}/{who}", splice.serve)
     runner = web.AppRunner(app, shutdown_timeout=1.0)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
+    site = web.TCPSite(runner, host, 0)
     await site.start()
-    splice.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    splice.url = f"http://{f'[{host}]' if ':' in host else host}:{runner.addresses[0][1]}"
     try:
         yield splice
     finally:
