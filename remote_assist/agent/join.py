@@ -12,6 +12,8 @@ from pathlib import Path
 
 from remote_assist.agent.asking import consent_question
 from remote_assist.agent.assembly import assemble
+from remote_assist.agent.control import Identity
+from remote_assist.agent.log_proof import prove
 from remote_assist.agent.memory import KnownRelay
 from remote_assist.agent.pairing_attempt import Attempt, Known
 from remote_assist.agent.recovery import recover
@@ -27,7 +29,7 @@ from remote_assist.agent.session import (
 )
 from remote_assist.agent.surroundings import Surroundings
 from remote_assist.agent.texts import say, scope_title
-from remote_assist.audit.receipt import build_receipt, receipt_bytes
+from remote_assist.audit.receipt import NOT_PROVED, InTheLog, build_receipt, receipt_bytes
 from remote_assist.core.codes import SupportCode
 from remote_assist.core.keys import load_public, new_key, public_line
 from remote_assist.core.messages import Grant, Verdict
@@ -151,13 +153,24 @@ async def _live(session: Session, around: Surroundings, grants: tuple[Grant, ...
     session.prompt.show(say(END_TEXTS.get(reason, "end.signal"), folder=folder))
     if session.undelivered:
         session.prompt.show(say("end.undelivered", count=session.undelivered, folder=folder))
-    session.prompt.show(say("end.receipt", path=_write_receipt(session, around)))
+    proved = NOT_PROVED
+    if not session.undelivered and reason != ENDED_BY_DISTRUST:
+        proved = await _prove(session, around)
+    session.prompt.show(say("end.receipt", path=_write_receipt(session, around, proved)))
     return Exit.UNVERIFIED if reason == ENDED_BY_DISTRUST else Exit.DONE
 
 
-def _write_receipt(session: Session, around: Surroundings) -> Path:
+async def _prove(session: Session, around: Surroundings) -> InTheLog:
+    """That the session's records are in the relay's log; access is over already."""
+    facts = session.facts
+    given = [acknowledgement for _, acknowledgement in session.journal.records() if acknowledgement is not None]
+    identity = Identity(facts.id, around.origin, facts.host_key)
+    return await prove(around, identity, given, facts.technician.lists.organisation.log_keys)
+
+
+def _write_receipt(session: Session, around: Surroundings, proved: InTheLog) -> Path:
     path = around.home.receipt_file(session.facts.id)
-    write_private(path, receipt_bytes(build_receipt(session.journal.records(), now=around.clock())))
+    write_private(path, receipt_bytes(build_receipt(session.journal.records(), now=around.clock(), proved=proved)))
     return path
 
 

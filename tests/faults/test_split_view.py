@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from remote_assist.audit.log_memory import note_file
+from remote_assist.audit.receipt import read_receipt, verify_receipt
 from remote_assist.core.checkpoint import open_checkpoint, sign_checkpoint
 from remote_assist.core.keys import load_private, public_line
 from remote_assist.core.messages import CheckpointGiven
@@ -55,6 +56,19 @@ async def test_a_technician_and_an_agent_who_are_shown_the_same_log_agree(partie
     assert open_checkpoint(mine, [key]).size > 0
     assert note_file(parties.customer_home, parties.world.relay_url).stat().st_mode & 0o777 == 0o600
     assert _evidence(parties.customer_home) == []
+
+
+async def test_the_receipt_proves_that_the_session_is_in_the_log(parties: Parties) -> None:
+    async with opened(parties) as desk:
+        session = await parties.session(desk)
+        assert (await desk.end(session, "looked at it")).acknowledged
+        assert parties.joining is not None
+        assert await asyncio.wait_for(parties.joining, PATIENCE_SECONDS) == 0
+    receipt = read_receipt((parties.customer_home / "receipts" / f"{session}.json").read_bytes())
+    key = public_line(load_private((parties.world.folder / "relay-data" / "log_key").read_bytes()))
+    assert open_checkpoint(receipt.checkpoint, [key]).size > receipt.evidence[-1].acknowledgement.index  # type: ignore[union-attr]
+    assert all(one.proof for one in receipt.evidence)
+    assert verify_receipt(receipt, log_keys=[key], ca_line=None).state == "ended"
 
 
 async def test_a_technician_who_was_shown_another_log_is_found_out_by_the_agent(parties: Parties) -> None:
