@@ -2,7 +2,10 @@
 
 import asyncio
 
+import asyncssh
 import pytest
+from asyncssh.constants import MSG_IGNORE
+from asyncssh.packet import SSHPacket
 
 from remote_assist.core.keys import public_line
 from remote_assist.core.requests import AskStatus, Done, ReadFile
@@ -61,3 +64,24 @@ async def test_another_session_key_is_refused() -> None:
             await serving
         await technician.closed()
         await agent.closed()
+
+
+async def test_no_packet_is_preceded_by_one_that_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """asyncssh sends an IGNORE before each packet, which only helps ciphers that are not among ours."""
+    ignored = []
+    received = asyncssh.SSHServerConnection._packet_handlers[MSG_IGNORE]
+
+    def count(connection: asyncssh.SSHServerConnection, kind: int, number: int, packet: SSHPacket) -> object:
+        ignored.append(connection)
+        return received(connection, kind, number, packet)
+
+    handlers = {**asyncssh.SSHServerConnection._packet_handlers, MSG_IGNORE: count}
+    monkeypatch.setattr(asyncssh.SSHServerConnection, "_packet_handlers", handlers)
+    monkeypatch.setattr(asyncssh.SSHClientConnection, "_packet_handlers", handlers)
+    async with connected() as world:
+        before = len(ignored)
+        channel = await open_channel(world.client)
+        await channel.send(AskStatus())
+        assert await channel.receive() == Done(action="status", status="done")
+        await channel.close()
+        assert len(ignored) == before
