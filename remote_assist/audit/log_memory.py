@@ -70,9 +70,18 @@ class LogMemory:
                 advice="Keep a copy, tell the organisation, then remove the file.",
             ) from error
 
-    def take(self, note: str, consistency: Sequence[bytes]) -> Checkpoint:
-        """Remember a checkpoint that continues the last one. Raises VerificationError; then evidence is saved."""
+    def take(self, note: str, consistency: Sequence[bytes], *, since: Checkpoint | None = None) -> Checkpoint:
+        """Remember a checkpoint that continues the last one. Raises VerificationError; then evidence is saved.
+
+        `since` is the one the proof begins at, when it was read earlier: another program of this folder may have
+        gone on meanwhile. Then the proof is checked all the same, and what nothing proves is not remembered.
+        """
         shown, seen = open_checkpoint(note, self.log_keys), self.last()
+        if since is not None and seen is not None and seen.note != since.note:
+            self.confront(since, shown, consistency)
+            if shown.head.size == seen.head.size:
+                self.confront(seen, shown, ())
+            return shown
         if seen is not None:
             self.confront(seen, shown, consistency)
         if seen is None or seen.note != note:

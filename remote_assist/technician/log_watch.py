@@ -22,7 +22,7 @@ async def look(api: RelayApi, memory: LogMemory) -> None:
     proof: tuple[bytes, ...] = ()
     if seen is not None and seen.size < shown.size:
         proof = await api.consistency(seen.size, shown.size)
-    memory.take(note, proof)
+    memory.take(note, proof, since=seen)
 
 
 async def compare(link: AgentLink, memory: LogMemory) -> None:
@@ -38,4 +38,4 @@ async def compare(link: AgentLink, memory: LogMemory) -> None:
             answer.consistency,
         )
     if answer.checkpoint:  # else the agent could not ask the relay now
-        memory.take(answer.checkpoint, answer.consistency)
+        memory.take(answer.checkpoint, answer.consistency, since=seen)
