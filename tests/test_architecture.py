@@ -1,6 +1,8 @@
 """The floors are a test: who may import whom, which library belongs to which room, what no room may do."""
 
 import ast
+import functools
+import gc
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -42,7 +44,12 @@ LIBRARIES: dict[str, tuple[str, ...]] = {
     "yaml": ("remote_assist/diagnostics/",),
     "psutil": ("remote_assist/transport/", "remote_assist/diagnostics/"),
     "msgspec": ("remote_assist/", "relay/"),
-    "cryptography": ("remote_assist/core/", "remote_assist/transport/", "remote_assist/diagnostics/", "relay/tls_dates.py"),
+    "cryptography": (
+        "remote_assist/core/",
+        "remote_assist/transport/",
+        "remote_assist/diagnostics/",
+        "relay/tls_dates.py",
+    ),
     "backports": ("remote_assist/diagnostics/",),
 }
 """Third-party library → where it may be imported. A library that is not listed may not be imported at all."""
@@ -71,6 +78,16 @@ def _sources() -> list[Path]:
     return sorted([*(ROOT / "remote_assist").rglob("*.py"), *(ROOT / "relay").rglob("*.py")])
 
 
+@functools.cache
+def _parsed(path: Path) -> ast.Module:
+    """A source file's tree. Python 3.11 miscounts its depth when a finalizer runs in mid-parse, so none may."""
+    gc.disable()
+    try:
+        return ast.parse(path.read_text())
+    finally:
+        gc.enable()
+
+
 def _name(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
@@ -83,7 +100,7 @@ def _room(path: Path) -> str:
 
 
 def _imports(path: Path) -> Iterator[tuple[str, int]]:
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(_parsed(path)):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 yield alias.name, node.lineno
@@ -110,7 +127,7 @@ def _faults_in(path: Path) -> Iterator[str]:
 
 
 def _machine_touches(path: Path) -> Iterator[str]:
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(_parsed(path)):
         line = getattr(node, "lineno", 0)
         if isinstance(node, ast.Call) and _acts(node):
             yield f"{_name(path)}:{line} calls {ast.unparse(node.func)}"
@@ -138,7 +155,7 @@ def test_only_the_gate_holds_the_machine() -> None:
 def test_no_shell_strings_and_no_archive_extraction_anywhere() -> None:
     found = []
     for path in _sources():
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in ast.walk(_parsed(path)):
             if not isinstance(node, ast.Call):
                 continue
             name = ast.unparse(node.func)
@@ -164,7 +181,7 @@ def test_the_agent_never_loads_what_only_other_sides_need(module: str) -> None:
 
 
 def test_every_module_says_what_truth_lives_in_it() -> None:
-    assert [_name(p) for p in _sources() if not ast.get_docstring(ast.parse(p.read_text()))] == []
+    assert [_name(p) for p in _sources() if not ast.get_docstring(_parsed(p))] == []
 
 
 def test_tests_mirror_the_source() -> None:
