@@ -157,7 +157,8 @@ class Recorder:
         acknowledged = -1 if self.last is None else self.last.seq
         if records <= acknowledged:
             self.distrust = f"the relay holds {records} records of this session but has acknowledged {acknowledged + 1}"
-        self._next_to_send = min(self._unacknowledged, default=self._journal.head[0] + 1)
+        lacking = min(records, self._journal.head[0] + 1)  # also a record that is on the disk and not yet in our table
+        self._next_to_send = min((lacking, *self._unacknowledged))
         self._refused_until = 0.0
         self._wake.set()
 

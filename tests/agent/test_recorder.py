@@ -62,6 +62,19 @@ async def test_an_intent_counts_when_the_relay_has_signed_for_it(bench: Bench) -
     assert await bench.recorder.settle(0) == 0
 
 
+async def test_a_relay_that_joins_while_a_record_reaches_the_disk_is_offered_that_record_first(tmp_path: Path) -> None:
+    bench = Bench(tmp_path / "journal")
+    opening = RecordDraft(code="RA1000E", actor=bench.world.technician, opening=bench.world.opening)
+    writing = asyncio.create_task(bench.recorder.append(opening))
+    while bench.world.journal.head[0] < 0:
+        await asyncio.sleep(0)
+    assert not writing.done()
+    bench.recorder.joined(0)
+    await bench.recorder.append(RecordDraft(code="RA1002E", actor=CUSTOMER))
+    batch = await asyncio.wait_for(bench.recorder.next_batch(), 5)
+    assert [decode_record(stored.record).seq for stored in batch.records] == [0, 1]
+
+
 async def test_a_late_acknowledgement_is_none(bench: Bench) -> None:
     with pytest.raises(AuditUnavailable, match=r"within 0\.2 s") as refused:
         await bench.recorder.intent(INTENT)
