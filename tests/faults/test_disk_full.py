@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.scenarios.refusals import Refusal, refusal, told_by_run, wait_until
-from tests.scenarios.world import World, served_world
+from tests.scenarios.world import World, founded, served_world
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform != "linux", reason="mounts a tmpfs")]
 
@@ -127,7 +127,7 @@ def _check_nothing_is_lost(found: list[dict[str, str]], done: list[Path]) -> Non
 
 def test_a_full_disk_under_the_relays_store(mounting: None, tmp_path: Path) -> None:
     world = World(tmp_path)
-    world.found_organisation()
+    shutil.copytree(founded(), tmp_path, dirs_exist_ok=True)
     data, mark, later = tmp_path / "relay-data", tmp_path / "mark", tmp_path / "later"
     with small_disk(data, 24 * MIB):
         try:

@@ -28,6 +28,7 @@ from remote_assist.core.requests import (
     Accepted,
     ApplyFix,
     AskStatus,
+    CheckpointSeen,
     Collect,
     Done,
     EndSession,
@@ -43,6 +44,7 @@ from remote_assist.core.requests import (
     Refused,
     RequestScopes,
     Run,
+    ShowCheckpoint,
     Status,
     WriteFile,
 )
@@ -63,8 +65,8 @@ PAYLOADS = (
 )
 RAW = "".join(PAYLOADS).encode() + bytes(range(256))
 
-ANSWERS, REFUSALS, FAILURES = "answers", "refusals", "failures"
-"""How it answers: with results, by refusing, or by accepting and failing; each time in hostile words."""
+ANSWERS, REFUSALS, FAILURES, LIES = "answers", "refusals", "failures", "lies about the log"
+"""How it answers: with results, by refusing, by accepting and failing, or as if the relay's log were another one."""
 
 
 @dataclass
@@ -88,7 +90,10 @@ class HostileDoors(ClosedDoors):
     async def _answer(self, channel: MessageChannel, request: Message | bytes) -> None:
         if isinstance(request, bytes | InputEnd):
             return
-        if isinstance(request, AskStatus):
+        if isinstance(request, ShowCheckpoint):
+            lie = CheckpointSeen(checkpoint=self.evil(), consistency=(self.evil().encode(),))
+            await channel.send(lie if self.manner == LIES else CheckpointSeen(checkpoint=""))
+        elif isinstance(request, AskStatus):
             await channel.send(self._status())
         elif self.manner == REFUSALS and not isinstance(request, EndSession):
             await channel.send(Refused(reason=self.evil(), sentence=self.evil(), advice=self.evil()))

@@ -10,6 +10,8 @@ import pytest
 from tests.scenarios.refusals import Refusal, refusal, told_as_json, told_by_run
 from tests.scenarios.world import World
 
+pytestmark = pytest.mark.slow
+
 SCOPES = ("diagnose", "files:read", "files:write", "fix", "terminal")
 COMMANDS: dict[str, tuple[str, ...]] = {
     "diagnose": ("diagnose", "SESSION", "-o", "bundle.tar.zst"),
@@ -78,7 +80,6 @@ def test_the_advice_of_a_refusal_is_a_command_that_works(narrow: Narrow) -> None
     assert told_as_json(done)["reason"] == "denied"
 
 
-@pytest.mark.slow
 def test_every_refusal_stands_on_the_ticket_and_in_the_log(narrow: Narrow) -> None:
     for scope in COMMANDS:
         refused(narrow, scope)
@@ -98,7 +99,6 @@ def test_every_refusal_stands_on_the_ticket_and_in_the_log(narrow: Narrow) -> No
         assert f"An action was refused; nothing was done; scope {scope}" in notes
 
 
-@pytest.mark.slow
 def test_after_its_time_a_consent_is_refused_as_expired(world: World) -> None:
     _, session, agent = world.session("--until", "3s")
     assert agent.wait(10) == 0

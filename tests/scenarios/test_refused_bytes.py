@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from remote_assist.core.codes import SupportCode, parse_code
-from tests.scenarios.hostile_agent import ANSWERS, FAILURES, REFUSALS, HostileAgent
+from tests.scenarios.hostile_agent import ANSWERS, FAILURES, LIES, REFUSALS, HostileAgent
 from tests.scenarios.onscreen import OnScreen
 from tests.scenarios.world import World
 
@@ -29,6 +29,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "diagnose": ("diagnose", "SESSION", "-o", "bundle"),
 }
 UNDER = {
+    LIES: ("ls",),
     REFUSALS: ("ls --json", "run", "run --json"),
     FAILURES: ("ls", "fix --yes", "request"),
     ANSWERS: tuple(COMMANDS),

@@ -57,6 +57,7 @@ def revoking(world: World) -> World:
     return world
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", FAULTS)
 def test_login_refuses_it_with_its_own_sentence_and_5(revoking: World, fault: str) -> None:
     folder = revoking.folder

@@ -10,6 +10,8 @@ import pytest
 from tests.scenarios.refusals import Refusal, refusal, told_as_json
 from tests.scenarios.world import World
 
+pytestmark = pytest.mark.slow
+
 VOUCH = "Name the relay's log key (--log-key KEY.pub) or the organisation's CA key (--ca CA.pub)."
 OFFLINE = ("--ca", "org/ca.pub")
 

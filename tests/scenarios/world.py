@@ -3,7 +3,9 @@
 Everything is done with the two commands a user has; nothing here reaches inside the product.
 """
 
+import atexit
 import contextlib
+import functools
 import json
 import os
 import select
@@ -11,6 +13,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -166,12 +169,21 @@ class World:
                     pipe.close()
 
 
+@functools.cache
+def founded() -> Path:
+    """The folder of an organisation that was founded once for this process; copies of it serve."""
+    folder = Path(tempfile.mkdtemp(prefix="organisation-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    World(folder).found_organisation()
+    return folder
+
+
 @contextlib.contextmanager
 def served_world(folder: Path) -> Iterator[World]:
     """A founded organisation with a serving relay and Alice logged in."""
     world = World(folder)
     try:
-        world.found_organisation()
+        shutil.copytree(founded(), folder, dirs_exist_ok=True)
         world.serve()
         world.login()
         yield world

@@ -42,6 +42,8 @@ def test_t15_a_link_anywhere_in_the_path_is_named_with_what_it_points_to(tmp_pat
         assert "ask for that path" in refused.value.advice
     with pytest.raises(LinkRefused):
         PosixFiles().list_folder(os.fsencode(inside / "way"), max_entries=5)
+    with pytest.raises(LinkRefused), PosixFiles().open_folder(os.fsencode(inside / "way")):
+        pass
     assert PosixFiles().stat_path(os.fsencode(inside / "way")).kind == "link"
 
 
