@@ -96,3 +96,33 @@ def test_a_damaged_memory_is_said_not_passed_over(memory: LogMemory, tmp_path: P
     with pytest.raises(VerificationError, match="damaged"):
         memory.last()
     assert public_line(LOG) == LOG_LINE
+
+
+def test_two_programs_of_one_folder_that_look_at_once_do_not_contradict_each_other(
+    memory: LogMemory, tmp_path: Path
+) -> None:
+    since = memory.take(TREE.checkpoint(3), ())
+    memory.take(TREE.checkpoint(11), TREE.consistency(3, 11))  # the other program
+    assert memory.take(TREE.checkpoint(7), TREE.consistency(3, 7), since=since).size == 7
+    assert memory.take(TREE.checkpoint(11), TREE.consistency(3, 11), since=since).size == 11
+    assert memory.take(TREE.checkpoint(15), TREE.consistency(3, 15), since=since).size == 15
+    assert read_note(tmp_path, RELAY) == TREE.checkpoint(11), "what was not proven from it does not replace it"
+    assert _evidence(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("note", "proof"),
+    [
+        (_tree(7, "x").checkpoint(7), _tree(7, "x").consistency(3, 7)),
+        (TREE.checkpoint(7), ()),
+        (_tree(11, "x").checkpoint(11), TREE.consistency(3, 11)),
+    ],
+    ids=["another history", "no proof", "another tree of the size seen meanwhile"],
+)
+def test_looking_at_once_excuses_no_lie(memory: LogMemory, tmp_path: Path, note: str, proof: tuple[bytes, ...]) -> None:
+    since = memory.take(TREE.checkpoint(3), ())
+    memory.take(TREE.checkpoint(11), TREE.consistency(3, 11))
+    with pytest.raises(LogContradiction):
+        memory.take(note, proof, since=since)
+    assert read_note(tmp_path, RELAY) == TREE.checkpoint(11)
+    assert len(_evidence(tmp_path)) == 1
