@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.scenarios.refusals import Refusal, refusal, told_as_json, told_by_run
+from tests.scenarios.refusals import Refusal, refusal, told_as_json, told_by_run, typed
 from tests.scenarios.world import World
 
 pytestmark = pytest.mark.slow
@@ -46,7 +46,7 @@ def narrow(world: World) -> Iterator[Narrow]:
 def refused(narrow: Narrow, scope: str, *options: str) -> Refusal:
     session = narrow.running if scope == "diagnose" else narrow.looking
     words = [word.replace("SESSION", session).replace("FOLDER", str(narrow.world.folder)) for word in COMMANDS[scope]]
-    return refusal(narrow.world.command(*words, *options, expect=None))
+    return refusal(typed(narrow.world, *words, *options))
 
 
 @pytest.mark.parametrize("scope", COMMANDS)
@@ -69,32 +69,32 @@ def test_run_without_terminal_is_255_as_ssh_says_it_with_cause_3(narrow: Narrow)
         "the customer has not allowed terminal",
         "Ask the customer for it: `remote-assist request SESSION terminal`.",
     )
-    told = told_by_run(narrow.world.command("run", narrow.looking, "--json", "--", "touch", str(mark), expect=None))
+    told = told_by_run(typed(narrow.world, "run", narrow.looking, "--json", "--", "touch", str(mark)))
     assert (told["reason"], told["cause"]) == ("out-of-scope", 3)
     assert not mark.exists()
 
 
 def test_the_advice_of_a_refusal_is_a_command_that_works(narrow: Narrow) -> None:
     """The customer accepted nothing more beforehand, so the answer is theirs: no."""
-    done = narrow.world.command("request", narrow.looking, "terminal", "--json", expect=3)
+    done = typed(narrow.world, "request", narrow.looking, "terminal", "--json", expect=3)
     assert told_as_json(done)["reason"] == "denied"
 
 
 def test_every_refusal_stands_on_the_ticket_and_in_the_log(narrow: Narrow) -> None:
     for scope in COMMANDS:
         refused(narrow, scope)
-    narrow.world.command("run", narrow.looking, "--", "true", expect=255)
+    typed(narrow.world, "run", narrow.looking, "--", "true", expect=255)
     found: set[str] = set()
     for session in (narrow.looking, narrow.running):
-        lines = narrow.world.command("audit", "show", session, "--json").stdout.splitlines()
+        lines = typed(narrow.world, "audit", "show", session, "--json", expect=0).stdout.splitlines()
         records = [json.loads(line) for line in lines]
         told = [record for record in records if record["code"] == "RA1900R"]
         assert all("out-of-scope" in json.dumps(record) for record in told)
         found |= {scope for scope in SCOPES for record in told if f"scope {scope}" in json.dumps(record)}
         assert {record["code"] for record in records if record["code"].endswith("I")} <= {"RA1005I"}  # asking for more
-        assert "verified" in narrow.world.command("audit", "verify", session).stdout
+        assert "verified" in typed(narrow.world, "audit", "verify", session, expect=0).stdout
     assert found == set(SCOPES)
-    notes = narrow.world.command("tickets", "show", narrow.ticket).stdout
+    notes = typed(narrow.world, "tickets", "show", narrow.ticket, expect=0).stdout
     for scope in SCOPES:
         assert f"An action was refused; nothing was done; scope {scope}" in notes
 
@@ -103,8 +103,8 @@ def test_after_its_time_a_consent_is_refused_as_expired(world: World) -> None:
     _, session, agent = world.session("--until", "3s")
     assert agent.wait(10) == 0
     assert "The time you allowed is over; the session has ended." in world.log("agent.log")
-    listed = refusal(world.command("ls", session, "/", expect=None))
+    listed = refusal(typed(world, "ls", session, "/"))
     assert listed.exit == 3
     assert listed.sentence.startswith(f"session {session} is over: the consent ran out at {time.strftime('%Y-')}")
-    told = told_by_run(world.command("run", session, "--json", "--", "true", expect=None))
+    told = told_by_run(typed(world, "run", session, "--json", "--", "true"))
     assert (told["reason"], told["cause"]) == ("expired", 3)

@@ -12,7 +12,7 @@ from remote_assist.core.keys import PrivateKey, fingerprint, load_private, new_k
 from remote_assist.errors import VerificationError
 from tests.agent.world import agent_world
 from tests.core.raw_certificates import RawCertificate
-from tests.scenarios.refusals import Refusal, refusal, told_as_json, wait_until
+from tests.scenarios.refusals import Refusal, refusal, told_as_json, typed, wait_until
 from tests.scenarios.world import World
 
 MALLORY = new_key(b"m" * 32)
@@ -64,14 +64,14 @@ def test_login_refuses_it_with_its_own_sentence_and_5(revoking: World, fault: st
     ca, mallory = (load_private((folder / name).read_bytes()) for name in ("org/ca", "mallory"))
     (folder / "mallory-cert.pub").write_text(certificate(ca, mallory, fault) + " mallory@example.com\n")
     words = ("login", "--key", "mallory", "--role", "technician", "--json")
-    done = revoking.command(*words, home="mallory-home", expect=5)
+    done = typed(revoking, *words, home="mallory-home", expect=5)
     assert told_as_json(done)["reason"] == "VerificationError"
     assert refusal(done).sentence == sentence(ca, fault)
     assert not (folder / "mallory-home" / "token.json").exists()
 
 
 def test_a_role_that_does_not_exist_names_the_nearest(world: World) -> None:
-    done = world.command("login", "--key", "alice", "--role", "technicien", home="mallory-home", expect=2)
+    done = typed(world, "login", "--key", "alice", "--role", "technicien", home="mallory-home", expect=2)
     assert refusal(done) == Refusal(
         2, "there is no role 'technicien'; did you mean 'technician'?", "Roles: technician, reviewer, operator."
     )
@@ -93,7 +93,7 @@ def test_a_certificate_that_expired_after_the_login_invites_nobody(world: World)
 
 def test_the_certificate_of_another_key_is_not_used(world: World) -> None:
     words = ("login", "--key", "rita", "--cert", "alice-cert.pub")
-    done = world.command(*words, home="rita-home", expect=2)
+    done = typed(world, *words, home="rita-home", expect=2)
     assert refusal(done) == Refusal(2, "the certificate is for another key than rita", "Name the key that was signed.")
 
 

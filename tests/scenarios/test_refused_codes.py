@@ -10,15 +10,15 @@ import pytest
 from remote_assist.core.consent import Moment
 from remote_assist.errors import AssistError, CodeBurned
 from tests.agent.world import Customer, agent_world
-from tests.scenarios.refusals import Refusal, refusal
+from tests.scenarios.refusals import Refusal, refusal, typed
 from tests.scenarios.world import SCOPES, World
 
 JOIN = ("join", "--code", "-", "--ca", "org/ca.pub", "--accept", SCOPES)
 
 
-def typed(world: World, code: str, home: str = "customer-home") -> subprocess.CompletedProcess[str]:
+def join(world: World, code: str, home: str = "customer-home") -> "subprocess.CompletedProcess[str]":
     """A customer who types `code`."""
-    return world.command(*JOIN, home=home, stdin=f"{code}\n", expect=None)
+    return typed(world, *JOIN, home=home, stdin=f"{code}\n")
 
 
 def other_words(code: str) -> str:
@@ -30,7 +30,7 @@ def other_words(code: str) -> str:
 @pytest.mark.slow
 def test_a_wrong_code_burns_for_both_and_the_right_one_comes_too_late(world: World) -> None:
     inviting, code = world.invite(world.new_ticket())
-    wrong = refusal(typed(world, other_words(code)))
+    wrong = refusal(join(world, other_words(code)))
     assert wrong == Refusal(
         3,
         "the technician's program ended the pairing: the code was mistyped, used up or too old",
@@ -40,18 +40,18 @@ def test_a_wrong_code_burns_for_both_and_the_right_one_comes_too_late(world: Wor
     assert inviting.stdout is not None
     assert inviting.stdout.read() == ""
     assert "the support code was wrong, or somebody is in between; the code is used up" in world.log("programs.log")
-    same_customer = refusal(typed(world, code))
+    same_customer = refusal(join(world, code))
     assert same_customer == Refusal(3, "this support code was used here already", "Ask the technician for a new one.")
-    other_customer = refusal(typed(world, code, home="another-home"))
+    other_customer = refusal(join(world, code, home="another-home"))
     assert other_customer == Refusal(
         3, "this support code was used already", "Ask the technician for a new support code."
     )
     assert list((world.folder / "customer-home" / "sessions").iterdir()) == []
-    assert world.command("sessions", "--plain").stdout == ""
+    assert typed(world, "sessions", "--plain", expect=0).stdout == ""
 
 
 def test_a_number_that_routes_nowhere_is_said(world: World) -> None:
-    assert refusal(typed(world, "000000-tulip-rocket-amber")) == Refusal(
+    assert refusal(join(world, "000000-tulip-rocket-amber")) == Refusal(
         3, "there is no such support code", "Check the six digits."
     )
 
@@ -68,7 +68,7 @@ def test_a_number_that_routes_nowhere_is_said(world: World) -> None:
     ids=["nothing", "two words", "five digits", "a word misheard", "a control sequence"],
 )
 def test_a_mistyped_code_costs_nothing_and_says_which_part(world: World, code: str, sentence: str) -> None:
-    done = typed(world, code, home="mistyping-home")
+    done = join(world, code, home="mistyping-home")
     assert refusal(done).exit == 2
     assert refusal(done).sentence == sentence
     assert not (world.folder / "mistyping-home" / "attempts.json").exists()

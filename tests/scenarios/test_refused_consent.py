@@ -16,7 +16,7 @@ from remote_assist.errors import ConsentDenied
 from tests.agent.keyboard import Keyboard
 from tests.agent.world import agent_world
 from tests.scenarios.onscreen import OnScreen
-from tests.scenarios.refusals import Refusal, refusal, told_by_run, wait_until
+from tests.scenarios.refusals import Refusal, refusal, told_by_run, typed, wait_until
 from tests.scenarios.world import SCOPES, World, next_line
 
 ENDED = "the customer ended the session"
@@ -24,7 +24,7 @@ ENDED = "the customer ended the session"
 
 @pytest.mark.parametrize("words", [("join",), ("join", "--code", "-")])
 def test_without_a_terminal_and_without_accept_the_answer_is_no(world: World, words: tuple[str, ...]) -> None:
-    done = world.command(*words, home="customer-home", stdin="417203-tulip-rocket-amber\n", expect=3)
+    done = typed(world, *words, home="customer-home", stdin="417203-tulip-rocket-amber\n", expect=3)
     assert refusal(done) == Refusal(
         3,
         "there is no terminal to ask at, and --accept was not given, so the answer is no",
@@ -106,7 +106,7 @@ def test_sigterm_at_the_agent_takes_everything_back(world: World) -> None:
 def _check_every_verb_says_so(world: World, session: str) -> None:
     expected = Refusal(3, ENDED, "Invite the customer again.")
     assert refusal(world.command("ls", session, "/", expect=None)) == expected
-    told = told_by_run(world.command("run", session, "--json", "--", "true", expect=None))
+    told = told_by_run(typed(world, "run", session, "--json", "--", "true"))
     assert (told["error"], told["reason"], told["cause"]) == (ENDED, "ended", 3)
 
 
@@ -127,5 +127,5 @@ def _lives(pid_file: Path) -> bool:
 
 
 def _notes(world: World, ticket: str) -> list[str]:
-    shown = json.loads(world.command("tickets", "show", ticket, "--json").stdout)
+    shown = json.loads(typed(world, "tickets", "show", ticket, "--json", expect=0).stdout)
     return [note["text"] for note in shown["notes"]]

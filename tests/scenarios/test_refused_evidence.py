@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.scenarios.refusals import Refusal, refusal, told_as_json
+from tests.scenarios.refusals import Refusal, refusal, told_as_json, typed
 from tests.scenarios.world import World
 
 pytestmark = pytest.mark.slow
@@ -46,24 +46,24 @@ def evidence(world: World) -> Iterator[Evidence]:
 
 def test_an_export_nobody_vouches_for_is_5_and_whole_once_somebody_does(evidence: Evidence) -> None:
     name, world = evidence.written(evidence.export), evidence.world
-    assert refusal(world.command("audit", "verify", name, home="nobody-home", expect=5)) == Refusal(
+    assert refusal(typed(world, "audit", "verify", name, home="nobody-home", expect=5)) == Refusal(
         5,
         f"record 0 of {evidence.ended}: no log key is vouched for, so nothing proves the acknowledgements",
         VOUCH,
     )
-    told = world.command("audit", "verify", name, *OFFLINE, home="nobody-home")
+    told = typed(world, "audit", "verify", name, *OFFLINE, home="nobody-home", expect=0)
     assert told.stdout.startswith(f"{evidence.ended}  verified: ")
 
 
 def test_another_log_key_proves_nothing(evidence: Evidence) -> None:
     name = evidence.written(evidence.export)
-    done = evidence.world.command("audit", "verify", name, "--log-key", "bob.pub", home="nobody-home", expect=5)
+    done = typed(evidence.world, "audit", "verify", name, "--log-key", "bob.pub", home="nobody-home", expect=5)
     assert refusal(done).sentence == "checkpoint: it is of another log than the one whose key is vouched for"
 
 
 def test_an_export_without_its_trailer_is_5_and_says_that_it_was_cut(evidence: Evidence) -> None:
     name = evidence.written(evidence.export[:-1])
-    assert refusal(evidence.world.command("audit", "verify", name, *OFFLINE, expect=5)) == Refusal(
+    assert refusal(typed(evidence.world, "audit", "verify", name, *OFFLINE, expect=5)) == Refusal(
         5,
         "the export is cut: its last line is no trailer",
         "Export it again; what is here cannot be told from a part of it.",
@@ -108,7 +108,7 @@ def test_a_changed_export_is_5_and_says_where(evidence: Evidence, change: str) -
     make, place = CHANGES[change]
     lines = make(evidence.export)
     assert lines != evidence.export
-    done = evidence.world.command("audit", "verify", evidence.written(lines), *OFFLINE, "--json", expect=5)
+    done = typed(evidence.world, "audit", "verify", evidence.written(lines), *OFFLINE, "--json", expect=5)
     told = told_as_json(done)
     assert told["error"].startswith(place.replace("SESSION", evidence.ended).replace("LAST", str(len(lines))))
 
@@ -116,37 +116,37 @@ def test_a_changed_export_is_5_and_says_where(evidence: Evidence, change: str) -
 def test_an_export_whose_last_record_was_left_out_is_open_or_convicted(evidence: Evidence) -> None:
     """To a stranger it is a session that is not over; Alice's own copy of the acknowledgement proves that it was."""
     name = evidence.written(_end_left_out(evidence.export))
-    stranger = evidence.world.command("audit", "verify", name, *OFFLINE, home="nobody-home")
+    stranger = typed(evidence.world, "audit", "verify", name, *OFFLINE, home="nobody-home", expect=0)
     assert f"open at seq {len(evidence.export) - 4}" in stranger.stdout
-    convicted = refusal(evidence.world.command("audit", "verify", name, *OFFLINE, expect=5))
+    convicted = refusal(typed(evidence.world, "audit", "verify", name, *OFFLINE, expect=5))
     assert convicted.sentence.startswith(f"record {len(evidence.export) - 3} of {evidence.ended}: is missing")
 
 
 def test_a_session_that_did_not_end_says_how_far_it_reaches(evidence: Evidence) -> None:
-    done = evidence.world.command("audit", "verify", evidence.live)
+    done = typed(evidence.world, "audit", "verify", evidence.live, expect=0)
     assert f"{evidence.live}  verified: 6 records, open at seq 5, " in done.stdout
 
 
 def test_a_session_nobody_had_is_2(evidence: Evidence) -> None:
-    assert refusal(evidence.world.command("audit", "verify", "s-aaaaaaaaaaaaaaaa", expect=2)) == Refusal(
+    assert refusal(typed(evidence.world, "audit", "verify", "s-aaaaaaaaaaaaaaaa", expect=2)) == Refusal(
         2, "there is no such session", "`remote-assist sessions` lists them."
     )
 
 
 @pytest.mark.parametrize("act", ["verify", "show", "export"])
 def test_a_colleagues_session_is_refused_as_one_that_never_was(evidence: Evidence, act: str) -> None:
-    done = evidence.world.command("audit", act, evidence.live, home="bob-home", expect=2)
+    done = typed(evidence.world, "audit", act, evidence.live, home="bob-home", expect=2)
     assert refusal(done).sentence == "there is no such session"
     assert evidence.live not in done.stdout
 
 
 def test_a_colleague_cannot_act_in_it_or_end_it_either(evidence: Evidence) -> None:
     for words in (("ls", evidence.live, "/"), ("end", evidence.live, "--note", "x")):
-        told = refusal(evidence.world.command(*words, home="bob-home", expect=2))
+        told = refusal(typed(evidence.world, *words, home="bob-home", expect=2))
         assert told.sentence.startswith(f"session {evidence.live} was not opened from this state folder")
 
 
 def test_who_is_not_logged_in_verifies_no_session(evidence: Evidence) -> None:
-    assert refusal(evidence.world.command("audit", "verify", evidence.live, home="nobody-home", expect=3)) == Refusal(
+    assert refusal(typed(evidence.world, "audit", "verify", evidence.live, home="nobody-home", expect=3)) == Refusal(
         3, "nobody is logged in here", "Log in again: remote-assist login --key FILE"
     )

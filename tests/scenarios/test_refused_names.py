@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from remote_assist.core.hostile import safe_text
-from tests.scenarios.refusals import refusal
+from tests.scenarios.refusals import refusal, typed
 from tests.scenarios.world import World
 
 pytestmark = pytest.mark.slow
@@ -35,7 +35,7 @@ class Names:
     got: Path
 
     def __call__(self, *words: str) -> "subprocess.CompletedProcess[str]":
-        return self.world.command(*words, expect=None)
+        return typed(self.world, *words)
 
 
 @pytest.fixture(scope="module")

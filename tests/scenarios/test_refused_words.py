@@ -1,45 +1,25 @@
 """Words that mean nothing to a verb: exit 2, one sentence that names the nearest, one object with `--json`."""
 
 import subprocess
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from remote_assist import cli
-from tests.scenarios.refusals import Refusal, refusal, told_as_json
+from tests.scenarios.refusals import Refusal, refusal, told_as_json, typed
 from tests.scenarios.world import World
 
 SCOPES = "diagnose, files:read, files:write, fix, terminal, forward, hop"
 NOBODY = "s-aaaaaaaaaaaaaaaa"
 
 
-@dataclass
-class Typing:
-    """Somebody who types commands that get no further than their own words: no relay is named anywhere.
-
-    They run in this process, because there are so many; one is run as a program below.
-    """
-
-    capsys: pytest.CaptureFixture[str]
-
-    def __call__(self, *words: str) -> "subprocess.CompletedProcess[str]":
-        status = cli.main(words)
-        said = self.capsys.readouterr()
-        return subprocess.CompletedProcess(list(words), status, said.out, said.err)
+def command(folder: Path, *words: str) -> "subprocess.CompletedProcess[str]":
+    """A command that gets no further than its own words: there is no relay here."""
+    return typed(World(folder, port=1), *words, expect=2)
 
 
-@pytest.fixture
-def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Typing:
-    monkeypatch.setenv("REMOTE_ASSIST_HOME", str(tmp_path / "home"))
-    monkeypatch.delenv("REMOTE_ASSIST_RELAY", raising=False)
-    monkeypatch.chdir(tmp_path)
-    return Typing(capsys)
-
-
-def test_a_program_of_its_own_says_the_same(tmp_path: Path, command: Typing) -> None:
+def test_a_program_of_its_own_says_the_same(tmp_path: Path) -> None:
     words = ("ls", NOBODY, "/", "--jsno", "--json")
-    alone, here = World(tmp_path, port=1).command(*words, expect=2), command(*words)
+    alone, here = World(tmp_path, port=1).command(*words, expect=2), command(tmp_path, *words)
     assert (alone.returncode, alone.stdout, alone.stderr) == (here.returncode, here.stdout, here.stderr)
 
 
@@ -52,8 +32,8 @@ def test_a_program_of_its_own_says_the_same(tmp_path: Path, command: Typing) -> 
         ("", "there is no verb ''"),
     ],
 )
-def test_an_unknown_verb_names_the_nearest(command: Typing, verb: str, sentence: str) -> None:
-    assert refusal(command(verb)) == Refusal(2, sentence, "`remote-assist --help` lists the verbs.")
+def test_an_unknown_verb_names_the_nearest(tmp_path: Path, verb: str, sentence: str) -> None:
+    assert refusal(command(tmp_path, verb)) == Refusal(2, sentence, "`remote-assist --help` lists the verbs.")
 
 
 @pytest.mark.parametrize(
@@ -68,8 +48,8 @@ def test_an_unknown_verb_names_the_nearest(command: Typing, verb: str, sentence:
         (("audit",), "list|show|verify|export", "audit"),
     ],
 )
-def test_a_missing_word_is_named(command: Typing, words: tuple[str, ...], missing: str, help_of: str) -> None:
-    assert refusal(command(*words)) == Refusal(
+def test_a_missing_word_is_named(tmp_path: Path, words: tuple[str, ...], missing: str, help_of: str) -> None:
+    assert refusal(command(tmp_path, *words)) == Refusal(
         2,
         f"the following arguments are required: {missing}",
         f"`remote-assist {help_of} --help` shows what it takes.",
@@ -90,8 +70,8 @@ def test_a_missing_word_is_named(command: Typing, words: tuple[str, ...], missin
         (("join", "--relay", "relay.example.com"), "a relay's address is https://HOST or http://HOST:PORT"),
     ],
 )
-def test_a_word_too_many_or_of_the_wrong_form_is_named(command: Typing, words: tuple[str, ...], sentence: str) -> None:
-    told = refusal(command(*words))
+def test_a_word_too_many_or_of_the_wrong_form_is_named(tmp_path: Path, words: tuple[str, ...], sentence: str) -> None:
+    told = refusal(command(tmp_path, *words))
     assert (told.exit, told.sentence) == (2, sentence)
     assert told.advice
 
@@ -105,8 +85,8 @@ def test_a_word_too_many_or_of_the_wrong_form_is_named(command: Typing, words: t
     ],
     ids=["invite", "request", "join"],
 )
-def test_an_unknown_scope_is_named_with_those_there_are(command: Typing, words: tuple[str, ...]) -> None:
-    assert refusal(command(*words)) == Refusal(2, "there is no scope 'diagnos'", f"Choose from {SCOPES}.")
+def test_an_unknown_scope_is_named_with_those_there_are(tmp_path: Path, words: tuple[str, ...]) -> None:
+    assert refusal(command(tmp_path, *words)) == Refusal(2, "there is no scope 'diagnos'", f"Choose from {SCOPES}.")
 
 
 EMPTY_SESSIONS: dict[str, tuple[str, ...]] = {
@@ -126,10 +106,10 @@ EMPTY_SESSIONS: dict[str, tuple[str, ...]] = {
 
 
 @pytest.mark.parametrize("verb", EMPTY_SESSIONS)
-def test_an_empty_session_is_2_and_one_object_with_json(command: Typing, verb: str) -> None:
+def test_an_empty_session_is_2_and_one_object_with_json(tmp_path: Path, verb: str) -> None:
     """What a script holds whose `invite` failed."""
     act, session, *rest = EMPTY_SESSIONS[verb] if " " not in verb else (verb, *EMPTY_SESSIONS[verb][2:])
-    told = told_as_json(command(*act.split(), "--json", session, *rest))
+    told = told_as_json(command(tmp_path, *act.split(), "--json", session, *rest))
     assert (told["exit"], told["reason"]) == (2, "UsageError")
     assert "is empty" in told["error"]
 
@@ -137,7 +117,7 @@ def test_an_empty_session_is_2_and_one_object_with_json(command: Typing, verb: s
 @pytest.mark.parametrize(
     "words", [("jion",), ("invite",), ("ls", NOBODY, "/", "--jsno"), ("tickets", "fly"), ("request", NOBODY, "diagnos")]
 )
-def test_a_misuse_with_json_is_one_object(command: Typing, words: tuple[str, ...]) -> None:
-    told = told_as_json(command(*words, "--json"))
+def test_a_misuse_with_json_is_one_object(tmp_path: Path, words: tuple[str, ...]) -> None:
+    told = told_as_json(command(tmp_path, *words, "--json"))
     assert set(told) == {"error", "reason", "exit"}
     assert (told["reason"], told["exit"]) == ("UsageError", 2)
