@@ -96,7 +96,7 @@ TEXTS: Mapping[str, str] = {
     "end.signal": "This program was told to stop; the session has ended.",
     "end.distrust": "The relay's log does not hold; the session has ended. The evidence is kept in {folder}.",
     "end.relay": "The relay does not take this session (any more); it has ended.",
-    "end.undelivered": "{count} records could not be delivered; they are kept in {folder}.",
+    "end.undelivered": "Records that could not be delivered: {count}; they are kept in {folder}.",
     "end.receipt": "Receipt: {path}",
     "recover.found": "Session {session} was open when this program last stopped; it is being closed.",
     "recover.failed": "Session {session} of an earlier start could not be closed: {why}",

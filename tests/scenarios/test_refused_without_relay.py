@@ -116,4 +116,4 @@ def test_a_customer_ends_without_the_relay_and_is_told_what_it_does_not_know_yet
     live.agent.terminate()
     assert live.agent.wait(10) == 0
     folder = live.world.folder / "customer-home" / "sessions" / live.session
-    assert f"1 records could not be delivered; they are kept in {folder}." in live.world.log("agent.log")
+    assert f"Records that could not be delivered: 1; they are kept in {folder}." in live.world.log("agent.log")
