@@ -116,7 +116,7 @@ async def proxied(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
     async with world:
         with front(tmp_path / "proxy", port, relay_port):
             world.front = origin
-            for _ in range(100):
+            for _ in range(600):
                 try:
                     async with world.http.get(f"{origin}/healthz"):
                         break
