@@ -2,22 +2,22 @@
 
 from urllib.parse import urlsplit
 
-from remote_assist.core.consent import SCOPES
 from remote_assist.core.hostile import HostileStr
 from remote_assist.core.prompt import ConsentQuestion, PlanQuestion
 from remote_assist.core.requests import Plan, PlanStep
 from remote_assist.core.statement import VerifiedTechnician
+from remote_assist.core.wishes import in_order, scope_of
 from remote_assist.settings import AgentSettings
 
-SERVED_SCOPES = frozenset({"diagnose", "files:read", "files:write", "fix", "terminal"})
+SERVED_SCOPES = frozenset({"diagnose", "files:read", "files:write", "fix", "terminal", "forward"})
 """Scopes this agent has doors for; others are not offered, because a yes to them would mean nothing."""
 
 MAX_REASON_CHARS = 200
 
 
 def offered_scopes(asked: tuple[str, ...]) -> tuple[str, ...]:
-    """Of what is asked for, what can be offered, in the order of screens."""
-    return tuple(scope for scope in SCOPES if scope in asked and scope in SERVED_SCOPES)
+    """Of the wishes asked for, what can be offered, in the order of screens."""
+    return in_order(wish for wish in asked if scope_of(wish) in SERVED_SCOPES)
 
 
 def consent_question(

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from remote_assist.agent.texts import FIX_WITHOUT_ASKING, SCOPE_WORDS, say
-from remote_assist.core.consent import SCOPES
+from remote_assist.agent.texts import FIX_WITHOUT_ASKING, SCOPE_WORDS, say, wish_words
 from remote_assist.core.prompt import ConsentAnswer, ConsentQuestion
+from remote_assist.core.wishes import in_order, scope_of
 
 TICKED_AT_FIRST = ("diagnose", "files:read")
 """Scopes that only look are ticked when the screen appears; the others wait for the customer's own tick."""
@@ -41,8 +41,8 @@ class ConsentScreen:
 
     @property
     def offered(self) -> tuple[str, ...]:
-        """The scopes asked for, in the order of the screen."""
-        return tuple(scope for scope in SCOPES if scope in self.question.scopes)
+        """The wishes asked for, in the order of the screen."""
+        return in_order(self.question.scopes)
 
     def after_key(self, key: str, elapsed_seconds: float) -> "ConsentScreen":
         """The screen once `key` was pressed, `elapsed_seconds` after it appeared."""
@@ -131,10 +131,10 @@ class ConsentScreen:
     def _scopes(self) -> list[str]:
         until = (self.now + timedelta(seconds=self.question.seconds)).astimezone()
         lines: list[str] = [say("ask.wants", until=until.strftime("%H:%M"))]
-        width = max((len(self.words[scope][0]) for scope in self.offered), default=0)
-        for index, scope in enumerate(self.offered):
-            title, detail = self.words[scope]
-            tick = "x" if scope in self.ticked else " "
+        shown = [wish_words(wish, self.words) for wish in self.offered]
+        width = max((len(title) for title, _ in shown), default=0)
+        for index, (title, detail) in enumerate(shown):
+            tick = "x" if self.offered[index] in self.ticked else " "
             mark = ">" if index == self.cursor and not self.typing else " "
             lines.append(f"{mark}{index + 1} [{tick}] {title:<{width}}   {detail}")
         return lines
@@ -144,7 +144,7 @@ class ConsentScreen:
         if self.details:
             ask = self.question
             lines.append(say("ask.detail-ca", ca=ask.ca_fingerprint, relay=ask.relay_host))
-        if self.details or {"terminal", "files:write"} & set(self.offered):
+        if self.details or {"terminal", "files:write"} & set(map(scope_of, self.offered)):
             terminal, write = self.words["terminal"][0], self.words["files:write"][0]
             lines.append(say("ask.detail-reach", terminal=terminal, write=write))
         return ["", *lines] if lines else []
@@ -169,7 +169,7 @@ def open_screen(question: ConsentQuestion, now: datetime, *, ask_each: bool = Fa
     if not ask_each:
         words["fix"] = FIX_WITHOUT_ASKING
     screen = ConsentScreen(question=question, now=now, words=words)
-    return replace(screen, ticked=frozenset(scope for scope in TICKED_AT_FIRST if scope in screen.offered))
+    return replace(screen, ticked=frozenset(wish for wish in screen.offered if scope_of(wish) in TICKED_AT_FIRST))
 
 
 def _whole(seconds: float) -> int:

@@ -9,12 +9,13 @@ from collections.abc import Callable, Collection
 from dataclasses import replace
 
 from remote_assist.core.prompt import ConsentAnswer, ConsentQuestion, PlanQuestion, Prompt
+from remote_assist.core.wishes import common
 
 NO = ConsentAnswer(scopes=(), seconds=0)
 
 
 class PromptUnattended:
-    """Answers from `accepted`, for at most `seconds`. Implements core/prompt.Prompt."""
+    """Answers from the wishes `accepted`, for at most `seconds`. Implements core/prompt.Prompt."""
 
     def __init__(
         self,
@@ -32,7 +33,7 @@ class PromptUnattended:
 
     async def consent(self, question: ConsentQuestion) -> ConsentAnswer:
         """Asked ∩ accepted, for the earlier of both ends; at first contact the screen's answer, or no."""
-        scopes = tuple(scope for scope in question.scopes if scope in self._accepted)
+        scopes = common(question.scopes, self._accepted)
         seconds = min(question.seconds, self._seconds)
         if not scopes:
             return NO

@@ -9,9 +9,12 @@ from remote_assist.agent.conversation import Caller
 from remote_assist.agent.gate import Running
 from remote_assist.agent.machine import Machine
 from remote_assist.agent.session import Session
-from remote_assist.core.consent import SCOPES
 from remote_assist.core.requests import AskStatus, Done, EndSession, RequestScopes, Status
-from remote_assist.errors import RefusedError
+from remote_assist.core.wishes import parse_wishes
+from remote_assist.errors import ContentError, RefusedError
+
+MAX_WISHES = 32
+"""Most wishes one question to the customer can hold and still be read."""
 
 
 class SessionRequests:
@@ -22,7 +25,7 @@ class SessionRequests:
 
     async def request_scopes(self, caller: Caller, request: RequestScopes) -> None:
         """Ask the customer; Done says what they allowed, or that they did not."""
-        offered = offered_scopes(request.scopes[: len(SCOPES)])
+        offered = offered_scopes(_wishes(request.scopes[:MAX_WISHES]))
         if not offered or request.seconds < 1:
             raise RefusedError("nothing that can be granted was asked for", reason="out-of-scope")
         reason = request.reason[:MAX_REASON_CHARS]
@@ -76,3 +79,10 @@ class SessionRequests:
         grants = await session.grant(answer, seconds, scopes)
         allowed = ", ".join(grant.scope for grant in grants)
         return Ending(status="done", sentence=f"the customer allowed {allowed}", sizes={"granted": len(grants)})
+
+
+def _wishes(texts: tuple[str, ...]) -> tuple[str, ...]:
+    try:
+        return parse_wishes(",".join(texts))
+    except ContentError as error:
+        raise RefusedError(error.message, reason="out-of-scope", advice=error.advice) from error

@@ -391,6 +391,7 @@ class Session:
             scope=grant.scope,
             grant=grant.id,
             paths=grant.folders,
+            target=", ".join(grant.places or ()),
             sizes={"seconds": round((parse_time(grant.until) - self.keeper.moment().utc).total_seconds())},
         )
 

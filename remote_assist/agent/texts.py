@@ -6,6 +6,7 @@ Rule: `say` is the only way a text reaches the screen, and every value put into 
 from collections.abc import Mapping
 
 from remote_assist.core.hostile import HostileStr, SafeStr, safe_text
+from remote_assist.core.wishes import place_of, scope_of
 
 MAX_VALUE_CHARS = 200
 """Longest value of a peer shown inside a sentence; the end is cut and marked."""
@@ -134,6 +135,13 @@ def say(name: str, /, **values: object) -> SafeStr:
 def scope_title(scope: str) -> str:
     """What a scope is called on the customer's screen."""
     return SCOPE_WORDS[scope][0] if scope in SCOPE_WORDS else _safe(scope)
+
+
+def wish_words(wish: str, words: Mapping[str, tuple[str, str]]) -> tuple[str, str]:
+    """What a wish is called and what it allows; a place it names is part of the name."""
+    title, detail = words[scope_of(wish)]
+    place = place_of(wish)
+    return (f"{title}: {_safe(place)}" if place else title), detail
 
 
 def _safe(value: object) -> SafeStr:

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from remote_assist.core.codes import SupportCode, parse_code, relay_origin
-from remote_assist.core.consent import SCOPES
 from remote_assist.core.durations import parse_duration
 from remote_assist.core.keys import load_public
+from remote_assist.core.wishes import SCOPES, parse_wishes
 from remote_assist.errors import ConsentDenied, ContentError, Exit, UsageError
 from remote_assist.settings import AgentSettings
 
@@ -196,11 +196,7 @@ def _line_on_stderr(line: str) -> None:
 
 
 def _accepted(text: str) -> frozenset[str]:
-    scopes = [scope.strip() for scope in text.split(",") if scope.strip()]
-    for scope in scopes:
-        if scope not in SCOPES:
-            raise UsageError(f"there is no scope '{scope[:40]}'", advice=f"Choose from {', '.join(SCOPES)}.")
-    return frozenset(scopes)
+    return frozenset(parse_wishes(text)) if text.strip() else frozenset()
 
 
 def _seconds(until: str, settings: AgentSettings) -> int:

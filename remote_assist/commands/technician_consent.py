@@ -17,16 +17,21 @@ from remote_assist.commands.technician_options import (
     open_desk,
 )
 from remote_assist.core.codes import SupportCode
-from remote_assist.core.consent import SCOPES
 from remote_assist.core.durations import parse_duration
 from remote_assist.core.requests import Status
-from remote_assist.errors import Exit, UnreachableError, UsageError
+from remote_assist.core.wishes import SCOPES, parse_wishes
+from remote_assist.errors import Exit, UnreachableError
 from remote_assist.settings import DEFAULT_SCOPES
 
 if TYPE_CHECKING:  # only a name for types: pairing is loaded when a verb runs
     from remote_assist.technician.invite import Invitation
 
 DEFAULT_UNTIL = "30m"
+
+_SCOPES_HELP = (
+    f"comma separated, of {', '.join(SCOPES)}; a place narrows or names: files:read=/var/log, forward=HOST:PORT, "
+    "hop=ssh://USER@HOST"
+)
 
 
 def add_commands(verbs: Any) -> None:
@@ -43,7 +48,7 @@ def add_commands(verbs: Any) -> None:
     request = verbs.add_parser("request", help="ask the customer for further scopes")
     add_technician_options(request)
     add_session_argument(request)
-    request.add_argument("scopes", metavar="SCOPES", help=f"comma separated, of {', '.join(SCOPES)}")
+    request.add_argument("scopes", metavar="SCOPES", help=_SCOPES_HELP)
     request.add_argument("--until", metavar="TIME", default=DEFAULT_UNTIL, help="how long: 90s, 30m, 2h (30m)")
     request.add_argument("--reason", metavar="TEXT", default="", help="why, shown to the customer")
     request.set_defaults(run=_request)
@@ -60,19 +65,8 @@ def add_commands(verbs: Any) -> None:
 
 
 def _add_scopes(parser: argparse.ArgumentParser, default: str) -> None:
-    parser.add_argument("--scopes", default=default, help=f"comma separated, of {', '.join(SCOPES)} ({default})")
+    parser.add_argument("--scopes", default=default, help=f"{_SCOPES_HELP} ({default})")
     parser.add_argument("--until", metavar="TIME", default=DEFAULT_UNTIL, help="how long: 90s, 30m, 2h (30m)")
-
-
-def parse_scopes(text: str) -> tuple[str, ...]:
-    """Scopes in the order typed, each once. Raises UsageError for an unknown one."""
-    scopes = tuple(dict.fromkeys(word.strip() for word in text.split(",") if word.strip()))
-    for scope in scopes:
-        if scope not in SCOPES:
-            raise UsageError(f"there is no scope '{scope}'", advice=f"Choose from {', '.join(SCOPES)}.")
-    if not scopes:
-        raise UsageError("no scope was named", advice=f"Choose from {', '.join(SCOPES)}.")
-    return scopes
 
 
 def _seconds(text: str) -> int:
@@ -81,7 +75,7 @@ def _seconds(text: str) -> int:
 
 async def _invite(arguments: argparse.Namespace) -> int:
     printer = Printer(arguments)
-    scopes, seconds = parse_scopes(arguments.scopes), _seconds(arguments.until)
+    scopes, seconds = parse_wishes(arguments.scopes), _seconds(arguments.until)
     async with await open_desk(arguments) as desk:
         ticket = await desk.ticket(arguments.ticket)
         async with await desk.invite(ticket, scopes, seconds) as invitation:
@@ -132,7 +126,7 @@ async def _count(invitation: "Invitation", line: ProgressLine) -> None:
 
 async def _request(arguments: argparse.Namespace) -> int:
     session = checked_session(arguments.session)
-    scopes, seconds = parse_scopes(arguments.scopes), _seconds(arguments.until)
+    scopes, seconds = parse_wishes(arguments.scopes), _seconds(arguments.until)
     async with await open_desk(arguments) as desk, await desk.connect(session) as connected:
         status = await connected.request_scopes(scopes, seconds, arguments.reason)
     _print_status(Printer(arguments), status)
@@ -145,8 +139,8 @@ def _print_status(printer: Printer, status: Status) -> None:
         if printer.plain:
             printer.value("scope", grant.scope)
         else:
-            folders = f" in {', '.join(grant.folders)}" if grant.folders else ""
-            printer.line(f"{grant.scope}{folders} until {grant.until[:16].replace('T', ' ')} UTC")
+            places = ", ".join((*grant.folders, *(grant.places or ())))
+            printer.line(f"{grant.scope}{' ' if places else ''}{places} until {grant.until[:16].replace('T', ' ')} UTC")
 
 
 async def _end(arguments: argparse.Namespace) -> int:

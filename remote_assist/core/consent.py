@@ -15,12 +15,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from msgspec import structs
+
 from remote_assist.core.messages import Grant
 from remote_assist.core.records import format_time, parse_time
+from remote_assist.core.wishes import SCOPES, common, place_of, scope_of
 from remote_assist.errors import LocalProtocolError, RefusedError
-
-SCOPES = ("diagnose", "files:read", "files:write", "fix", "terminal", "forward", "hop")
-"""Every scope there is, in the order screens show them."""
 
 ANY_SCOPE = ""
 """What an action that needs no scope (chat, asking for more) carries."""
@@ -145,11 +145,12 @@ class Consent:
             raise LocalProtocolError(f"{type(event).__name__} cannot happen to a consent that is {self.state}")
         return replace(_APPLY[type(event)](self, event), state=state)
 
-    def check(self, scope: str, *, key: str, now: Moment, path: bytes | None = None) -> Grant:
+    def check(self, scope: str, *, key: str, now: Moment, path: bytes | None = None, place: str = "") -> Grant:
         """The grant that allows `scope` for `key` right now.
 
-        `path` is the absolute path the action touches; a grant that names folders allows nothing without it.
-        Raises RefusedError with reason ended, paused, out-of-scope, expired, revoked or outside-folders.
+        `path` is the absolute path the action touches, `place` the endpoint or machine it reaches; a grant that names
+        folders or places allows nothing without them.
+        Raises RefusedError with reason ended, paused, out-of-scope, expired, revoked, outside-folders or other-place.
         """
         self.check_open()
         mine = [held for held in self.held if held.grant.scope == scope and held.grant.key == key]
@@ -157,8 +158,14 @@ class Consent:
         if not valid:
             raise self._missing(scope, key, expired=bool(mine))
         for held in valid:
-            if _inside(path, held.grant.folders):
+            if _inside(path, held.grant.folders) and (not held.grant.places or place in held.grant.places):
                 return held.grant
+        if places := ", ".join(place for held in valid for place in held.grant.places or ()):
+            raise RefusedError(
+                f"the customer allowed {scope} only to {places}",
+                reason="other-place",
+                advice=_ASK_AGAIN.format(scope=f"{scope}={place}"),
+            )
         folders = ", ".join(folder for held in valid for folder in held.grant.folders)
         raise RefusedError(
             f"the customer allowed {scope} only inside {folders}",
@@ -233,23 +240,25 @@ def grants_of(
 ) -> tuple[Grant, ...]:
     """The grants that follow from an answer: asked ∩ allowed, ending at the earlier of `now + seconds` and `limit`.
 
-    `key` is the fingerprint of whom it is for, `first_number` numbers the ids (`g1`, `g2`, …) within the session,
-    `folders` narrows the file scopes only. Scopes nobody defined are never granted.
+    `asked` and `allowed` are wishes (core/wishes.py). `key` is the fingerprint of whom it is for, `first_number`
+    numbers the ids (`g1`, `g2`, …) within the session, `folders` narrows file scopes that name none themselves. Scopes
+    nobody defined are never granted.
     """
     until = min(now + timedelta(seconds=seconds), limit)
     if until <= now:
         return ()
-    chosen = [scope for scope in SCOPES if scope in asked and scope in allowed]
     return tuple(
-        Grant(
-            id=f"g{number}",
-            scope=scope,
-            until=format_time(until),
-            key=key,
-            folders=tuple(folders) if scope.startswith("files:") else (),
-        )
-        for number, scope in enumerate(chosen, first_number)
+        _grant_for(wish, Grant(id=f"g{number}", scope=scope_of(wish), until=format_time(until), key=key), folders)
+        for number, wish in enumerate(common(asked, allowed), first_number)
     )
+
+
+def _grant_for(wish: str, grant: Grant, folders: Sequence[str]) -> Grant:
+    """The grant narrowed as its wish says."""
+    place = (place_of(wish),) if place_of(wish) else ()
+    if grant.scope.startswith("files:"):
+        return structs.replace(grant, folders=place or tuple(folders))
+    return structs.replace(grant, places=place) if place else grant
 
 
 def _grant(consent: Consent, event: Granted) -> Consent:

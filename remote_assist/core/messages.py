@@ -96,13 +96,15 @@ class TechnicianEnvelope(Message, frozen=True, tag="technician-envelope"):
 
 
 class Grant(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """One scope the customer allowed. `until` RFC 3339 UTC; `folders` narrows files:*; `key` whom (fingerprint)."""
+    """One scope the customer allowed. `until` RFC 3339 UTC; `folders` narrows files:*, `places` forward and hop (as
+    core/wishes.py spells them); `key` whom (fingerprint)."""
 
     id: str
     scope: str
     until: str
     key: str
     folders: tuple[str, ...] = ()
+    places: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
 
 
 class Verdict(Message, frozen=True, tag="verdict"):

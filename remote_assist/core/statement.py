@@ -13,10 +13,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from remote_assist.core import codec, keys, sshsig
 from remote_assist.core.certificates import Certificate, check_certificate
 from remote_assist.core.codes import session_id
-from remote_assist.core.consent import SCOPES
 from remote_assist.core.keys import PrivateKey
 from remote_assist.core.lists import TrustedLists, open_lists
 from remote_assist.core.messages import PROTOCOL_VERSION, SignedStatement, TechnicianEnvelope
+from remote_assist.core.wishes import parse_wish
 from remote_assist.errors import ContentError, LocalProtocolError, RemoteProtocolError, VerificationError
 
 MAX_STATEMENT_BYTES = 16 << 10
@@ -146,9 +146,8 @@ def _binding_fault(statement: SignedStatement, transcript: bytes, host_key_line:
 
 def _content_fault(statement: SignedStatement) -> str:
     """What no statement may say, whoever signs it."""
-    unknown = [scope for scope in statement.scopes if scope not in SCOPES]
-    if unknown:
-        return f"it asks for a scope that does not exist: {unknown[0][:60]}"
+    if fault := next(filter(None, map(_wish_fault, statement.scopes)), ""):
+        return f"it asks for what nobody can allow: {fault}"
     if not statement.scopes or len(set(statement.scopes)) != len(statement.scopes):
         return "it asks for no scope, or for one twice"
     if not 1 <= statement.seconds <= MAX_SECONDS:
@@ -158,6 +157,14 @@ def _content_fault(statement: SignedStatement) -> str:
     if not _is_session_key(statement.session_key):
         return "its session key is not a plain Ed25519 key"
     return ""
+
+
+def _wish_fault(text: str) -> str:
+    try:
+        wish = parse_wish(text)
+    except ContentError as error:
+        return error.message
+    return "" if str(wish) == text else f"{text[:60]} is not written as {wish}"
 
 
 def _is_session_key(line: str) -> bool:

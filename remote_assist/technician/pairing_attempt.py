@@ -14,7 +14,6 @@ from typing import TypeVar
 from remote_assist.core.api import Ticket
 from remote_assist.core.codec import decode, encode
 from remote_assist.core.codes import SupportCode, session_id
-from remote_assist.core.consent import SCOPES
 from remote_assist.core.keys import fingerprint, load_public, new_key, private_bytes, public_line
 from remote_assist.core.messages import (
     PROTOCOL_VERSION,
@@ -33,6 +32,7 @@ from remote_assist.core.messages import (
 )
 from remote_assist.core.pairing import TechnicianPairing, sign_statement
 from remote_assist.core.records import format_time
+from remote_assist.core.wishes import parse_wishes
 from remote_assist.errors import (
     AssistError,
     CodeBurned,
@@ -69,11 +69,7 @@ class Wanted:
 
     def check(self) -> None:
         """Raise UsageError for scopes or times no agent would show."""
-        if not self.scopes:
-            raise UsageError("no scope was named", advice=f"Choose from {', '.join(SCOPES)}.")
-        for scope in self.scopes:
-            if scope not in SCOPES:
-                raise UsageError(f"there is no scope '{scope}'", advice=f"Choose from {', '.join(SCOPES)}.")
+        parse_wishes(",".join(self.scopes))
         if not 1 <= self.seconds <= MAX_SECONDS:
             raise UsageError("a consent lasts at most 8 hours", advice="Shorten --until, for example 30m.")
 

@@ -12,12 +12,12 @@ from remote_assist.cli import build_parser
 from remote_assist.commands.printing import Printer, ascii_json
 from remote_assist.commands.progress_line import ProgressLine, size_words
 from remote_assist.commands.technician import ticket_lines
-from remote_assist.commands.technician_consent import parse_scopes
 from remote_assist.commands.technician_evidence import parse_settings, plan_lines
 from remote_assist.commands.technician_options import checked_session
 from remote_assist.commands.technician_run import exit_status, for_terminal, parse_command
 from remote_assist.core.api import Ticket, TicketNote
 from remote_assist.core.requests import Done, Plan, PlanStep, Progress
+from remote_assist.core.wishes import parse_wishes
 from remote_assist.errors import AssistError, UsageError
 
 SESSION = "s-aaaaaaaaaaaaaaaa"
@@ -104,10 +104,10 @@ def test_people_get_safe_lines_and_programs_bare_values() -> None:
 
 
 def test_scopes_are_known_and_named_once() -> None:
-    assert parse_scopes("fix, diagnose,fix") == ("fix", "diagnose")
+    assert parse_wishes("fix, diagnose,fix") == ("fix", "diagnose")
     for text in ("", ",", "root", "diagnose,Fix"):
         with pytest.raises(UsageError, match="scope"):
-            parse_scopes(text)
+            parse_wishes(text)
 
 
 def test_parameters_are_key_and_value() -> None:

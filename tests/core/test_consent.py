@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from remote_assist.core.consent import (
     NEXT,
-    SCOPES,
     Consent,
     Ended,
     Event,
@@ -24,6 +23,7 @@ from remote_assist.core.consent import (
 )
 from remote_assist.core.messages import Grant
 from remote_assist.core.records import format_time
+from remote_assist.core.wishes import SCOPES
 from remote_assist.errors import LocalProtocolError, RefusedError
 
 SESSION = "s-abcdefghijklmnop"
@@ -271,3 +271,21 @@ def _refusal(consent: Consent, scope: str, *, key: str = ALICE, now: Moment = ST
         consent.check(scope, key=key, now=now)
     assert refused.value.advice
     return refused.value
+
+
+def test_a_grant_for_a_place_allows_no_other() -> None:
+    allowed = grants_of(
+        ("forward=db.example.com:5432", "files:read=/var/log", "fix"),
+        ("forward=db.example.com:5432", "files:read", "fix"),
+        seconds=60,
+        limit=NOON + timedelta(days=1),
+        now=NOON,
+        key=ALICE,
+    )
+    consent = Consent(SESSION).after(granted(*allowed))
+    assert [grant.folders for grant in allowed] == [("/var/log",), (), ()]
+    assert consent.check("forward", key=ALICE, now=START, place="db.example.com:5432").id == "g3"
+    for place in ("db.example.com:22", "", "localhost:5432"):
+        with pytest.raises(RefusedError, match=r"only to db\.example\.com:5432") as refused:
+            consent.check("forward", key=ALICE, now=START, place=place)
+        assert refused.value.reason == "other-place"

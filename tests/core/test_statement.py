@@ -100,7 +100,9 @@ def test_an_envelope_made_for_something_else_is_refused(case: str) -> None:
 
 
 SAID_WRONGLY: dict[str, tuple[dict[str, object], str]] = {
-    "unknown scope": ({"scopes": ("diagnose", "everything")}, "a scope that does not exist: everything"),
+    "unknown scope": ({"scopes": ("diagnose", "everything")}, "there is no scope .everything"),
+    "place in two spellings": ({"scopes": ("forward=DB.example.com:1",)}, "is not written as forward=db.example.com:1"),
+    "forward anywhere": ({"scopes": ("forward",)}, "forward needs a place"),
     "no scope": ({"scopes": ()}, "no scope, or for one twice"),
     "scope twice": ({"scopes": ("fix", "fix")}, "no scope, or for one twice"),
     "no time": ({"seconds": 0}, "0 seconds"),

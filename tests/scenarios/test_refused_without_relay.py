@@ -23,7 +23,7 @@ VERBS: dict[str, tuple[str, ...]] = {
     "ls": ("ls", "SESSION", "/"),
     "get": ("get", "SESSION", "/etc/hostname", "."),
     "put": ("put", "SESSION", "alice.pub", "/tmp"),
-    "request": ("request", "SESSION", "forward"),
+    "request": ("request", "SESSION", "terminal"),
     "end": ("end", "SESSION", "--note", "Freed."),
     "audit list": ("audit", "list"),
     "audit show": ("audit", "show", "SESSION"),

@@ -184,7 +184,7 @@ def test_a_fix_is_not_run_when_nobody_can_be_asked(live: Live) -> None:
 
 
 def test_more_scopes_come_only_from_the_customer(live: Live) -> None:
-    done = live("request", live.session, "forward", "--until", "5m", expect=3)
+    done = live("request", live.session, "forward=db.example.com:5432", "--until", "5m", expect=3)
     assert done.stdout == ""
     assert "no scope 'nonsense'" in live("request", live.session, "nonsense", expect=2).stderr
 
