@@ -32,8 +32,10 @@ class AgentSettings:
 
     home: Path
     relay_url: str
+    other_relay_urls: tuple[str, ...] = ()
     ca_file: Path | None = None
     tls_ca_file: Path | None = None
+    proxy_url: str = ""
     acknowledgement_deadline_seconds: float = 10.0
     outage_grace_seconds: float = 60.0
     resume_patience_seconds: float = 900.0
@@ -50,7 +52,9 @@ class TechnicianSettings:
 
     home: Path
     relay_url: str
+    other_relay_urls: tuple[str, ...] = ()
     tls_ca_file: Path | None = None
+    proxy_url: str = ""
     connect_deadline_seconds: float = 20.0
     request_deadline_seconds: float = 60.0
     away_patience_seconds: float = 10.0

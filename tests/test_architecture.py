@@ -31,6 +31,7 @@ ALLOWED: dict[str, frozenset[str]] = {
 LIBRARIES: dict[str, tuple[str, ...]] = {
     "asyncssh": ("remote_assist/transport/",),
     "websockets": ("remote_assist/transport/",),
+    "aiohttp_socks": ("remote_assist/technician/api.py",),
     "aiohttp": ("relay/", "remote_assist/technician/api.py"),
     "sqlalchemy": ("relay/",),
     "uvloop": ("relay/",),

@@ -176,22 +176,25 @@ def _write_receipt(session: Session, around: Surroundings, proved: InTheLog) -> 
 
 def _known(around: Surroundings, ca_line: str | None) -> Known:
     """What is held of this relay's organisation. Raises RefusedError when a configured CA is not the one known."""
-    stored = around.home.relay(around.origin)
+    known = [around.home.relay(origin) for origin in around.origins]
+    stored = next((one for one in known if one is not None), None)
+    others = around.origins[1:]
     if stored is None:
-        return Known(around.origin, ca_line, {})
+        return Known(around.origin, ca_line, {}, others)
     if ca_line is not None and load_public(ca_line) != load_public(stored.ca):
         raise RefusedError(
             "this relay belonged to another organisation before: its CA is not the one you named",
             reason="ca-changed",
             advice="Do not go on. Call the organisation by a number you know.",
         )
-    return Known(around.origin, stored.ca, stored.numbers)
+    return Known(around.origin, stored.ca, stored.numbers, others)
 
 
 def _remember(around: Surroundings, technician: VerifiedTechnician) -> None:
     """The customer allowed a session here: its CA is this relay's from now on, and no older list is taken."""
     known = KnownRelay(ca=technician.certificate.ca_line, numbers=technician.lists.numbers)
     try:
-        around.home.remember_relay(around.origin, known)
+        for origin in around.origins:
+            around.home.remember_relay(origin, known)
     except OSError as error:
         raise UnreachableError(f"the relay's CA could not be remembered: {error.strerror}") from error

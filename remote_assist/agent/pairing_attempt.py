@@ -60,6 +60,8 @@ class Known:
     origin: str
     ca_line: str | None
     floors: dict[str, int]
+    other_origins: tuple[str, ...] = ()
+    """Further addresses of the same relay, as this customer named them."""
 
 
 class Attempt:
@@ -142,6 +144,7 @@ class Attempt:
                 transcript=self._pairing.transcript,
                 host_key_line=self._host_key_line,
                 relay_origin=self._known.origin,
+                other_origins=self._known.other_origins,
                 now=self._moment().utc,
                 pinned_ca=self._known.ca_line,
                 floors=self._known.floors,

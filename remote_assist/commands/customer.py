@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from remote_assist.commands.relay_options import RELAY_VARIABLE, add_relay_options, proxy_url, relay_origins
 from remote_assist.core.codes import SupportCode, parse_code, relay_origin
 from remote_assist.core.durations import parse_duration
 from remote_assist.core.keys import load_public
@@ -18,7 +19,7 @@ from remote_assist.core.wishes import SCOPES, parse_wishes
 from remote_assist.errors import ConsentDenied, ContentError, Exit, UsageError
 from remote_assist.settings import AgentSettings
 
-RELAY_VARIABLE, HOME_VARIABLE = "REMOTE_ASSIST_RELAY", "REMOTE_ASSIST_HOME"
+HOME_VARIABLE = "REMOTE_ASSIST_HOME"
 MAX_CODE_CHARS = 200
 STDIN = "-"
 
@@ -37,9 +38,8 @@ def _add_join(verbs: Any) -> None:
         "Press e at any time to end it.",
     )
     parser.add_argument("--code", metavar="-", default="", help="`-` reads the code from standard input")
-    parser.add_argument("--relay", metavar="URL", default="", help=f"the relay (else ${RELAY_VARIABLE})")
+    add_relay_options(parser)
     parser.add_argument("--ca", metavar="FILE", type=Path, help="the organisation's ca.pub, if they gave it to you")
-    parser.add_argument("--ca-file", metavar="FILE", type=Path, help="TLS certificates to trust for the relay")
     parser.add_argument("--accept", metavar="SCOPES", default="", help=f"answer yes beforehand: {', '.join(SCOPES)}")
     parser.add_argument("--until", metavar="30m", default="", help="at most so long (with --accept)")
     parser.add_argument("--ask-each", action="store_true", help="ask before each plan runs")
@@ -63,7 +63,7 @@ async def _join(arguments: argparse.Namespace) -> int:
     _refuse_code_on_the_command_line(arguments)
     settings = agent_settings(arguments, os.environ)
     accepted = _accepted(arguments.accept)
-    if not arguments.relay and not settings.relay_url:
+    if not settings.relay_url:
         raise UsageError("no relay was named", advice=f"Use --relay URL, or set {RELAY_VARIABLE}.")
     ca_line = _ca_line(arguments.ca)
     at_terminal = sys.stdin.isatty() or (arguments.code == STDIN and not accepted and sys.stderr.isatty())
@@ -133,12 +133,14 @@ async def _self_check(arguments: argparse.Namespace) -> int:
 
 def agent_settings(arguments: argparse.Namespace, environment: Mapping[str, str]) -> AgentSettings:
     """Settings from options and environment."""
-    url = arguments.relay or environment.get(RELAY_VARIABLE, "")
+    origins = relay_origins(arguments, environment)
     return AgentSettings(
         home=home_folder(environment),
-        relay_url=relay_origin(url) if url else "",
+        relay_url=origins[0] if origins else "",
+        other_relay_urls=origins[1:],
         ca_file=arguments.ca,
         tls_ca_file=arguments.ca_file,
+        proxy_url=proxy_url(arguments),
     )
 
 

@@ -25,6 +25,7 @@ from remote_assist.audit.timeline import Opened, timeline
 from remote_assist.audit.verify import Evidence, SessionReport, verify_session
 from remote_assist.commands.audit_trust import Trust, Unsealer, add_trust_options, opened_of, trust_of, witnesses_of
 from remote_assist.commands.printing import Printer, add_output_options
+from remote_assist.commands.relay_options import add_relay_options, proxy_url, relay_origins
 from remote_assist.core.api import LoggedRecord, SessionSummary
 from remote_assist.core.checkpoint import Checkpoint, open_checkpoint
 from remote_assist.core.codes import is_session_id
@@ -32,7 +33,7 @@ from remote_assist.core.messages import Wrap
 from remote_assist.core.record_codes import CODES
 from remote_assist.core.records import Record, decode_record
 from remote_assist.errors import AssistError, ContentError, Exit, RemoteProtocolError, UsageError, VerificationError
-from remote_assist.technician.api import RelayApi
+from remote_assist.technician.api import RelayApi, safe_addresses
 from remote_assist.technician.home import Home, default_home
 
 FORMATS = ("jsonl",)
@@ -369,8 +370,7 @@ def _act(
     acts: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, run: object, text: str
 ) -> argparse.ArgumentParser:
     parser = acts.add_parser(name, help=text, description=text)
-    parser.add_argument("--relay", metavar="URL", help="the relay; else REMOTE_ASSIST_RELAY, else where you logged in")
-    parser.add_argument("--ca-file", type=Path, metavar="FILE", help="TLS certificate the relay's own is signed by")
+    add_relay_options(parser, otherwise=", else the login's")
     parser.set_defaults(run=run)
     return parser
 
@@ -381,5 +381,5 @@ def _home() -> Home:
 
 def _api(arguments: argparse.Namespace) -> RelayApi:
     home = _home()
-    url = arguments.relay or os.environ.get("REMOTE_ASSIST_RELAY") or home.identity().relay
-    return RelayApi(url, token=home.token().token, tls_ca_file=arguments.ca_file)
+    addresses = safe_addresses(relay_origins(arguments, os.environ) or home.identity().relays)
+    return RelayApi(addresses, token=home.token().token, tls_ca_file=arguments.ca_file, proxy_url=proxy_url(arguments))

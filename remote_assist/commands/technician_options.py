@@ -7,10 +7,10 @@ import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from remote_assist.commands.printing import add_output_options
+from remote_assist.commands.relay_options import add_relay_options, proxy_url, relay_origins
 from remote_assist.core.codes import is_session_id
 from remote_assist.core.durations import parse_duration
 from remote_assist.core.resume import LinkNews
@@ -20,17 +20,11 @@ from remote_assist.settings import TechnicianSettings
 if TYPE_CHECKING:  # only a name for types: the desk loads SSH and HTTP, which `--help` need not wait for
     from remote_assist.technician.desk import Desk
 
-RELAY_VARIABLE = "REMOTE_ASSIST_RELAY"
-"""Names the relay when --relay does not."""
-
 
 def add_technician_options(parser: argparse.ArgumentParser) -> None:
-    """Output form, relay, TLS."""
+    """Output form, relay, proxy, TLS."""
     add_output_options(parser)
-    parser.add_argument(
-        "--relay", metavar="URL", default="", help=f"the relay (else ${RELAY_VARIABLE}, else the login's)"
-    )
-    parser.add_argument("--ca-file", metavar="FILE", type=Path, help="TLS certificates to trust for the relay")
+    add_relay_options(parser, otherwise=", else the login's")
 
 
 def add_session_argument(parser: argparse.ArgumentParser) -> None:
@@ -45,10 +39,13 @@ def technician_settings(arguments: argparse.Namespace, environment: Mapping[str,
     """Settings of the technician's side. An empty relay means: the one of the stored login."""
     from remote_assist.technician.home import default_home
 
+    origins = relay_origins(arguments, environment)
     settings = TechnicianSettings(
         home=default_home(environment),
-        relay_url=getattr(arguments, "relay", None) or environment.get(RELAY_VARIABLE, ""),
+        relay_url=origins[0] if origins else "",
+        other_relay_urls=origins[1:],
         tls_ca_file=getattr(arguments, "ca_file", None),
+        proxy_url=proxy_url(arguments),
     )
     if patience := getattr(arguments, "patience", ""):
         return replace(settings, resume_patience_seconds=parse_duration(patience).total_seconds())

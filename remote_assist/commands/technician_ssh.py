@@ -93,7 +93,9 @@ def _proxy_words(arguments: argparse.Namespace, session: str) -> list[str]:
     script = Path(sys.argv[0]).absolute()
     program = [str(script)] if script.name == "remote-assist" and os.access(script, os.X_OK) else []
     ca_file = [] if arguments.ca_file is None else ["--ca-file", str(arguments.ca_file.absolute())]
-    words = [*(program or [sys.executable, "-m", "remote_assist"]), "proxy", *ca_file, session]
+    relays = [word for url in arguments.relay or () for word in ("--relay", url)]
+    proxy = ["--proxy", arguments.proxy] if arguments.proxy else []
+    words = [*(program or [sys.executable, "-m", "remote_assist"]), "proxy", *ca_file, *relays, *proxy, session]
     if any("\n" in word for word in words):
         raise UsageError("ssh cannot take a path with a line break")
     return words

@@ -4,7 +4,7 @@ Rule 1: nothing of an envelope is shown to anybody unless `verify_envelope` retu
 Rule 2: the statement's exact bytes are the evidence: they are signed, named by the session id, and kept.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -69,11 +69,12 @@ def verify_envelope(
     now: datetime,
     pinned_ca: str | None,
     floors: Mapping[str, int] | None = None,
+    other_origins: Collection[str] = (),
 ) -> VerifiedTechnician:
     """What the envelope proves. Raises VerificationError with the sentence of the first check that fails.
 
     `pinned_ca`: the CA configured here, or seen with this relay before; None is first contact. `floors`: list
-    kind → highest number seen.
+    kind → highest number seen. `other_origins`: further addresses of the relay that this end was given.
     """
     statement = _decode(envelope.statement)
     ca_line = _authority(statement.organisation_ca, pinned_ca)
@@ -85,7 +86,8 @@ def verify_envelope(
         sshsig.verify(envelope.signature, certificate.key_line, "pair", envelope.statement)
     except VerificationError as error:
         raise _fault(f"it is not signed by the key of the certificate ({error.message})") from error
-    fault = _binding_fault(statement, transcript, host_key_line, relay_origin) or _content_fault(statement)
+    origins = (relay_origin, *other_origins)
+    fault = _binding_fault(statement, transcript, host_key_line, origins) or _content_fault(statement)
     if fault:
         raise _fault(fault)
     if statement.session_key == certificate.key_line:
@@ -131,7 +133,7 @@ def _authority(stated: str, pinned: str | None) -> str:
     return known
 
 
-def _binding_fault(statement: SignedStatement, transcript: bytes, host_key_line: str, relay_origin: str) -> str:
+def _binding_fault(statement: SignedStatement, transcript: bytes, host_key_line: str, origins: Sequence[str]) -> str:
     """Whether this statement was made for this pairing, this machine, this relay."""
     if statement.version != PROTOCOL_VERSION:
         return f"it is of version {statement.version}, not {PROTOCOL_VERSION}"
@@ -139,8 +141,8 @@ def _binding_fault(statement: SignedStatement, transcript: bytes, host_key_line:
         return "it was made for another pairing"
     if statement.agent_host_key != host_key_line:
         return "it names another host key than this machine's"
-    if statement.relay != relay_origin:
-        return f"it was made at the relay {statement.relay[:200]}, and this one is {relay_origin}"
+    if statement.relay not in origins:
+        return f"it was made at the relay {statement.relay[:200]}, and this one is {origins[0]}"
     return ""
 
 

@@ -16,6 +16,7 @@ from remote_assist.errors import RefusedError, VerificationError
 from remote_assist.settings import TechnicianSettings
 from remote_assist.technician.conversation import Conversation, Ledger
 from remote_assist.technician.road import Road, open_tunnel
+from remote_assist.transport.addresses import Addresses
 from remote_assist.transport.channel import open_channel
 from remote_assist.transport.ssh import connect_to_agent
 
@@ -28,7 +29,7 @@ class Route:
     """What is needed to reach an agent and talk with it: relay, token, pinned keys, where acknowledgements are kept."""
 
     settings: TechnicianSettings
-    relay: str
+    relay: Addresses
     token: str
     ledger: Ledger
     clock: Callable[[], datetime]

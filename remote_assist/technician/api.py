@@ -4,9 +4,8 @@ The only file of this side that knows aiohttp. What the relay says is data: deco
 `safe_text`, and believed only where a signature is checked elsewhere.
 """
 
-import ipaddress
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
@@ -46,7 +45,10 @@ from remote_assist.errors import (
     UsageError,
     VerificationError,
 )
+from remote_assist.settings import TechnicianSettings
+from remote_assist.transport.addresses import Addresses
 from remote_assist.transport.causes import cause_of
+from remote_assist.transport.proxies import is_loopback, proxy_for
 
 if TYPE_CHECKING:  # only names for types: aiohttp takes a tenth of a second to load, and `run` needs no HTTP
     import aiohttp
@@ -69,24 +71,41 @@ def safe_origin(url: str) -> str:
         raise UsageError("no relay was named", advice="Give --relay URL, or set REMOTE_ASSIST_RELAY, or log in first.")
     origin = relay_origin(url)
     parts = urlsplit(origin)
-    if parts.scheme == "http" and not _is_loopback(parts.hostname or ""):
+    if parts.scheme == "http" and not is_loopback(parts.hostname or ""):
         raise UsageError(
             f"{origin} is plain HTTP and not on this machine", advice="Use https://; plain HTTP is for loopback only."
         )
     return origin
 
 
+def safe_addresses(urls: Sequence[str]) -> Addresses:
+    """The addresses of one relay. Raises UsageError as `safe_origin`."""
+    return Addresses([safe_origin(url) for url in urls or ("",)])
+
+
 class RelayApi:
-    """One relay, one login. Use as `async with`."""
+    """One relay at one or several addresses, one login. Use as `async with`."""
 
     def __init__(
-        self, url: str, *, token: str = "", tls_ca_file: Path | None = None, deadline_seconds: float = 60.0
+        self,
+        url: str | Addresses,
+        *,
+        token: str = "",
+        tls_ca_file: Path | None = None,
+        proxy_url: str = "",
+        deadline_seconds: float = 60.0,
     ) -> None:
-        self.origin = safe_origin(url)
+        self.addresses = url if isinstance(url, Addresses) else safe_addresses([url])
         self._token = token
         self._tls_ca_file = tls_ca_file
+        self._proxy_url = proxy_url
         self._deadline_seconds = deadline_seconds
-        self._client: aiohttp.ClientSession | None = None
+        self._clients: dict[str, aiohttp.ClientSession] = {}
+
+    @property
+    def origin(self) -> str:
+        """The address that is asked next."""
+        return self.addresses.current
 
     async def __aenter__(self) -> Self:
         return self
@@ -98,9 +117,9 @@ class RelayApi:
 
     async def close(self) -> None:
         """Close connections; harmless when there are none."""
-        if self._client is not None:
-            await self._client.close()
-            self._client = None
+        clients, self._clients = self._clients, {}
+        for client in clients.values():
+            await client.close()
 
     async def about(self) -> About:
         """What the relay says of itself: hints only."""
@@ -192,39 +211,92 @@ class RelayApi:
         return decode(raw, kind, max_bytes=MAX_ANSWER_BYTES)
 
     async def _exchange(self, method: str, path: str, body: bytes | None) -> tuple[int, bytes]:
+        """Ask the first address that can be reached. What was sent whole is repeated elsewhere only if it is a GET."""
+
+        async def ask(origin: str) -> tuple[int, bytes]:
+            try:
+                return await self._ask(origin, method, path, body)
+            except _Lost as lost:
+                if method == "GET":
+                    raise lost.error from lost
+                raise
+
+        try:
+            return await self.addresses.reach(ask)
+        except _Lost as lost:
+            raise lost.error from lost
+
+    async def _ask(self, origin: str, method: str, path: str, body: bytes | None) -> tuple[int, bytes]:
         import aiohttp
 
-        client = self._open_client()
+        client = self._client(origin)
         headers = {"Content-Type": "application/json"} if body is not None else {}
         if self._token:
             headers["Authorization"] = f"Bearer {self._token}"
         try:
             async with client.request(
-                method, self.origin + path, data=body, headers=headers, allow_redirects=False
+                method, origin + path, data=body, headers=headers, allow_redirects=False
             ) as answer:
                 return answer.status, await _read(answer)
         except (aiohttp.ClientSSLError, ssl.SSLError) as error:
             raise VerificationError(
-                f"the certificate of {self.origin} does not hold: {_reason(error)}",
+                f"the certificate of {origin} does not hold: {_reason(error)}",
                 advice="A relay with a certificate of your own needs --ca-file FILE.",
             ) from error
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
+            raise _unreachable(origin, error) from error  # nothing was sent
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise UnreachableError(
-                f"the relay {self.origin} cannot be reached: {cause_of(error)}",
-                advice="Check the address, the network, and whether the relay runs.",
-            ) from error
+            raise _Lost(_unreachable(origin, error)) from error
 
-    def _open_client(self) -> "aiohttp.ClientSession":
+    def _client(self, origin: str) -> "aiohttp.ClientSession":
         import aiohttp
 
-        if self._client is None:
+        if origin not in self._clients:
             total = self._deadline_seconds
-            self._client = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(ssl=_tls_context(self.origin, self._tls_ca_file), limit=8),
-                timeout=aiohttp.ClientTimeout(total=total, sock_connect=min(CONNECT_SECONDS, total)),
-                trust_env=self.origin.startswith("https://"),
+            connect = self.addresses.deadline(min(CONNECT_SECONDS, total))
+            self._clients[origin] = aiohttp.ClientSession(
+                connector=self._connector(origin), timeout=aiohttp.ClientTimeout(total=total, sock_connect=connect)
             )
-        return self._client
+        return self._clients[origin]
+
+    def _connector(self, origin: str) -> "aiohttp.BaseConnector":
+        import aiohttp
+
+        tls = _tls_context(origin, self._tls_ca_file)
+        proxy = proxy_for(origin, self._proxy_url)
+        if proxy is None:
+            return aiohttp.TCPConnector(ssl=tls, limit=8)
+        from aiohttp_socks import ProxyConnector
+
+        # aiohttp-socks knows no `socks5h`; with `rdns` every name is looked up by the proxy, as that one means
+        plain = proxy.replace("socks5h://", "socks5://", 1).replace("socks4a://", "socks4://", 1)
+        return ProxyConnector.from_url(plain, rdns=not proxy.startswith(("socks5://", "socks4://")), ssl=tls, limit=8)
+
+
+def open_api(settings: TechnicianSettings, addresses: Addresses, token: str = "") -> RelayApi:
+    """The API of a relay with these settings."""
+    return RelayApi(
+        addresses,
+        token=token,
+        tls_ca_file=settings.tls_ca_file,
+        proxy_url=settings.proxy_url,
+        deadline_seconds=settings.request_deadline_seconds,
+    )
+
+
+class _Lost(Exception):
+    """The connection broke when the question may have arrived already."""
+
+    def __init__(self, error: UnreachableError) -> None:
+        super().__init__(error.message)
+        self.error = error
+
+
+def _unreachable(origin: str, error: Exception) -> UnreachableError:
+    return UnreachableError(
+        f"the relay {origin} cannot be reached: {cause_of(error)}",
+        advice="Check the address, the network, and whether the relay runs.",
+    )
 
 
 async def _read(answer: "aiohttp.ClientResponse") -> bytes:
@@ -272,15 +344,6 @@ def _tls_context(origin: str, ca_file: Path | None) -> ssl.SSLContext | bool:
         return ssl.create_default_context(cafile=str(ca_file))
     except (OSError, ssl.SSLError) as error:
         raise ContentError(f"{ca_file} holds no usable TLS certificate: {_reason(error)}") from error
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _reason(error: BaseException) -> str:

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Self
 from remote_assist.audit.log_memory import LogMemory
 from remote_assist.core.api import LoggedRecord, NewNote, SessionSummary, Ticket
 from remote_assist.core.certificates import ca_of
-from remote_assist.core.codes import relay_origin
 from remote_assist.core.keys import fingerprint
 from remote_assist.core.lists import TrustedLists, open_lists
 from remote_assist.core.messages import Acknowledgement
@@ -21,10 +20,10 @@ from remote_assist.core.resume import LinkNews
 from remote_assist.errors import AssistError, RefusedError, UnreachableError, UsageError, VerificationError
 from remote_assist.settings import TechnicianSettings
 from remote_assist.technician.agent_link import AgentLink, Route
-from remote_assist.technician.api import RelayApi
+from remote_assist.technician.api import RelayApi, open_api
 from remote_assist.technician.conversation import Ledger
 from remote_assist.technician.ending import Ending, EndResult
-from remote_assist.technician.home import LOG_IN_AGAIN, Home, Identity
+from remote_assist.technician.home import LOG_IN_AGAIN, Home, Identity, addresses_of
 from remote_assist.technician.log_watch import look
 from remote_assist.technician.login import AskPassphrase, open_credential, read_certificate_line, verify_lists
 from remote_assist.technician.session import Session
@@ -91,19 +90,9 @@ class Desk:
         """
         home = Home(settings.home)
         identity, token = home.identity(), home.token()
-        if settings.relay_url and relay_origin(settings.relay_url) != identity.relay:
-            raise RefusedError(
-                f"you are logged in at {identity.relay}, not at {relay_origin(settings.relay_url)}",
-                reason="not-logged-in",
-                advice=LOG_IN_AGAIN,
-            )
+        addresses = addresses_of(settings, identity)
         ca_line = ca_of(read_certificate_line(Path(identity.certificate_file)))
-        api = RelayApi(
-            identity.relay,
-            token=token.token,
-            tls_ca_file=settings.tls_ca_file,
-            deadline_seconds=settings.request_deadline_seconds,
-        )
+        api = open_api(settings, addresses, token.token)
         try:
             lists = await _trusted_lists(home, api, ca_line, clock())
         except BaseException:
@@ -180,7 +169,8 @@ class Desk:
         self.lists = verify_lists(self.home, raw, credential.certificate, now=now)
         self.home.remember_lists(raw)
         await look(self.api, self._log_memory())
-        inviter = Inviter(self.settings, self.home, self.identity.relay, self._token, credential, raw, self._clock)
+        relay, addresses = self.identity.relay, self.api.addresses
+        inviter = Inviter(self.settings, self.home, relay, self._token, credential, raw, self._clock, addresses)
         invitation = await Invitation.open(inviter, wanted)
         self._invitations.append(invitation)
         return invitation
@@ -214,7 +204,7 @@ class Desk:
         def tell(news: LinkNews, since: datetime) -> None:
             self.on_link(session, news, since)
 
-        link = await AgentLink.open(Route(self.settings, self.identity.relay, self._token, ledger, self._clock, tell))
+        link = await AgentLink.open(Route(self.settings, self.api.addresses, self._token, ledger, self._clock, tell))
         connected = Session(link, folder, self._ending, self._clock, self._log_memory())
         try:
             await connected.compare_logs()

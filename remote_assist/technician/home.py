@@ -20,8 +20,11 @@ from typing import TypeVar
 import msgspec
 
 from remote_assist.core.api import LoginAnswer
+from remote_assist.core.codes import relay_origin
 from remote_assist.errors import ContentError, RefusedError, UsageError
+from remote_assist.settings import TechnicianSettings
 from remote_assist.technician.session_folder import SessionFolder
+from remote_assist.transport.addresses import Addresses
 from remote_assist.transport.private_files import make_private_folder, read_private, write_private
 
 HOME_VARIABLE = "REMOTE_ASSIST_HOME"
@@ -33,13 +36,19 @@ T = TypeVar("T")
 
 
 class Identity(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Which key speaks for the technician, and at which relay (its origin)."""
+    """Which key speaks for the technician, and at which relay: its first address names it, it may have others."""
 
     key_file: str
     certificate_file: str
     relay: str
     role: str
     name: str
+    other_relays: tuple[str, ...] = ()
+
+    @property
+    def relays(self) -> tuple[str, ...]:
+        """Every address of the relay."""
+        return (self.relay, *self.other_relays)
 
 
 class Token(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -70,6 +79,21 @@ def default_home(environment: Mapping[str, str], platform: str = sys.platform) -
     if platform == "darwin":
         return user / "Library" / "Application Support" / "remote-assist"
     return Path(environment.get("XDG_DATA_HOME") or user / ".local" / "share") / "remote-assist"
+
+
+def addresses_of(settings: TechnicianSettings, identity: Identity) -> Addresses:
+    """Where the login's relay is: the addresses in the settings, if any, else those of the login.
+
+    Raises RefusedError when the settings name another relay than the login does.
+    """
+    if not settings.relay_url:
+        return Addresses(identity.relays)
+    named = [relay_origin(url) for url in (settings.relay_url, *settings.other_relay_urls)]
+    if not set(named) & set(identity.relays):
+        raise RefusedError(
+            f"you are logged in at {identity.relay}, not at {named[0]}", reason="not-logged-in", advice=LOG_IN_AGAIN
+        )
+    return Addresses(named)
 
 
 class Home:

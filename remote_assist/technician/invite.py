@@ -10,6 +10,7 @@ import contextlib
 import secrets
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 from types import TracebackType
 from typing import Self
 
@@ -47,14 +48,7 @@ class Invitation:
     async def open(cls, inviter: Inviter, wanted: Wanted) -> "Invitation":
         """Get a nameplate and choose the words. Raises UsageError, RefusedError, UnreachableError."""
         wanted.check()
-        link = await dial(
-            inviter.relay,
-            "/v1/nameplate",
-            headers={"Authorization": f"Bearer {inviter.token}"},
-            tls_ca_file=inviter.settings.tls_ca_file,
-            max_bytes=inviter.settings.pairing.message_max_bytes,
-            deadline_seconds=inviter.settings.connect_deadline_seconds,
-        )
+        link = await inviter.addresses.reach(partial(_dial, inviter))
         try:
             async with asyncio.timeout(inviter.settings.connect_deadline_seconds):
                 said = read_rendezvous(await link.receive())
@@ -153,6 +147,19 @@ class Invitation:
     def _expiry(self, assigned: NameplateAssigned) -> datetime:
         seconds = min(assigned.seconds, self._inviter.settings.pairing.code_lifetime_seconds)
         return self._inviter.clock() + timedelta(seconds=seconds)
+
+
+async def _dial(inviter: Inviter, origin: str) -> Link:
+    settings = inviter.settings
+    return await dial(
+        origin,
+        "/v1/nameplate",
+        headers={"Authorization": f"Bearer {inviter.token}"},
+        tls_ca_file=settings.tls_ca_file,
+        proxy_url=settings.proxy_url,
+        max_bytes=settings.pairing.message_max_bytes,
+        deadline_seconds=inviter.addresses.deadline(settings.connect_deadline_seconds),
+    )
 
 
 def _new_code(nameplate: str) -> SupportCode:

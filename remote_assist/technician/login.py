@@ -3,7 +3,7 @@
 The CA is the one inside the technician's *own* certificate file, never one the relay names.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from difflib import get_close_matches
@@ -17,7 +17,7 @@ from remote_assist.core.records import format_time, login_bytes
 from remote_assist.core.sshsig import sign
 from remote_assist.errors import ContentError, UsageError, VerificationError
 from remote_assist.settings import TechnicianSettings
-from remote_assist.technician.api import RelayApi
+from remote_assist.technician.api import RelayApi, open_api, safe_addresses
 from remote_assist.technician.home import Home, Identity
 from remote_assist.technician.session_folder import moment_of
 from remote_assist.transport.private_files import read_private
@@ -65,12 +65,10 @@ async def login(
     line = read_certificate_line(certificate_file)
     role = choose_role(line, role, now=clock())
     credential = open_credential(key_file, line, role=role, ask_passphrase=ask_passphrase, now=clock())
-    async with RelayApi(
-        settings.relay_url, tls_ca_file=settings.tls_ca_file, deadline_seconds=settings.request_deadline_seconds
-    ) as api:
+    addresses = safe_addresses((settings.relay_url, *settings.other_relay_urls))
+    async with open_api(settings, addresses) as api:
         answer = await _exchange(api, credential, role, clock)
-        origin = api.origin
-    identity = _identity(key_file, certificate_file, origin, role, credential.certificate.name)
+    identity = _identity(key_file, certificate_file, addresses.all, role, credential.certificate.name)
     lists = verify_lists(home, answer.lists, credential.certificate, now=clock())
     home.remember_login(identity, answer)
     return LoggedIn(identity, moment_of(answer.expires), credential.certificate, lists)
@@ -156,11 +154,12 @@ def verify_lists(home: Home, raw: tuple[bytes, ...], certificate: Certificate, *
     return lists
 
 
-def _identity(key_file: Path, certificate_file: Path, relay: str, role: str, name: str) -> Identity:
+def _identity(key_file: Path, certificate_file: Path, relays: Sequence[str], role: str, name: str) -> Identity:
     return Identity(
         key_file=str(key_file.absolute()),
         certificate_file=str(certificate_file.absolute()),
-        relay=relay,
+        relay=relays[0],
+        other_relays=tuple(relays[1:]),
         role=role,
         name=name,
     )

@@ -46,6 +46,7 @@ from remote_assist.settings import PairingSettings, TechnicianSettings
 from remote_assist.technician.home import Home
 from remote_assist.technician.login import Credential
 from remote_assist.technician.session_folder import SessionFacts, SessionFolder, moment_of
+from remote_assist.transport.addresses import Addresses
 from remote_assist.transport.link import Link
 
 ASK_AGAIN = "Make a new code: remote-assist invite."
@@ -85,6 +86,7 @@ class Inviter:
     credential: Credential
     lists: tuple[bytes, ...]
     clock: Callable[[], datetime]
+    addresses: Addresses
 
 
 class PairingAttempt:

@@ -13,7 +13,7 @@ from typing import Any, cast
 
 from remote_assist.errors import UnreachableError, UsageError
 from remote_assist.settings import TechnicianSettings
-from remote_assist.technician.home import LOG_IN_AGAIN, Home
+from remote_assist.technician.home import LOG_IN_AGAIN, Home, addresses_of
 from remote_assist.technician.road import Road, open_tunnel
 
 READ_BYTES = 256 << 10
@@ -33,7 +33,8 @@ async def carry(
         raise UsageError(f"session {session} runs through {folder.facts().relay}", advice=LOG_IN_AGAIN)
     folder.check_usable(clock())
     _check_pipes(source, goal)
-    link, tunnel = await open_tunnel(Road(settings, identity.relay, token.token, session, folder, clock))
+    addresses = addresses_of(settings, identity)
+    link, tunnel = await open_tunnel(Road(settings, addresses, token.token, session, folder, clock))
     try:
         carrier = Carrier()
         with _end_when_told(carrier):

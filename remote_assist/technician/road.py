@@ -15,6 +15,7 @@ from remote_assist.errors import RefusedError, UnreachableError
 from remote_assist.settings import TechnicianSettings
 from remote_assist.technician.session_folder import SessionFolder, moment_of
 from remote_assist.technician.stream_dial import dial_stream, redial_stream
+from remote_assist.transport.addresses import Addresses
 from remote_assist.transport.link import Link
 from remote_assist.transport.resumable import ResumeTerms
 from remote_assist.transport.streams import StreamTunnel
@@ -34,7 +35,7 @@ class Road:
     """What is needed to reach an agent: relay, token, the session's folder."""
 
     settings: TechnicianSettings
-    relay: str
+    relay: Addresses
     token: str
     session: str
     folder: SessionFolder

@@ -6,19 +6,22 @@ from remote_assist.core.codec import decode
 from remote_assist.core.messages import RelayRefused, StreamControl, StreamOpened
 from remote_assist.errors import RefusedError, RemoteProtocolError, UnreachableError
 from remote_assist.settings import TechnicianSettings
+from remote_assist.transport.addresses import Addresses
 from remote_assist.transport.link import Link, dial
 
 MAX_MESSAGE_BYTES = 1 << 20
 """Longest WebSocket message of a stream."""
 
 
-async def dial_stream(settings: TechnicianSettings, relay: str, token: str, session: str) -> tuple[Link, StreamOpened]:
+async def dial_stream(
+    settings: TechnicianSettings, relay: Addresses, token: str, session: str
+) -> tuple[Link, StreamOpened]:
     """A new stream the agent has taken. Raises RefusedError (the relay's reason), UnreachableError."""
     return await _dial(settings, relay, token, session, "")
 
 
 async def redial_stream(
-    settings: TechnicianSettings, relay: str, token: str, session: str, *, stream: int, epoch: int
+    settings: TechnicianSettings, relay: Addresses, token: str, session: str, *, stream: int, epoch: int
 ) -> Link:
     """A link for a stream that was cut; whoever took it has proven nothing yet. Raises as `dial_stream`."""
     link, opened = await _dial(settings, relay, token, session, f"?stream={stream}&epoch={epoch}")
@@ -29,17 +32,22 @@ async def redial_stream(
 
 
 async def _dial(
-    settings: TechnicianSettings, relay: str, token: str, session: str, query: str
+    settings: TechnicianSettings, relay: Addresses, token: str, session: str, query: str
 ) -> tuple[Link, StreamOpened]:
     seconds = settings.connect_deadline_seconds
-    link = await dial(
-        relay,
-        f"/v1/sessions/{session}/stream{query}",
-        headers={"Authorization": f"Bearer {token}"},
-        tls_ca_file=settings.tls_ca_file,
-        max_bytes=MAX_MESSAGE_BYTES,
-        deadline_seconds=seconds,
-    )
+
+    async def dial_one(origin: str) -> Link:
+        return await dial(
+            origin,
+            f"/v1/sessions/{session}/stream{query}",
+            headers={"Authorization": f"Bearer {token}"},
+            tls_ca_file=settings.tls_ca_file,
+            proxy_url=settings.proxy_url,
+            max_bytes=MAX_MESSAGE_BYTES,
+            deadline_seconds=relay.deadline(seconds),
+        )
+
+    link = await relay.reach(dial_one)
     try:
         async with asyncio.timeout(seconds):
             raw = await link.receive()

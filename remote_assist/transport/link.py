@@ -1,12 +1,10 @@
 """A link: one WebSocket to the relay, dialled outward. Text goes to the relay, binary to the other end.
 
-Knows nothing of sessions or SSH. A relay that is not on this machine is reached through the proxy the environment
-names (HTTP CONNECT or SOCKS, NO_PROXY honoured; a `socks5h:` proxy looks the name up itself). Redirects are never
-followed: a relay must not steer us elsewhere.
+Knows nothing of sessions or SSH. Proxies: transport/proxies.py. Redirects are never followed: a relay must not steer
+us elsewhere.
 """
 
 import contextlib
-import ipaddress
 import socket
 import ssl
 from collections.abc import Mapping
@@ -29,6 +27,7 @@ from remote_assist.errors import (
     UsageError,
 )
 from remote_assist.transport.causes import cause_of
+from remote_assist.transport.proxies import proxy_for
 
 WRITE_HIGH_BYTES = 1 << 20
 """What may wait in a link's socket buffer before `send_…` waits."""
@@ -98,10 +97,12 @@ async def dial(
     *,
     headers: Mapping[str, str] | None = None,
     tls_ca_file: Path | None = None,
+    proxy_url: str = "",
     max_bytes: int = 1 << 20,
     deadline_seconds: float = 20.0,
 ) -> Link:
-    """Open a WebSocket at `path` of the relay. `max_bytes` is the longest message accepted.
+    """Open a WebSocket at `path` of the relay. `max_bytes` is the longest message accepted, `proxy_url` a proxy to
+    use whatever the environment says.
 
     Raises UnreachableError when it does not answer, RefusedError when it answers no (the reason is the relay's),
     UsageError for a URL that is none, ContentError for an unreadable CA file.
@@ -114,7 +115,7 @@ async def dial(
             additional_headers=dict(headers or {}),
             user_agent_header=f"remote-assist/{__version__}",
             compression=None,
-            proxy=None if _is_loopback(host) else True,
+            proxy=proxy_for(_websocket_url(relay_url, ""), proxy_url),
             ssl=_tls(tls_ca_file) if address.startswith("wss:") else None,
             open_timeout=deadline_seconds,
             close_timeout=CLOSE_SECONDS,
@@ -143,13 +144,6 @@ def _websocket_url(relay_url: str, path: str) -> str:
     if scheme is None or not parts.hostname or parts.query or parts.fragment:
         raise UsageError(f"{relay_url} is not the URL of a relay", advice="It looks like https://relay.example.com.")
     return f"{scheme}://{parts.netloc.rpartition('@')[2]}{parts.path.rstrip('/')}{path}"
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _tls(ca_file: Path | None) -> ssl.SSLContext:

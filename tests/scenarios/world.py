@@ -42,18 +42,24 @@ class World:
     port: int = field(default_factory=free_port)
     front_port: int = 0
     """A port people use instead of the relay's own (a proxy, or an evil relay in front), or 0."""
+    other_ports: tuple[int, ...] = ()
+    """Ports of further addresses of the same relay, which people name after the first."""
     programs: list[subprocess.Popen[str]] = field(default_factory=list)
 
     @property
     def relay_url(self) -> str:
         return f"http://127.0.0.1:{self.front_port or self.port}"
 
+    @property
+    def other_urls(self) -> list[str]:
+        return [f"http://127.0.0.1:{port}" for port in self.other_ports]
+
     def environment(self, home: str) -> dict[str, str]:
         """What a person's shell would export: the relay and the own state folder."""
         return {
             **os.environ,
             "PATH": f"{BIN}{os.pathsep}{os.environ.get('PATH', '')}",
-            "REMOTE_ASSIST_RELAY": self.relay_url,
+            "REMOTE_ASSIST_RELAY": ",".join([self.relay_url, *self.other_urls]),
             "REMOTE_ASSIST_HOME": str(self.folder / home),
         }
 
@@ -109,7 +115,8 @@ class World:
     def serve(self) -> subprocess.Popen[str]:
         """Start the relay and wait until it answers."""
         words = ["serve", "--data", "relay-data", "--listen", f"127.0.0.1:{self.port}"]
-        front = ["--origin", self.relay_url] if self.front_port else []
+        names = [self.relay_url, *self.other_urls] if self.front_port else []
+        front = [word for name in names for word in ("--origin", name)]
         relay = self.start("remote-assist-relay", *words, *front, log="relay.log")
         self.command("remote-assist-relay", "check", "--wait", "15", "--data", "relay-data")
         return relay

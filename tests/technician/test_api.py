@@ -19,7 +19,8 @@ from remote_assist.errors import (
     VerificationError,
 )
 from remote_assist.technician import api as api_module
-from remote_assist.technician.api import RelayApi, safe_origin
+from remote_assist.technician.api import RelayApi, safe_addresses, safe_origin
+from tests.transport.test_networks import proxied
 
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -201,3 +202,47 @@ async def test_a_subject_has_1_to_200_characters(subject: str) -> None:
     async with serving(says(500, "")) as api:
         with pytest.raises(UsageError, match="1 to 200"):
             await api.new_ticket(subject)
+
+
+async def test_the_next_address_answers_when_the_first_is_gone() -> None:
+    async with serving(says(200, '{"sessions": []}')) as there:
+        addresses = safe_addresses(["http://127.0.0.1:9", there.origin])
+        async with RelayApi(addresses, deadline_seconds=5) as api:
+            assert await api.sessions() == ()
+            assert api.origin == there.origin
+
+
+async def test_what_may_have_arrived_is_said_once_only() -> None:
+    heard = []
+
+    async def break_off(request: web.Request) -> web.StreamResponse:
+        heard.append(request.method)
+        assert request.transport is not None
+        request.transport.abort()
+        return web.Response()
+
+    async with (
+        serving(break_off) as one,
+        serving(break_off) as two,
+        RelayApi(safe_addresses([one.origin, two.origin]), deadline_seconds=5) as api,
+    ):
+        with pytest.raises(UnreachableError):
+            await api.new_ticket("Web server does not start")
+        assert heard == ["POST"]
+        with pytest.raises(UnreachableError, match="none of 2 addresses"):
+            await api.tickets()
+    assert heard.count("POST") == 1 and heard.count("GET") >= 2
+
+
+@pytest.mark.parametrize("scheme", ["http", "socks5h"])
+async def test_the_api_is_reached_through_the_proxy_that_was_named(scheme: str) -> None:
+    async with proxied() as proxy, serving(says(200, '{"sessions": []}')) as there:
+        port = there.origin.rpartition(":")[2]
+        proxy_url = f"{scheme}://127.0.0.1:{proxy.port}"
+        async with RelayApi(f"https://relay.example.com:{port}", proxy_url=proxy_url, deadline_seconds=5) as api:
+            with pytest.raises((VerificationError, UnreachableError)):  # it came through, and speaks no TLS
+                await api.sessions()
+        assert proxy.asked == [f"relay.example.com:{port}"]
+        async with RelayApi(there.origin, proxy_url=proxy_url, deadline_seconds=5) as api:
+            assert await api.sessions() == ()
+        assert len(proxy.asked) == 2

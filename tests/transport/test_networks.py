@@ -8,8 +8,9 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from remote_assist.errors import UnreachableError
+from remote_assist.errors import UnreachableError, UsageError
 from remote_assist.transport.link import dial
+from remote_assist.transport.proxies import check_proxy
 from tests.transport.splice import spliced
 
 NAME = "relay.example.com"
@@ -51,8 +52,11 @@ class Proxy:
         await reader.readexactly((await reader.readexactly(1))[0])
         writer.write(b"\5\0")
         kind = (await reader.readexactly(4))[3]
-        assert kind == 3, "a name, not an address: the proxy looks it up"
-        name = (await reader.readexactly((await reader.readexactly(1))[0])).decode()
+        if kind == 1:
+            name = socket.inet_ntoa(await reader.readexactly(4))
+        else:
+            assert kind == 3, "a name, not an address: the proxy looks it up"
+            name = (await reader.readexactly((await reader.readexactly(1))[0])).decode()
         port = int.from_bytes(await reader.readexactly(2), "big")
         self.asked.append(f"{name}:{port}")
         writer.write(bytes([5, 2 if self.refuses else 0, 0, 1, 0, 0, 0, 0, 0, 0]))
@@ -81,9 +85,9 @@ async def proxied(*, refuses: bool = False) -> AsyncIterator[Proxy]:
         server.close()
 
 
-async def exchanged(url: str) -> None:
+async def exchanged(url: str, proxy_url: str = "") -> None:
     """A message passes both ways between two links dialled at `url`."""
-    near, far = await asyncio.gather(dial(url, "/p/technician"), dial(url, "/p/agent"))
+    near, far = await asyncio.gather(*(dial(url, path, proxy_url=proxy_url) for path in ("/p/technician", "/p/agent")))
     try:
         for one, other in ((near, far), (far, near)):
             await one.send_binary(b"through")
@@ -112,6 +116,25 @@ async def test_a_relay_on_this_machine_needs_no_proxy(monkeypatch: pytest.Monkey
         monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{proxy.port}")
         await exchanged(splice.url.replace("127.0.0.1", host))
         assert proxy.asked == []
+
+
+@pytest.mark.parametrize("host", [NAME, "127.0.0.1"])
+@pytest.mark.parametrize("scheme", ["http", "socks5h"])
+async def test_a_proxy_that_was_named_is_used_whatever_the_environment_says(
+    monkeypatch: pytest.MonkeyPatch, scheme: str, host: str
+) -> None:
+    async with spliced() as splice, proxied() as proxy:
+        monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
+        monkeypatch.setenv("no_proxy", "*")
+        port = splice.url.rpartition(":")[2]
+        await exchanged(f"http://{host}:{port}", f"{scheme}://127.0.0.1:{proxy.port}")
+        assert proxy.asked == [f"{host}:{port}"] * 2
+
+
+@pytest.mark.parametrize("url", ["proxy.example.com", "ftp://p.example.com:1", "socks5h://p.example.com", "http:"])
+def test_what_is_no_proxy_is_said(url: str) -> None:
+    with pytest.raises(UsageError, match="proxy"):
+        check_proxy(url)
 
 
 async def test_no_proxy_is_honoured(monkeypatch: pytest.MonkeyPatch) -> None:
