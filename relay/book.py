@@ -31,7 +31,7 @@ MAX_NOTES = 10_000
 
 
 class TicketBook:
-    """`TicketSystem` on the relay's store. `running` says which of some sessions have a live agent."""
+    """The book on the relay's store. `live` says which of some sessions have a live agent."""
 
     def __init__(self, store: Store, *, clock: Callable[[], datetime], live: Callable[[str], bool]) -> None:
         self._store = store

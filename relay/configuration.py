@@ -6,6 +6,7 @@ Rule 3: a relative path in the file starts at the file's folder.
 """
 
 import difflib
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import fields, replace
@@ -16,9 +17,16 @@ import msgspec
 
 from relay.trust import read_bounded
 from remote_assist.errors import ContentError, UsageError
-from remote_assist.settings import MIB, RelaySettings
+from remote_assist.settings import MIB, RelaySettings, TicketRules, TicketSystemSettings
+from remote_assist.tickets.kinds import check_kind
+from remote_assist.tickets.system import BUILT_IN, VISIBILITIES
 
 MAX_FILE_BYTES = 64 << 10
+
+_SYSTEM_NAME = re.compile(r"[a-z][a-z0-9-]{0,15}")
+
+RULE_WORDS = {"unreachable": ("allow", "refuse"), "assignee": ("any", "self", "self-or-nobody")}
+"""Rules that are one of some words."""
 
 NO_LIMIT_AT_ZERO = frozenset({"session_bytes_per_second"})
 """Settings whose 0 means "no limit"."""
@@ -53,7 +61,9 @@ def read_settings(file: Path | None, said: Mapping[str, Any]) -> RelaySettings:
     except msgspec.ValidationError as error:
         raise ContentError(f"{where}: {_sentence(str(error))}") from error
     _check_bounds(settings, where)
-    return _from_folder(settings, file, said)
+    settings = _from_folder(settings, file, said)
+    _check_ticket_systems(settings, where)
+    return settings
 
 
 def _read(file: Path) -> dict[str, Any]:
@@ -63,18 +73,47 @@ def _read(file: Path) -> dict[str, Any]:
         raise UsageError(f"there is no settings file {file}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ContentError(f"{file} is no TOML: {error}") from error
-    known = [field.name for field in fields(RelaySettings)]
+    _check_keys(values, RelaySettings, f"{file}")
+    systems = values.get("ticket_systems")
+    for name, one in systems.items() if isinstance(systems, dict) else ():
+        if isinstance(one, dict):
+            _check_keys(one, TicketSystemSettings, f"{file}: [ticket_systems.{name}]")
+    if isinstance(values.get("ticket_rules"), dict):
+        _check_keys(values["ticket_rules"], TicketRules, f"{file}: [ticket_rules]")
+    return values
+
+
+def _check_keys(values: Mapping[str, Any], kind: type, where: str) -> None:
+    known = [field.name for field in fields(kind)]
     for key in values:
         if key not in known:
             near = difflib.get_close_matches(key, known, n=1, cutoff=0.0)[0]
             raise ContentError(
-                f"{file}: there is no setting '{key}'; the nearest is '{near}'",
+                f"{where}: there is no setting '{key}'; the nearest is '{near}'",
                 advice="docs/operations/relay.md lists them all.",
             )
-    return values
 
 
-def _check_bounds(settings: RelaySettings, where: str) -> None:
+def _check_ticket_systems(settings: RelaySettings, where: str) -> None:
+    for name, one in settings.ticket_systems.items():
+        place = f"{where}: [ticket_systems.{name}]"
+        if not _SYSTEM_NAME.fullmatch(name) or name == BUILT_IN:
+            raise ContentError(f"{place}: a name has 1 to 16 small letters, digits and hyphens, a letter first")
+        check_kind(name, one.kind)
+        _check_bounds(one, place)
+        for field_name in ("events_to", "words_to"):
+            if getattr(one, field_name) not in VISIBILITIES:
+                raise ContentError(f"{place}: {field_name} is one of {' and '.join(VISIBILITIES)}")
+    rules = settings.ticket_rules
+    _check_bounds(rules, f"{where}: [ticket_rules]")
+    if rules.default not in {BUILT_IN, *settings.ticket_systems}:
+        raise ContentError(f"{where}: [ticket_rules]: default names no ticket system: {rules.default}")
+    for name, words in RULE_WORDS.items():
+        if getattr(rules, name) not in words:
+            raise ContentError(f"{where}: [ticket_rules]: {name} is one of {', '.join(words)}")
+
+
+def _check_bounds(settings: RelaySettings | TicketSystemSettings | TicketRules, where: str) -> None:
     for field in fields(settings):
         value = getattr(settings, field.name)
         if isinstance(value, bool) or not isinstance(value, int | float):
@@ -91,12 +130,17 @@ def _from_folder(settings: RelaySettings, file: Path | None, said: Mapping[str, 
     if file is None:
         return settings
     folder = file.resolve().parent
-    found = {
+    systems = {name: replace(one, **_paths(one, folder)) for name, one in settings.ticket_systems.items()}
+    found = {name: path for name, path in _paths(settings, folder).items() if said.get(name) is None}
+    return replace(settings, ticket_systems=systems, **found)
+
+
+def _paths(settings: RelaySettings | TicketSystemSettings, folder: Path) -> dict[str, Any]:
+    return {
         field.name: folder / value
         for field in fields(settings)
-        if isinstance(value := getattr(settings, field.name), Path) and said.get(field.name) is None
+        if isinstance(value := getattr(settings, field.name), Path)
     }
-    return replace(settings, **found)  # type: ignore[arg-type]  # only fields that hold paths
 
 
 def _path(kind: type, value: object) -> object:

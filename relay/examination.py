@@ -3,6 +3,7 @@
 Rule: looking changes nothing: the database is opened read-only and nothing is repaired.
 """
 
+import asyncio
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -16,6 +17,7 @@ from relay.checkpoints import CHECKPOINT
 from relay.data_folder import DATABASE, read_log_key, require_data
 from relay.front_door import load_tls
 from relay.schema import VERSION
+from relay.ticket_systems import TicketSystems
 from relay.tls_dates import validity
 from relay.trust import check_log_key, read_bounded, read_trust
 from remote_assist.core.checkpoint import MAX_NOTE_BYTES, open_checkpoint
@@ -58,6 +60,19 @@ def examine(settings: RelaySettings, *, now: datetime) -> Iterator[Finding]:
             yield Finding(what, False, error.message, error.advice)
         except (OSError, sqlite3.Error) as error:
             yield Finding(what, False, str(error), "Look at the file and its permissions.")
+    for name in settings.ticket_systems:
+        try:
+            yield Finding(f"tickets {name}", True, asyncio.run(_ticket_system(settings, name)))
+        except AssistError as error:
+            yield Finding(f"tickets {name}", False, error.message, error.advice)
+
+
+async def _ticket_system(settings: RelaySettings, name: str) -> str:
+    systems = TicketSystems(settings.ticket_systems, settings.ticket_rules.default)
+    try:
+        return await systems.check(name)
+    finally:
+        await systems.close()
 
 
 def _permissions(settings: RelaySettings, now: datetime) -> str:

@@ -10,7 +10,7 @@ import msgspec
 from aiohttp import web
 
 from relay.access import Caller, owner_filter
-from relay.book import check_new_note, ticket_number
+from relay.book import TicketBook, check_new_note, ticket_number
 from relay.login import Logins
 from relay.outbox import Outbox
 from relay.penalties import Penalties
@@ -24,7 +24,7 @@ from remote_assist.core.api import About, ChallengeAnswer, ListsAnswer, Login, N
 from remote_assist.core.codec import decode, encode
 from remote_assist.core.codes import relay_origin
 from remote_assist.errors import RefusedError, RemoteProtocolError, UsageError, VerificationError
-from remote_assist.tickets.system import Note, TicketSystem
+from remote_assist.tickets.system import Note
 
 T = TypeVar("T")
 
@@ -112,7 +112,7 @@ class LoginPages:
 class TicketPages:
     """Tickets, for technicians."""
 
-    def __init__(self, book: TicketSystem, outbox: Outbox, bodies: Bodies) -> None:
+    def __init__(self, book: TicketBook, outbox: Outbox, bodies: Bodies) -> None:
         self._book = book
         self._outbox = outbox
         self._bodies = bodies

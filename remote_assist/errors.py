@@ -8,6 +8,7 @@
     │   ├── CodeBurned              exit 3   a support code was wrong, used or too old
     │   └── AuditUnavailable        exit 3   no durable record, so no action
     ├── UnreachableError            exit 4   relay or agent cannot be reached
+    ├── TicketSystemError           exit 1   the organisation's ticket system did not do what was asked
     ├── VerificationError           exit 5   a signature, digest, chain or certificate does not hold
     ├── LocalProtocolError          exit 1   we broke the protocol: a bug of ours
     └── RemoteProtocolError         exit 1   the other end sent what it must not
@@ -15,7 +16,7 @@
 The message says what is wrong, `advice` what the reader can do about it: one sentence each.
 """
 
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 
 
 class Exit(IntEnum):
@@ -81,6 +82,40 @@ class UnreachableError(AssistError):
     """The relay or the agent does not answer."""
 
     exit_code = Exit.UNREACHABLE
+
+
+class Fault(StrEnum):
+    """What a failed request to a ticket system means for the next one."""
+
+    NOT_SENT = "not-sent"
+    """Nothing was written; it can be tried again as it is."""
+
+    UNCLEAR = "unclear"
+    """It may have been written: look for it before trying again."""
+
+    SLOW_DOWN = "slow-down"
+    """Too many requests; nothing was written."""
+
+    CREDENTIAL = "credential"
+    """The system does not know us: nothing will work until an operator mends it."""
+
+    ABSENT = "absent"
+    """There is no such ticket (any more)."""
+
+    REJECTED = "rejected"
+    """The system said no to this one; a repeat would hear the same."""
+
+    UNABLE = "unable"
+    """The system cannot do this at all, or not safely; nothing was sent."""
+
+
+class TicketSystemError(AssistError):
+    """The organisation's ticket system did not do what was asked. `wait_seconds`: how long it asks to be left alone."""
+
+    def __init__(self, message: str, *, fault: Fault, wait_seconds: float = 0.0, advice: str = "") -> None:
+        super().__init__(message, advice=advice)
+        self.fault = fault
+        self.wait_seconds = wait_seconds
 
 
 class VerificationError(AssistError):

@@ -3,7 +3,8 @@
 This file holds values only. Files and environment are read by the composition root (cli, relay.__main__).
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 MIB = 1 << 20
@@ -63,6 +64,35 @@ class TechnicianSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class TicketSystemSettings:
+    """One table `[ticket_systems.NAME]` of the relay's settings file (docs/tickets.md)."""
+
+    kind: str
+    url: str = ""
+    credential: Path | None = None
+    user: str = ""
+    queue: str = ""
+    closed_status: str = ""
+    tls_ca: Path | None = None
+    deadline_seconds: float = 30.0
+    digest_seconds: float = 30.0
+    events_to: str = "internal"
+    words_to: str = "customer"
+
+
+@dataclass(frozen=True, slots=True)
+class TicketRules:
+    """The table `[ticket_rules]` of the relay's settings file (docs/tickets.md)."""
+
+    default: str = "built-in"
+    unreachable: str = "allow"
+    assignee: str = "any"
+    settle_seconds: float = 20.0
+    lease_seconds: float = 120.0
+    most_attempts: int = 12
+
+
+@dataclass(frozen=True, slots=True)
 class RelaySettings:
     """The service. Every field is a key of the settings file (relay/configuration.py, docs/operations/relay.md)."""
 
@@ -104,6 +134,8 @@ class RelaySettings:
     stream_ticket_seconds: int = 30
     min_free_bytes: int = 16 * MIB
     outbox_interval_seconds: float = 0.5
+    ticket_systems: Mapping[str, TicketSystemSettings] = field(default_factory=dict)
+    ticket_rules: TicketRules = TicketRules()
     checkpoint_interval_seconds: float = 1.0
 
 

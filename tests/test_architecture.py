@@ -32,7 +32,7 @@ LIBRARIES: dict[str, tuple[str, ...]] = {
     "asyncssh": ("remote_assist/transport/",),
     "websockets": ("remote_assist/transport/",),
     "aiohttp_socks": ("remote_assist/technician/api.py",),
-    "aiohttp": ("relay/", "remote_assist/technician/api.py"),
+    "aiohttp": ("relay/", "remote_assist/technician/api.py", "remote_assist/tickets/http.py"),
     "sqlalchemy": ("relay/",),
     "uvloop": ("relay/",),
     "prometheus_client": ("relay/metrics.py",),

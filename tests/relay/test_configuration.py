@@ -9,7 +9,7 @@ import pytest
 from relay.__main__ import _settings, build_parser
 from relay.configuration import LEAST, NO_LIMIT_AT_ZERO, read_settings
 from remote_assist.errors import ContentError, UsageError
-from remote_assist.settings import RelaySettings
+from remote_assist.settings import RelaySettings, TicketRules, TicketSystemSettings
 
 PAGE = Path(__file__).parents[2] / "docs" / "operations" / "relay.md"
 ROWS = dict(re.findall(r"^\| `([a-z_]+)` \| ([^|]*?) ?\| .+ \|$", PAGE.read_text().split("## Settings")[1], re.M))
@@ -29,7 +29,13 @@ def test_every_setting_is_documented_and_nothing_else() -> None:
 @pytest.mark.parametrize("name", list(ROWS))
 def test_the_documented_default_is_the_default(name: str) -> None:
     value = getattr(DEFAULTS, name)
-    said = "" if value in (None, (), "", Path()) else f"{value:g}" if isinstance(value, float) else str(value)
+    said = (
+        ""
+        if value in (None, (), "", Path(), {}, TicketRules())
+        else f"{value:g}"
+        if isinstance(value, float)
+        else str(value)
+    )
     assert ROWS[name] == said
 
 
@@ -40,7 +46,43 @@ def test_the_example_of_the_page_is_accepted(tmp_path: Path) -> None:
     assert settings.origins == ("https://relay.example.com",) and settings.session_bytes_per_second == 50 << 20
 
 
-@pytest.mark.parametrize("field", fields(RelaySettings), ids=lambda field: field.name)
+@pytest.mark.parametrize("table", [TicketSystemSettings, TicketRules])
+def test_every_setting_of_the_ticket_tables_is_documented(table: type) -> None:
+    page = (PAGE.parents[1] / "tickets.md").read_text()
+    assert [field.name for field in fields(table) if f"| `{field.name}` |" not in page] == []
+
+
+SYSTEM = '[ticket_systems.rt]\nkind = "request-tracker"\nurl = "https://rt.example.com"\n'
+
+
+def test_a_ticket_system_is_read_with_paths_from_the_files_folder(tmp_path: Path) -> None:
+    text = f'data = "x"\n{SYSTEM}credential = "rt.token"\n[ticket_rules]\ndefault = "rt"\n'
+    settings = read_settings(written(tmp_path, text), {})
+    assert settings.ticket_systems["rt"].credential == tmp_path / "rt.token"
+    assert settings.ticket_rules.default == "rt"
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (SYSTEM + 'quueue = "x"', r"\[ticket_systems.rt\]: there is no setting 'quueue'; the nearest is 'queue'"),
+        (SYSTEM.replace("request-tracker", "redmin"), "there is no kind 'redmin'; the nearest is 'redmine'"),
+        (SYSTEM.replace(".rt", ".RT"), "a name has 1 to 16 small letters"),
+        (SYSTEM.replace(".rt", ".built-in"), "a name has 1 to 16 small letters"),
+        (SYSTEM + 'events_to = "world"', "events_to is one of customer and internal"),
+        (SYSTEM + "digest_seconds = -1", "digest_seconds is -1"),
+        ('[ticket_rules]\ndefault = "rt"', "default names no ticket system: rt"),
+        ('[ticket_rules]\nassignee = "boss"', "assignee is one of any, self"),
+    ],
+)
+def test_a_wrong_ticket_table_says_what_is_wrong(tmp_path: Path, text: str, sentence: str) -> None:
+    with pytest.raises(ContentError, match=sentence):
+        read_settings(written(tmp_path, f'data = "x"\n{text}\n'), {})
+
+
+@pytest.mark.parametrize(
+    "field", [one for one in fields(RelaySettings) if not one.name.startswith("ticket_")], ids=lambda field: field.name
+)
 def test_every_setting_can_be_set(tmp_path: Path, field: object) -> None:
     name = getattr(field, "name", "")
     value = getattr(DEFAULTS, name)

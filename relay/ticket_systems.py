@@ -1,0 +1,93 @@
+"""The ticket systems of the settings file: their connectors, and which ticket id belongs to which.
+
+    1001       a ticket of the built-in book         rt:17, jira:SUP-42     NAME of the system : its own id
+
+Rule: a credential is read from a file that is closed to others, when the connector is opened; it is never logged.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from relay.data_folder import require_private
+from relay.trust import read_bounded
+from remote_assist.errors import AssistError, ContentError, RefusedError
+from remote_assist.settings import TicketSystemSettings
+from remote_assist.tickets.kinds import open_system
+from remote_assist.tickets.system import BUILT_IN, TicketSystem
+
+MAX_CREDENTIAL_BYTES = 16 << 10
+_REFERENCE = re.compile(r"([a-z][a-z0-9-]{0,15}):([A-Za-z0-9][A-Za-z0-9_-]{0,63})")
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A ticket id in its two parts."""
+
+    system: str
+    ticket: str
+
+    def __str__(self) -> str:
+        return self.ticket if self.system == BUILT_IN else f"{self.system}:{self.ticket}"
+
+
+def reference(ticket: str) -> Reference:
+    """The parts of a ticket id. Raises RefusedError `absent` for anything that cannot be one."""
+    if ticket.isascii() and ticket.isdigit() and len(ticket) <= 12:
+        return Reference(BUILT_IN, ticket)
+    found = _REFERENCE.fullmatch(ticket)
+    if found is None:
+        raise RefusedError("there is no such ticket", reason="absent", advice="`remote-assist tickets` lists them.")
+    return Reference(found[1], found[2])
+
+
+class TicketSystems:
+    """Connectors by name. The built-in book is not among them."""
+
+    def __init__(self, settings: Mapping[str, TicketSystemSettings], default: str) -> None:
+        self.settings = settings
+        self.default = default
+        self._open: dict[str, TicketSystem] = {}
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.settings)
+
+    def of(self, name: str) -> TicketSystem:
+        """The connector, opened at its first use. Raises RefusedError `absent`, ContentError."""
+        if name not in self.settings:
+            raise RefusedError(f"this relay knows no ticket system '{name}'", reason="absent")
+        if name not in self._open:
+            one = self.settings[name]
+            self._open[name] = open_system(name, one, read_credential(one))
+        return self._open[name]
+
+    async def renew(self, name: str) -> None:
+        """Forget the connector, so that the next use reads its credential again."""
+        held = self._open.pop(name, None)
+        if held is not None:
+            await held.close()
+
+    async def close(self) -> None:
+        """Let go of all."""
+        for name in list(self._open):
+            await self.renew(name)
+
+    async def check(self, name: str) -> str:
+        """One sentence on who we are there. Raises AssistError when the system does not know us."""
+        try:
+            who = await self.of(name).verify()
+        except AssistError as error:
+            advice = error.advice or f"Look at [ticket_systems.{name}] in the settings file."
+            raise ContentError(f"{name}: {error.message}", advice=advice) from error
+        return f"{self.settings[name].kind} at {self.settings[name].url} knows us as {who}"
+
+
+def read_credential(settings: TicketSystemSettings) -> str:
+    """The credential; empty when none is configured. Raises ContentError when others may read it."""
+    if settings.credential is None:
+        return ""
+    require_private(settings.credential)
+    try:
+        return read_bounded(settings.credential, MAX_CREDENTIAL_BYTES).decode("utf-8").strip()
+    except UnicodeDecodeError as error:
+        raise ContentError(f"{settings.credential} is no text") from error

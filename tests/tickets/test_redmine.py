@@ -1,0 +1,98 @@
+"""The connector on a real Redmine 5 (Debian), with python-redmine's place taken by plain reads of the API."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from remote_assist.errors import Fault, TicketSystemError
+from remote_assist.tickets.http import Http
+from remote_assist.tickets.marks import marked, note_key
+from remote_assist.tickets.redmine import Redmine
+from remote_assist.tickets.system import CUSTOMER, INTERNAL, Attachment, TicketSystem
+from tests.tickets import contract
+from tests.tickets.servers.redmine import Served, redmine
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    with redmine(Path(tmp_path_factory.mktemp("redmine"))) as running:
+        yield running
+
+
+def connector(served: Served, key: str) -> Redmine:
+    return Redmine("redmine", Http(served.url, headers={"X-Redmine-API-Key": key}), project="support")
+
+
+@pytest.fixture
+async def system(served: Served) -> AsyncIterator[Redmine]:
+    one = connector(served, served.key)
+    yield one
+    await one.close()
+
+
+@pytest.fixture
+async def weak(served: Served) -> AsyncIterator[Redmine]:
+    one = connector(served, served.weak_key)
+    yield one
+    await one.close()
+
+
+@pytest.mark.parametrize("promise", contract.ALL, ids=lambda promise: str(promise.__name__))
+async def test_redmine_keeps(system: Redmine, promise: Callable[[TicketSystem], Awaitable[None]]) -> None:
+    await promise(system)
+
+
+async def test_verify_names_who_the_key_belongs_to_and_refuses_a_wrong_one(served: Served, system: Redmine) -> None:
+    assert await system.verify() == "connector"
+    stranger = connector(served, "0" * 40)
+    with pytest.raises(TicketSystemError) as refused:
+        await stranger.verify()
+    assert refused.value.fault is Fault.CREDENTIAL
+    await stranger.close()
+
+
+async def test_a_file_for_the_organisation_alone_is_refused_before_anything_is_sent(system: Redmine) -> None:
+    ticket = await contract.opened(system, "private file")
+    with pytest.raises(TicketSystemError, match="cannot keep a file for the organisation alone") as refused:
+        await system.attach(ticket.id, Attachment("facts.txt", b"secret", INTERNAL, note_key("f")))
+    assert refused.value.fault is Fault.UNABLE
+    assert (await system._issue(ticket.id)).attachments == []
+
+
+async def test_a_file_the_customer_may_see_is_attached_once(system: Redmine) -> None:
+    ticket = await contract.opened(system, "public file")
+    key = note_key("file")
+    assert await system.attach(ticket.id, Attachment("facts.txt", b"words", CUSTOMER, key, "the facts"))
+    assert await system.find(ticket.id, key)
+
+
+async def test_a_note_that_redmine_makes_public_by_itself_is_noticed(weak: Redmine) -> None:
+    ticket = await contract.opened(weak, "weak role")
+    key = note_key("weak")
+    with pytest.raises(TicketSystemError, match="public although") as refused:
+        await weak.add_note(ticket.id, marked("for us only", key), visibility=INTERNAL, key=key)
+    assert refused.value.fault is Fault.CREDENTIAL
+
+
+async def test_time_and_fields_and_links_are_written_once(system: Redmine) -> None:
+    ticket = await contract.opened(system, "extras")
+    key = note_key("time")
+    await system.add_time(ticket.id, 90, text="session", key=key)
+    assert await system.find(ticket.id, key)
+    await system.set_fields(ticket.id, {"Resolution": "port freed"})
+    for _ in range(2):
+        await system.link(ticket.id, "https://relay.example.com/s", title="session")
+    issue = await system._issue(ticket.id)
+    assert [one.value for one in issue.custom_fields if one.name == "Resolution"] == ["port freed"]
+    assert sum("relay.example.com/s" in one.notes for one in issue.journals) == 1
+    with pytest.raises(TicketSystemError, match="no field 'Nope'"):
+        await system.set_fields(ticket.id, {"Nope": "x"})
+
+
+async def test_a_ticket_that_does_not_exist_is_absent(system: Redmine) -> None:
+    with pytest.raises(TicketSystemError) as refused:
+        await system.add_note("99999", "words", visibility=INTERNAL, key=note_key("x"))
+    assert refused.value.fault is Fault.ABSENT
