@@ -39,6 +39,7 @@ VERBS: dict[str, tuple[str, str, str]] = {
     "run": ("technician_run", "Technician", "run a program"),
     "ssh-config": ("technician_ssh", "Technician", "print the host entry for ssh, sftp, scp, rsync, git …"),
     "proxy": ("technician_ssh", "Technician", "carry ssh's bytes to a session (for ProxyCommand)"),
+    "forward": ("technician_forward", "Technician", "reach a service of the customer's network"),
     "request": ("technician_consent", "Technician", "ask the customer for further scopes"),
     "end": ("technician_consent", "Technician", "end a session with a note for the ticket"),
     "audit": ("reviewer", "Reviewer", "list, show, verify and export sessions"),

@@ -24,8 +24,8 @@ class Action:
     """One thing a technician asks for, before anybody allowed it.
 
     `code` is the family (`RA1400`), `what` the customer's line, `touched` the absolute paths the consent's folders and
-    the off-limits rule are checked against; `also` are scopes it needs besides `scope`; `sealed` holds plaintext that
-    only reviewers may read.
+    the off-limits rule are checked against, `place` the endpoint or machine it reaches; `also` are scopes it needs
+    besides `scope`; `sealed` holds plaintext that only reviewers may read.
     """
 
     code: str
@@ -34,6 +34,7 @@ class Action:
     program: str = ""
     catalog: str = ""
     touched: tuple[bytes, ...] = ()
+    place: str = ""
     sizes: Mapping[str, int] = field(default_factory=dict)
     plan: str = ""
     also: tuple[str, ...] = ()

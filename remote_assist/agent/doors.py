@@ -10,15 +10,17 @@ from pathlib import Path
 
 from remote_assist.agent.actions import door_action
 from remote_assist.agent.conversation import Conversation, Executor
+from remote_assist.agent.forward_door import ForwardDoor
 from remote_assist.agent.gate import Gate
 from remote_assist.agent.requests_run import run_string
 from remote_assist.agent.sftp_door import SftpDoor
 from remote_assist.core.keys import fingerprint
 from remote_assist.core.messages import Message
 from remote_assist.core.records import Actor, RecordDraft
-from remote_assist.errors import AssistError, RefusedError
+from remote_assist.core.wishes import parse_endpoint
+from remote_assist.errors import AssistError, ContentError, RefusedError
 from remote_assist.transport.channel import MessageChannel
-from remote_assist.transport.doors import ClosedDoors, RemoteProgram
+from remote_assist.transport.doors import ClosedDoors, Opening, RemoteProgram
 from remote_assist.transport.sftp import serve_sftp
 
 MAX_DETAIL_CHARS = 1024
@@ -49,6 +51,7 @@ class AgentDoors(ClosedDoors):
         self._actor = actor
         self._executors = executors
         self._shell = shell
+        self._forwards = ForwardDoor(gate, actor)
 
     async def subsystem(self, name: str, channel: MessageChannel, peer_key: str) -> None:
         """Hold one typed conversation."""
@@ -70,6 +73,16 @@ class AgentDoors(ClosedDoors):
             await self._refuse("sftp", "", error)
             raise
         return await serve_sftp(program, SftpDoor(self._gate, self._actor, key, program, home_folder()))
+
+    async def forward(self, host: str, port: int, opening: Opening, peer_key: str) -> None:
+        """Connect to what the customer granted, and to nothing else."""
+        try:
+            endpoint = parse_endpoint(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
+        except ContentError as fault:
+            error = RefusedError(fault.message, reason="other-place")
+            await self._refuse("forward", f"{host}:{port}", error)
+            raise error from fault
+        await self._forwards.carry(endpoint, opening, fingerprint(peer_key))
 
     async def connected(self, key_exchange: str, client: str, peer_key: str) -> None:
         """Write down that somebody else's program connected, and by which key exchange."""

@@ -244,7 +244,8 @@ class Gate:
                 self._keeper.consent.check_open()
                 return None
             places = action.touched or (None,)
-            grants = [self._keeper.allow(scope, key, path) for scope in (action.scope, *action.also) for path in places]
+            scopes = (action.scope, *action.also)
+            grants = [self._keeper.allow(scope, key, path, action.place) for scope in scopes for path in places]
             return grants[0]
 
         return check

@@ -28,9 +28,10 @@ from remote_assist.agent.session import (
     SessionFacts,
 )
 from remote_assist.agent.surroundings import Surroundings
-from remote_assist.agent.texts import say, scope_title
+from remote_assist.agent.texts import say, wish_title
 from remote_assist.audit.receipt import NOT_PROVED, InTheLog, build_receipt, receipt_bytes
 from remote_assist.core.codes import SupportCode
+from remote_assist.core.consent import wishes_of
 from remote_assist.core.keys import load_public, new_key, public_line
 from remote_assist.core.messages import Grant, Verdict
 from remote_assist.core.prompt import ConsentAnswer, Prompt
@@ -145,7 +146,7 @@ async def _grant(session: Session, attempt: Attempt, answer: ConsentAnswer) -> t
 async def _live(session: Session, around: Surroundings, grants: tuple[Grant, ...]) -> int:
     """The session from the verdict to its receipt."""
     until = f"{parse_time(max(grant.until for grant in grants)).astimezone():%H:%M}"
-    titles = ", ".join(scope_title(grant.scope) for grant in grants)
+    titles = ", ".join(wish_title(wish) for wish in wishes_of(grants))
     session.prompt.show(say("live.granted", scopes=titles, until=until))
     session.prompt.show(say("live.keys", session=session.facts.id, until=until))
     reason = await session.run()

@@ -32,9 +32,9 @@ class Keeper:
         """Let `event` happen. Raises what core/consent.py raises; then nothing changed."""
         self.consent = self.consent.after(event)
 
-    def allow(self, scope: str, key: str, path: bytes | None = None) -> Grant:
+    def allow(self, scope: str, key: str, path: bytes | None = None, place: str = "") -> Grant:
         """The grant that allows this now. Raises RefusedError."""
-        return self.consent.check(scope, key=key, now=self.moment(), path=path)
+        return self.consent.check(scope, key=key, now=self.moment(), path=path, place=place)
 
     @property
     def grants(self) -> tuple[Grant, ...]:

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from remote_assist.agent.consent_screen import BACKSPACE, ENTER, INTERRUPT, ConsentScreen, open_screen
-from remote_assist.agent.texts import say, scope_title
+from remote_assist.agent.texts import say, wish_title
 from remote_assist.core.prompt import ConsentAnswer, ConsentQuestion, PlanQuestion
 from remote_assist.errors import ConsentDenied
 
@@ -241,6 +241,6 @@ def _answer_line(question: ConsentQuestion, answer: ConsentAnswer, screen: Conse
         return say("ask.timed-out", seconds=int(question.deadline_seconds))
     if not answer.scopes:
         return say("ask.denied")
-    titles = ", ".join(scope_title(scope) for scope in answer.scopes)
+    titles = ", ".join(wish_title(wish) for wish in answer.scopes)
     until = screen.now.astimezone()
     return say("ask.allowed", scopes=titles, until=f"{until:%H:%M} + {answer.seconds // 60} min")

@@ -281,6 +281,7 @@ def intent_draft(action: Action, number: str, actor: Actor, grant: str) -> Recor
         scope=action.scope,
         catalog=action.catalog,
         program=action.program,
+        target=action.place,
         paths=action.paths,
         sizes=dict(action.sizes),
         grant=grant,
@@ -296,6 +297,7 @@ def outcome_draft(action: Action, number: str, actor: Actor, ending: Ending) -> 
         action=number,
         catalog=action.catalog,
         program=action.program,
+        target=action.place,
         paths=action.paths,
         sizes=dict(ending.sizes),
         plan=ending.plan or action.plan,
@@ -311,6 +313,7 @@ def refusal_draft(action: Action, actor: Actor, error: AssistError) -> RecordDra
         scope=action.scope,
         catalog=action.catalog,
         program=action.program,
+        target=action.place,
         paths=action.paths,
         outcome=Outcome(status="refused", reason=getattr(error, "reason", "failed")),
     )

@@ -20,10 +20,10 @@ from remote_assist.agent.keeper import Keeper
 from remote_assist.agent.recorder import Recorder
 from remote_assist.agent.settling import settle
 from remote_assist.agent.streams import Connection, Streams
-from remote_assist.agent.texts import say, scope_title
+from remote_assist.agent.texts import say, wish_title
 from remote_assist.agent.undo_journal import UndoFile
 from remote_assist.audit.journal import Journal
-from remote_assist.core.consent import Ended, Granted, TimePassed, grants_of
+from remote_assist.core.consent import Ended, Granted, TimePassed, grants_of, wishes_of
 from remote_assist.core.keys import PrivateKey, fingerprint
 from remote_assist.core.messages import Acknowledgement, Grant, StreamOffered
 from remote_assist.core.prompt import ConsentAnswer, Prompt
@@ -349,7 +349,7 @@ class Session:
             await asyncio.sleep(min(LOOK_SECONDS, max(0.01, self.keeper.consent.seconds_left(now))))
 
     async def _tell_expired(self, gone: tuple[Grant, ...]) -> None:
-        self.prompt.show(say("live.expired", scopes=", ".join(scope_title(grant.scope) for grant in gone)))
+        self.prompt.show(say("live.expired", scopes=", ".join(wish_title(wish) for wish in wishes_of(gone))))
         for grant in gone:
             with contextlib.suppress(AuditUnavailable, LocalProtocolError):
                 await self._recorder.append(

@@ -88,6 +88,7 @@ TEXTS: Mapping[str, str] = {
     "what.look": "looks whether {path} is there",
     "what.plan": "prepares the fix {fix}",
     "what.apply": "runs the fix {fix}",
+    "what.forward": "connects to {endpoint}",
     "what.door": "tried {door}",
     "what.scopes": "asks for {scopes}",
     # the end
@@ -132,9 +133,9 @@ def say(name: str, /, **values: object) -> SafeStr:
     return SafeStr(TEXTS[name].format(**{key: _safe(value) for key, value in values.items()}))
 
 
-def scope_title(scope: str) -> str:
-    """What a scope is called on the customer's screen."""
-    return SCOPE_WORDS[scope][0] if scope in SCOPE_WORDS else _safe(scope)
+def wish_title(wish: str) -> str:
+    """What a wish is called, with the place it names."""
+    return wish_words(wish, SCOPE_WORDS)[0] if scope_of(wish) in SCOPE_WORDS else _safe(wish)
 
 
 def wish_words(wish: str, words: Mapping[str, tuple[str, str]]) -> tuple[str, str]:

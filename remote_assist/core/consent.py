@@ -10,7 +10,7 @@ has taken away is gone.
 This file does not know how the customer is asked, nor what an action does.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -19,7 +19,7 @@ from msgspec import structs
 
 from remote_assist.core.messages import Grant
 from remote_assist.core.records import format_time, parse_time
-from remote_assist.core.wishes import SCOPES, common, place_of, scope_of
+from remote_assist.core.wishes import SCOPES, Wish, common, place_of, scope_of
 from remote_assist.errors import LocalProtocolError, RefusedError
 
 ANY_SCOPE = ""
@@ -250,6 +250,13 @@ def grants_of(
     return tuple(
         _grant_for(wish, Grant(id=f"g{number}", scope=scope_of(wish), until=format_time(until), key=key), folders)
         for number, wish in enumerate(common(asked, allowed), first_number)
+    )
+
+
+def wishes_of(grants: Iterable[Grant]) -> tuple[str, ...]:
+    """What was granted, as wishes; a grant for several places is several."""
+    return tuple(
+        str(Wish(grant.scope, place)) for grant in grants for place in (*grant.folders, *(grant.places or ())) or ("",)
     )
 
 

@@ -12,12 +12,14 @@ from types import TracebackType
 from typing import Any, Self
 
 from remote_assist.core.resume import LinkNews
+from remote_assist.core.wishes import Endpoint
 from remote_assist.errors import RefusedError, VerificationError
 from remote_assist.settings import TechnicianSettings
 from remote_assist.technician.conversation import Conversation, Ledger
 from remote_assist.technician.road import Road, open_tunnel
 from remote_assist.transport.addresses import Addresses
 from remote_assist.transport.channel import open_channel
+from remote_assist.transport.forwarding import listening
 from remote_assist.transport.ssh import connect_to_agent
 
 MAX_IDLE = 4
@@ -102,6 +104,10 @@ class AgentLink:
                 await asyncio.shield(conversation.close())
             raise
         await self._put_back(conversation)
+
+    def forward(self, endpoint: Endpoint, port: int) -> contextlib.AbstractAsyncContextManager[int]:
+        """A port of this machine that leads to `endpoint` as the agent's machine reaches it. Raises UsageError."""
+        return listening(self._connection, endpoint, port)
 
     async def _new(self) -> Conversation:
         channel = await open_channel(self._connection)

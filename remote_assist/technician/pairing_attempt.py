@@ -14,6 +14,7 @@ from typing import TypeVar
 from remote_assist.core.api import Ticket
 from remote_assist.core.codec import decode, encode
 from remote_assist.core.codes import SupportCode, session_id
+from remote_assist.core.consent import wishes_of
 from remote_assist.core.keys import fingerprint, load_public, new_key, private_bytes, public_line
 from remote_assist.core.messages import (
     PROTOCOL_VERSION,
@@ -32,7 +33,7 @@ from remote_assist.core.messages import (
 )
 from remote_assist.core.pairing import TechnicianPairing, sign_statement
 from remote_assist.core.records import format_time
-from remote_assist.core.wishes import parse_wishes
+from remote_assist.core.wishes import common, parse_wishes
 from remote_assist.errors import (
     AssistError,
     CodeBurned,
@@ -175,8 +176,8 @@ class PairingAttempt:
         if not verdict.grants:
             raise _denied(verdict)
         facts = folder.facts()
-        granted = tuple(grant.scope for grant in verdict.grants)
-        if unasked := set(granted) - set(facts.scopes):
+        granted = wishes_of(verdict.grants)
+        if unasked := set(granted) - set(common(facts.scopes, granted)):
             raise RemoteProtocolError(f"the agent granted what was not asked for: {', '.join(sorted(unasked))[:100]}")
         folder.grant(granted, max((grant.until for grant in verdict.grants), key=moment_of))
 

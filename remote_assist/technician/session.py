@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from remote_assist.audit.log_memory import LogMemory
+from remote_assist.core.consent import wishes_of
 from remote_assist.core.requests import (
     ApplyFix,
     AskStatus,
@@ -27,7 +28,8 @@ from remote_assist.core.requests import (
     Run,
     Status,
 )
-from remote_assist.errors import AssistError, RemoteProtocolError, UsageError, VerificationError
+from remote_assist.core.wishes import Endpoint
+from remote_assist.errors import AssistError, RefusedError, RemoteProtocolError, UsageError, VerificationError
 from remote_assist.technician import files
 from remote_assist.technician.agent_link import AgentLink
 from remote_assist.technician.conversation import Conversation, check_done
@@ -133,7 +135,7 @@ class Session:
         if status.session != self.id:
             raise RemoteProtocolError("the agent answered for another session")
         if status.grants:
-            self._folder.grant(tuple(grant.scope for grant in status.grants), status.ends)
+            self._folder.grant(wishes_of(status.grants), status.ends)
         return status
 
     async def collect(
@@ -238,6 +240,22 @@ class Session:
         """Bring one local file into a remote folder."""
         async with self._link.conversation() as conversation:
             return await files.bring(conversation, local, folder, force=force, on_progress=on_progress)
+
+    @contextlib.asynccontextmanager
+    async def forward(self, endpoint: Endpoint, port: int = 0) -> AsyncIterator[int]:
+        """A port of this machine's loopback that leads to `endpoint` while this lasts; each connection is an action.
+
+        Raises RefusedError when the customer has not granted exactly this endpoint, UsageError for a taken port.
+        """
+        grants = (await self.status()).grants
+        if not any(grant.scope == "forward" and str(endpoint) in (grant.places or ()) for grant in grants):
+            raise RefusedError(
+                f"the customer has not allowed forward={endpoint}",
+                reason="out-of-scope",
+                advice=f"Ask for it: `remote-assist request {self.id} forward={endpoint}`.",
+            )
+        async with self._link.forward(endpoint, port) as listening_port:
+            yield listening_port
 
     async def request_scopes(self, scopes: Sequence[str], seconds: int, reason: str = "") -> Status:
         """Ask the customer for more. Raises ConsentDenied."""

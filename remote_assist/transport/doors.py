@@ -112,6 +112,16 @@ class RemoteProgram:
         self._writable.set()
 
 
+class Opening(Protocol):
+    """A forwarded connection that is asked for and not open yet."""
+
+    gone: asyncio.Event
+    """Set when the peer no longer waits for it."""
+
+    async def accept(self) -> RemoteProgram:
+        """Tell the peer that it is open; answer its bytes. Raises UnreachableError when nobody is there any more."""
+
+
 class Doors(Protocol):
     """What the agent decides. `peer_key` is the public key line that was authenticated.
 
@@ -129,6 +139,9 @@ class Doors(Protocol):
 
     async def sftp(self, program: RemoteProgram, peer_key: str) -> int:
         """Serve the sftp subsystem."""
+
+    async def forward(self, host: str, port: int, opening: Opening, peer_key: str) -> None:
+        """Carry one connection to `host` (hostile) and `port`; `opening.accept` once the other end is connected."""
 
     async def connected(self, key_exchange: str, client: str, peer_key: str) -> None:
         """A client logged in; `client` is what it calls itself. No door opens before this returned."""
@@ -157,6 +170,10 @@ class ClosedDoors:
         raise RefusedError(
             "sftp is not served by this version", reason="no-such-door", advice="Use `remote-assist get` and `put`."
         )
+
+    async def forward(self, host: str, port: int, opening: Opening, peer_key: str) -> None:
+        await self.refused("forward", f"{host}:{port}", peer_key)
+        raise RefusedError(NO_FORWARD, reason="no-such-door")
 
     async def connected(self, key_exchange: str, client: str, peer_key: str) -> None:
         """Nothing to tell anybody; the agent writes a record here."""

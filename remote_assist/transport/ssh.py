@@ -17,6 +17,7 @@ from remote_assist.core.keys import PrivateKey, private_bytes
 from remote_assist.errors import AssistError, RefusedError, RemoteProtocolError, UnreachableError, VerificationError
 from remote_assist.transport.channel import PACKET_BYTES, WINDOW_BYTES
 from remote_assist.transport.doors import NO_FORWARD, Doors, DoorSession
+from remote_assist.transport.forwarding import ForwardOpening, serve_forward
 from remote_assist.transport.streams import StreamTunnel
 
 MINIMUM_ASYNCSSH = (2, 24)
@@ -202,15 +203,12 @@ class TechnicianServer(asyncssh.SSHServer):
         self.peer_key = self._offered_key
 
     def session_requested(self) -> Any:
-        if self._open_channels >= self._max_channels:
-            raise asyncssh.ChannelOpenError(
-                asyncssh.OPEN_RESOURCE_SHORTAGE, f"at most {self._max_channels} channels at once"
-            )
-        self._open_channels += 1
+        self._take_channel()
         return DoorSession(self._doors, self.peer_key, self.tasks, self._channel_closed, self._admitted)
 
     def connection_requested(self, dest_host: str, dest_port: int, orig_host: str, orig_port: int) -> Any:
-        return self._refuse_channel("forward", f"{dest_host}:{dest_port}")
+        self._take_channel()
+        return self._forward(dest_host, dest_port)
 
     def unix_connection_requested(self, dest_path: str) -> Any:
         return self._refuse_channel("socket", dest_path)
@@ -226,6 +224,26 @@ class TechnicianServer(asyncssh.SSHServer):
 
     def unix_server_requested(self, listen_path: str) -> Any:
         return self._refuse_quietly("listen", listen_path)
+
+    async def _forward(self, host: str, port: int) -> ForwardOpening:
+        opening = ForwardOpening(self._channel_closed)
+        await self._admitted()
+        serving = asyncio.create_task(serve_forward(self._doors, host, port, opening, self.peer_key))
+        self.tasks.add(serving)
+        serving.add_done_callback(self._forward_over)
+        return await opening.served(serving)
+
+    def _forward_over(self, serving: asyncio.Task[None]) -> None:
+        self.tasks.discard(serving)
+        if not serving.cancelled():
+            serving.exception()  # it was told as the open failure, or ended the channel
+
+    def _take_channel(self) -> None:
+        if self._open_channels >= self._max_channels:
+            raise asyncssh.ChannelOpenError(
+                asyncssh.OPEN_RESOURCE_SHORTAGE, f"at most {self._max_channels} channels at once"
+            )
+        self._open_channels += 1
 
     async def _refuse_channel(self, door: str, detail: str) -> NoReturn:
         await self._doors.refused(door, detail, self.peer_key)

@@ -3,95 +3,23 @@
 Each shows that it works, that the records are there, and that a consent without the scope refuses it in words.
 """
 
-import json
 import os
 import pty
 import re
 import shutil
 import subprocess
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from tests.scenarios.stock import Host, host_of, need
 from tests.scenarios.world import World, served_world
 
 pytestmark = pytest.mark.slow
 
 MIB = 1 << 20
 ALL_WANTED = os.environ.get("REMOTE_ASSIST_REQUIRE_ALL") == "1"
-
-
-def need(*programs: str) -> None:
-    """Skip with the reason where a program is missing; fail where all must be there."""
-    missing = [program for program in programs if shutil.which(program) is None]
-    if missing and ALL_WANTED:
-        pytest.fail(f"not installed: {', '.join(missing)}")
-    if missing:
-        pytest.skip(f"not installed: {', '.join(missing)}")
-
-
-@dataclass
-class Host:
-    """One session as ssh sees it. `seen` is how many records there were at the last look."""
-
-    world: World
-    session: str
-    config: Path
-    seen: int = field(default=0)
-
-    def __call__(
-        self, *argv: str, stdin: str | bytes = b"", expect: int | None = 0, seconds: float = 60
-    ) -> subprocess.CompletedProcess[bytes]:
-        """Run a program with `HOST` and `CONFIG` replaced; its output is bytes."""
-        words = [word.replace("HOST", self.session).replace("CONFIG", str(self.config)) for word in argv]
-        raw = stdin.encode() if isinstance(stdin, str) else stdin
-        done = subprocess.run(
-            words, input=raw, env=self.environment, capture_output=True, timeout=seconds, cwd=self.world.folder
-        )
-        assert expect is None or done.returncode == expect, (words, done)
-        return done
-
-    def ssh(self, *words: str, stdin: str | bytes = b"", expect: int = 0) -> subprocess.CompletedProcess[bytes]:
-        return self("ssh", "-F", "CONFIG", "HOST", *words, stdin=stdin, expect=expect)
-
-    def sftp(self, *lines: str, expect: int = 0) -> subprocess.CompletedProcess[bytes]:
-        return self("sftp", "-F", "CONFIG", "-b", "-", "HOST", stdin="\n".join(lines) + "\n", expect=expect)
-
-    @property
-    def environment(self) -> dict[str, str]:
-        home = self.world.folder / "plain-home"
-        home.mkdir(exist_ok=True)
-        return {**self.world.environment("alice-home"), "HOME": str(home), "GIT_CONFIG_GLOBAL": "/dev/null"}
-
-    def records(self) -> list[dict[str, Any]]:
-        """Every record the relay holds, and so has acknowledged."""
-        done = self.world.command("audit", "show", self.session, "--json")
-        return [json.loads(line) for line in done.stdout.splitlines()]
-
-    def new_codes(self, *awaited: str) -> list[str]:
-        """Codes since the last look, without that of the connection itself; waits until those `awaited` are there."""
-        end = time.monotonic() + 10
-        while True:
-            records = self.records()
-            codes = [one["code"] for one in records[self.seen :] if one["code"] != "RA1008E"]
-            if all(code in codes for code in awaited) or time.monotonic() > end:
-                self.seen = len(records)
-                return codes
-            time.sleep(0.05)
-
-    def skip_seen(self) -> None:
-        self.seen = len(self.records())
-
-
-def _host(world: World, name: str, scopes: str) -> Host:
-    _, session, _ = world.session(scopes=scopes)
-    config = world.folder / f"config-{name}"
-    world.command("ssh-config", session, "--write", str(config))
-    return Host(world, session, config)
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +31,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 @pytest.fixture(scope="module")
 def host_of_module(world: World) -> Host:
-    return _host(world, "all", "diagnose,files:read,files:write,fix,terminal")
+    return host_of(world, "all", "diagnose,files:read,files:write,fix,terminal")
 
 
 @pytest.fixture
@@ -115,7 +43,7 @@ def host(host_of_module: Host) -> Host:
 
 @pytest.fixture(scope="module")
 def reader_of_module(world: World) -> Host:
-    return _host(world, "reader", "files:read")
+    return host_of(world, "reader", "files:read")
 
 
 @pytest.fixture
@@ -127,7 +55,7 @@ def reader(reader_of_module: Host) -> Host:
 
 @pytest.fixture(scope="module")
 def stranger_of_module(world: World) -> Host:
-    return _host(world, "stranger", "diagnose")
+    return host_of(world, "stranger", "diagnose")
 
 
 @pytest.fixture
@@ -467,7 +395,7 @@ def test_every_record_of_all_this_verifies(name: str, request: pytest.FixtureReq
 
 
 def test_an_ended_session_lets_nobody_in_and_says_why(world: World) -> None:
-    host = _host(world, "ended", "terminal")
+    host = host_of(world, "ended", "terminal")
     assert host.ssh("echo in").stdout == b"in\n"
     world.command("end", host.session, "--note", "Done.")
     done = host.ssh("echo in", expect=255)
