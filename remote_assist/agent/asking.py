@@ -61,6 +61,19 @@ def plan_question(plan: Plan, deadline_seconds: float) -> PlanQuestion:
     )
 
 
+def step_question(plan: Plan, text: str, deadline_seconds: float) -> PlanQuestion:
+    """What an `ask` step of a running fix asks the customer."""
+    return PlanQuestion(
+        title=HostileStr(plan.title),
+        consent=HostileStr(text),
+        steps=(),
+        digest=plan.digest,
+        risk=plan.risk,
+        deadline_seconds=deadline_seconds,
+        ask=True,
+    )
+
+
 def _step(step: PlanStep) -> str:
     change = f"{step.before} → {step.after}" if step.before or step.after else ""
     undo = f"undo: {step.undo}" if step.undo else ""

@@ -28,8 +28,8 @@ WAITING, ACTING, OVER = "waiting", "acting", "over"
 
 T = TypeVar("T")
 
-ROLLED_BACK, LEFT_AS_IS = "RA1302E", "RA1303E"
-"""What may become of a fix that was stopped in the middle."""
+ROLLED_BACK, LEFT_AS_IS, VERIFIED_LATER = "RA1302E", "RA1303E", "RA1304E"
+"""What may become of a fix that was stopped in the middle, or that ended with a restart."""
 
 CANCELLED, DISCONNECTED = "cancelled", "disconnected"
 """Reasons that are the technician's own; every other one is the customer's, the clock's or the record's."""
@@ -188,10 +188,15 @@ class Gate:
         self._show(say("live.refused", what=action.what, why=error.message))
         await self._log.append(refusal_draft(action, actor, error), action.sealed)
 
-    async def restore(self, number: str, plan: str, work: Callable[[Machine], Awaitable[Ending]]) -> Ending:
-        """Undo what an acknowledged plan did, at the customer's word: it happens first and is written down after."""
+    async def restore(
+        self, number: str, plan: str, work: Callable[[Machine], Awaitable[Ending]], *, code: str = ROLLED_BACK
+    ) -> Ending:
+        """Undo what an acknowledged plan did, at the customer's word, or look (`code`) whether it helped.
+
+        It happens first and is written down after.
+        """
         ending = await work(self._machine)
-        await self.note(ROLLED_BACK, number, plan, ending)
+        await self.note(code, number, plan, ending)
         return ending
 
     async def note(self, code: str, number: str, plan: str, ending: Ending) -> None:

@@ -70,6 +70,11 @@ class PromptTerminal:
         self._live = False
         terminal.on_key = self._key
 
+    @property
+    def can_ask(self) -> bool:
+        """There is a screen."""
+        return True
+
     async def consent(self, question: ConsentQuestion) -> ConsentAnswer:
         """Show who asks for what and wait for an act at this machine."""
         async with self._asking, self._question():
@@ -83,7 +88,7 @@ class PromptTerminal:
         async with self._asking, self._question():
             self._draw(_plan_lines(question))
             allowed = await self._yes_or_no(question.deadline_seconds)
-        if not question.undo:
+        if not question.undo and not question.ask:
             self.show(say("plan.allowed" if allowed else "plan.denied"))
         return allowed
 
@@ -224,7 +229,9 @@ def _fitting(line: str, width: int) -> int:
 def _plan_lines(question: PlanQuestion) -> list[str]:
     steps = [say("plan.step", number=number, step=step) for number, step in enumerate(question.steps, 1)]
     deadline = int(question.deadline_seconds)
-    if question.undo:
+    if question.ask:
+        title, keys = say("ask-step.title", title=question.title), say("ask-step.keys", deadline=deadline)
+    elif question.undo:
         title, keys = say("ask.detail", detail=question.title), say("undo.keys", deadline=deadline)
     else:
         title = say("plan.title", title=question.title, risk=question.risk)

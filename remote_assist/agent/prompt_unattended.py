@@ -31,6 +31,11 @@ class PromptUnattended:
         self._screen = screen
         self._end: asyncio.Future[str] | None = None
 
+    @property
+    def can_ask(self) -> bool:
+        """Only where there is a screen beside the answers given beforehand."""
+        return self._screen is not None
+
     async def consent(self, question: ConsentQuestion) -> ConsentAnswer:
         """Asked ∩ accepted, for the earlier of both ends; at first contact the screen's answer, or no."""
         scopes = common(question.scopes, self._accepted)

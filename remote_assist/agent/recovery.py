@@ -1,7 +1,8 @@
 """The agent's next start: what an earlier run left open is settled, closed and delivered; what is old is removed.
 
     for each session folder nobody holds:
-      half-applied fix → the customer decides: undo, or leave   (signed by the journal key, as all that follows)
+      restarted fix    → verified now; else as the next line    (signed by the journal key, as all that follows)
+      half-applied fix → the customer decides: undo, or leave
       no end record    → the end is written: the agent stopped
       undelivered      → offered to the relay, which takes it by the journal key
       30 days ended    → removed
@@ -21,10 +22,12 @@ from remote_assist.agent.gate import Gate
 from remote_assist.agent.keeper import Keeper
 from remote_assist.agent.machine import Machine, own_places
 from remote_assist.agent.recorder import Recorder
+from remote_assist.agent.requests_diagnostics import Shelf
 from remote_assist.agent.settling import settle
 from remote_assist.agent.surroundings import Surroundings
 from remote_assist.agent.texts import say
 from remote_assist.agent.undo_journal import UndoFile, open_undo_files
+from remote_assist.agent.verifying_later import helped_after_restart
 from remote_assist.audit.journal import Journal
 from remote_assist.audit.journal_files import JOURNAL_KEY
 from remote_assist.core.codec import decode
@@ -34,6 +37,7 @@ from remote_assist.core.opening import log_keys_of
 from remote_assist.core.prompt import Prompt
 from remote_assist.core.records import Actor, Outcome, Record, RecordDraft, decode_record, parse_time
 from remote_assist.core.sealing import new_content_key
+from remote_assist.diagnostics.verifying import Restarted
 from remote_assist.errors import AssistError, UsageError
 from remote_assist.transport.folder_lock import FolderLock, hold_folder, remove_held_folder
 from remote_assist.transport.local_target import LocalTarget
@@ -119,7 +123,11 @@ async def _settle_and_end(around: Surroundings, prompt: Prompt, left: LeftOver, 
     keeper = Keeper(left.id, around.moment)
     gate = Gate(machine, keeper, recorder, link_up=lambda: False, show=prompt.show)
     services = "" if around.services is None else str(around.services.resolve())
+    shelf = Shelf(around.clock, around.services)
     for undo in open_undo_files(left.journal.folder):
+        restarted = Restarted.of(undo.records)
+        if restarted and await helped_after_restart(gate, prompt, undo, restarted, shelf, left.title(undo)):
+            continue
         await settle(gate, prompt, undo, left.title(undo), services, around.settings.pairing)
     draft = RecordDraft(code="RA1990E", actor=Actor(kind="agent"), outcome=Outcome(status="ended", reason=STOPPED))
     await recorder.append(draft)

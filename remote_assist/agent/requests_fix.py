@@ -11,17 +11,18 @@ from dataclasses import dataclass
 import msgspec
 
 from remote_assist.agent.actions import Ending, apply_action, plan_action
-from remote_assist.agent.asking import plan_question
+from remote_assist.agent.asking import plan_question, step_question
 from remote_assist.agent.conversation import Caller
 from remote_assist.agent.gate import Running
 from remote_assist.agent.machine import Machine
 from remote_assist.agent.progress import telling
 from remote_assist.agent.requests_diagnostics import Shelf, check_item
 from remote_assist.agent.session import Session
+from remote_assist.agent.texts import say
 from remote_assist.agent.undo_journal import UndoFile
 from remote_assist.core.records import Outcome, RecordDraft
-from remote_assist.core.requests import ApplyFix, PlanFix
-from remote_assist.diagnostics.fixes import PreparedPlan, apply_plan, plan_fix
+from remote_assist.core.requests import ApplyFix, Plan, PlanFix
+from remote_assist.diagnostics.fixes import RESTARTING, PreparedPlan, apply_plan, plan_fix
 from remote_assist.errors import ConsentDenied, RefusedError, UsageError
 
 PLAN_SECONDS = 600.0
@@ -64,6 +65,7 @@ class FixRequests:
                 request.parameters,
                 machine.target,
                 elevated=_elevated(),
+                can_ask=self._session.prompt.can_ask,
                 services_folder=self._shelf.services,
                 clock=self._shelf.clock,
             )
@@ -91,7 +93,7 @@ class FixRequests:
 
         action = apply_action(fix.id, fix.version, fix.digest, plan.digest, msgspec.json.encode(plan))
         performed = await caller.perform(action, work)
-        if undo and undo[0].is_open:
+        if undo and undo[0].is_open and not self._session.restarting:
             await self._session.settle_fix(undo[0], plan.title, self._shelf.services)
         await caller.finish(performed)
 
@@ -99,8 +101,14 @@ class FixRequests:
         self, caller: Caller, machine: Machine, prepared: PreparedPlan, undo: UndoFile, number: str
     ) -> Ending:
         async with telling(caller) as tell:
-            result = await apply_plan(prepared, machine.target, progress=tell, undo=undo)
-        await undo.close(result.status)
+            result = await apply_plan(
+                prepared, machine.target, progress=tell, undo=undo, ask=lambda text: self._ask_step(prepared.plan, text)
+            )
+        if result.status == RESTARTING:
+            self._session.restarting = True
+            self._session.prompt.show(say("restart.now", title=prepared.plan.title))
+        else:
+            await undo.close(result.status)
         if result.status == "rolled-back":
             await self._session.note(
                 RecordDraft(
@@ -114,7 +122,7 @@ class FixRequests:
         return Ending(
             status=result.status,
             sentence=result.sentence,
-            reason="" if result.status == "resolved" else result.status,
+            reason="" if result.status in {"resolved", RESTARTING} else result.status,
             sizes={"steps": len(result.steps)},
             sealed={"steps": "\n".join((*result.steps, result.sentence)).encode("utf-8", "backslashreplace")},
         )
@@ -128,6 +136,10 @@ class FixRequests:
             raise ConsentDenied(
                 "the customer did not allow this plan", reason="denied", advice="Speak with the customer first."
             )
+
+    async def _ask_step(self, plan: Plan, text: str) -> bool:
+        seconds = self._session.facts.settings.pairing.consent_deadline_seconds
+        return await self._session.prompt.allow_plan(step_question(plan, text, seconds))
 
     def _keep(self, prepared: PreparedPlan) -> None:
         now = self._session.keeper.moment().boot_seconds

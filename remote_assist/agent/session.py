@@ -126,6 +126,7 @@ class Session:
         self.journal = journal
         self.end_reason = ""
         self.undelivered = 0
+        self.restarting = False
         self._recorder = recorder
         self._control = control
         self._lock = lock
@@ -273,15 +274,18 @@ class Session:
 
     async def _close(self, farewell_seconds: float) -> None:
         actor = CUSTOMER if self.end_reason in {ENDED_BY_CUSTOMER, ENDED_BY_SIGNAL} else self.facts.agent
-        with contextlib.suppress(AuditUnavailable, LocalProtocolError):
-            await self._write_end(actor, "")
+        if not self.restarting:  # the session is left open for the next start, which verifies and ends it
+            with contextlib.suppress(AuditUnavailable, LocalProtocolError):
+                await self._write_end(actor, "")
         left = self._ended_at + farewell_seconds - asyncio.get_running_loop().time()
         if self.end_reason == ENDED_BY_TECHNICIAN:
             await self._let_technician_leave()
         self._streams.abort()
         self.undelivered = await self._recorder.settle(max(0.05, left))
         await self._stop_tasks()
-        if not self.undelivered:  # else the journal key stays, with which a next start can deliver the rest
+        if (
+            not self.undelivered and not self.restarting
+        ):  # else the journal key stays, with which a next start can deliver the rest
             await self.journal.close()
         self._lock.release()
         if self._failure is not None:

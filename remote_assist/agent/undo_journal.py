@@ -35,6 +35,7 @@ class UndoFile:
         self.path = path
         self.records: UndoRecords = []
         self.closed = ""
+        self._whole_bytes: int | None = None
 
     @classmethod
     def beside(cls, folder: Path, action: str) -> "UndoFile":
@@ -45,7 +46,9 @@ class UndoFile:
     def read(cls, path: Path) -> "UndoFile":
         """A file an earlier run left. A last line cut short is ignored: its change was never made."""
         undo = cls(path)
-        *lines, _torn = read_private(path, MAX_UNDO_BYTES).split(b"\n")
+        raw_file = read_private(path, MAX_UNDO_BYTES)
+        *lines, torn = raw_file.split(b"\n")
+        undo._whole_bytes = len(raw_file) - len(torn)
         try:
             for raw in lines:
                 undo._take(msgspec.json.decode(raw, type=_Line))
@@ -73,7 +76,9 @@ class UndoFile:
 
     async def _write(self, line: _Line) -> None:
         try:
-            await asyncio.to_thread(append_durably, self.path, msgspec.json.encode(line) + b"\n")
+            raw = msgspec.json.encode(line) + b"\n"
+            await asyncio.to_thread(append_durably, self.path, raw, keep_bytes=self._whole_bytes)
+            self._whole_bytes = None
         except OSError as error:
             raise RefusedError(
                 f"what would undo the next change cannot be written down ({error.strerror}), so it is not made",

@@ -35,10 +35,7 @@ STEP_VERBS = (
     "ask",
     "reboot",
 )
-"""The closed set of the format."""
-
-RUNNABLE_VERBS = STEP_VERBS[:5]
-"""What this version of the agent carries out; a plan with any other verb says it is blocked, and why."""
+"""The closed set of the format; diagnostics/steps.py carries each out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +191,8 @@ class Step:
     """One change: a verb with its arguments, and for commands how it is checked and undone.
 
     `check` is the argv a dry run executes instead; `undo` the argv that reverses it; `readonly` changes
-    nothing; `irreversible` is the reason why it cannot be undone.
+    nothing; `irreversible` is the reason why it cannot be undone. `undone_by`: none (nothing to undo) or snapshot
+    (an earlier step keeps what this one changes).
     """
 
     name: str
@@ -204,6 +202,7 @@ class Step:
     undo: tuple[str, ...] = ()
     readonly: bool = False
     irreversible: str = ""
+    undone_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)

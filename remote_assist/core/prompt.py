@@ -46,6 +46,7 @@ class PlanQuestion:
     """A fix plan that needs this customer's yes (`--ask-each` or high risk).
 
     `undo`: the question is whether to undo a fix that was stopped in the middle; a no leaves it as it is.
+    `ask`: the question is `consent` itself, put by a step of a running fix; a no stops the fix, which is undone.
     """
 
     title: HostileStr
@@ -55,10 +56,15 @@ class PlanQuestion:
     risk: str
     deadline_seconds: float
     undo: bool = False
+    ask: bool = False
 
 
 class Prompt(Protocol):
     """The customer's screen. Every method may be called while an action runs."""
+
+    @property
+    def can_ask(self) -> bool:
+        """Whether somebody can be asked in the middle of a fix."""
 
     async def consent(self, question: ConsentQuestion) -> ConsentAnswer:
         """Show who asks for what and wait for an act at this machine."""

@@ -46,6 +46,22 @@ class FileStatus:
     modified: float
     owner_id: int = 0
     group_id: int = 0
+    device: int = 0
+    inode: int = 0
+
+    @property
+    def identity(self) -> str:
+        """Which file this is, as it was written last: inode numbers are used again, so time and size belong to it."""
+        return f"{self.place}:{self.owner_id}:{self.size_bytes}:{self.modified}"
+
+    @property
+    def place(self) -> str:
+        """Device and inode: the same whatever it is called and holds."""
+        return f"{self.device}:{self.inode}"
+
+
+ABSENT = ""
+"""The identity of what is not there."""
 
 
 class Target(Protocol):
@@ -67,15 +83,33 @@ class Target(Protocol):
     async def list(self, path: str, *, max_entries: int) -> list[FileStatus]:
         """Entries of a folder in name order, bounded."""
 
+    async def read_link(self, path: str) -> str:
+        """Where a link points to, as written."""
+
 
 class MutableTarget(Target, Protocol):
     """What fixes need on top: each call is atomic, and fsynced before it returns."""
 
-    async def replace_file(self, path: str, content: bytes, *, mode: int) -> None:
-        """Write a file beside its place, fsync, rename over it, fsync the folder."""
+    async def replace_file(
+        self, path: str, content: bytes, *, mode: int, owner: tuple[int, int] | None = None, seen: str | None = None
+    ) -> None:
+        """Write a file beside its place, fsync, rename over it, fsync the folder.
 
-    async def remove_file(self, path: str) -> None:
-        """Remove one regular file."""
+        A replaced file keeps its owner, a new one gets `owner`. `seen` is the identity the caller looked at (ABSENT:
+        nothing was there): something else in that place now, or another file there afterwards, is a RefusedError.
+        """
+
+    async def remove_file(self, path: str, *, seen: str | None = None) -> None:
+        """Remove one regular file, `seen` as in `replace_file`."""
+
+    async def move(self, path: str, to: str) -> None:
+        """Rename a file or folder to a name that is free, on the same file system."""
+
+    async def make_folder(self, path: str, *, mode: int) -> None:
+        """Make one folder in place of nothing."""
+
+    async def make_link(self, path: str, points_to: str) -> None:
+        """Make a link in place of nothing."""
 
     async def spawn(self, command: Command) -> int:
         """Start a program that outlives the action (a service); answer its process id."""

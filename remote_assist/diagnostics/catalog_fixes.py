@@ -1,5 +1,7 @@
 """Turns a checked document of kind Fix into a Fix: parameters, prechecks, steps, verify."""
 
+from collections.abc import Callable
+
 from remote_assist.core.catalog_model import (
     PARAMETER_TYPES,
     STEP_VERBS,
@@ -41,6 +43,7 @@ def read_fix(section: Section) -> Fix:
     cleanup.texts("delete")
     for each in (metadata, consent, risk, cleanup):
         each.finish()
+    _check_order(fix.steps, section)
     if not fix.steps:
         section.problem("a fix needs steps")
     if not fix.verify:
@@ -110,19 +113,37 @@ def _step(section: Section) -> Step:
         arguments=_arguments(section, verb),
         check=_argv(section, "check", ("skip",)),
         undo=_argv(section, "undo", ("none", "snapshot")),
+        undone_by=_undone_by(section, verb),
         readonly=section.flag("readonly"),
         irreversible=section.text("irreversible", ""),
     )
-    if verb in {"command", "powershell"}:
-        _declared(section, name)
+    if verb == "command" or (verb == "powershell" and not step.arguments.get("undo")):
+        _declared(section, name, checked=bool(step.arguments.get("check")))
     section.finish()
     return step
 
 
-def _declared(section: Section, name: str) -> None:
+def _undone_by(section: Section, verb: str) -> str:
+    value = section.get("undo")
+    if value == "none" or (value is None and verb == "powershell"):
+        return "none"
+    return "snapshot" if value == "snapshot" else ""
+
+
+def _check_order(steps: tuple[Step, ...], section: Section) -> None:
+    """A restart ends everything, so it is last; a snapshot comes before what it is the undo of."""
+    for number, step in enumerate(steps):
+        if step.verb == "reboot" and number != len(steps) - 1:
+            section.problem(f"step '{step.name}': a restart must be the last step", "steps", number)
+        kept = any(each.verb == "file.snapshot" for each in steps[:number])
+        if step.undone_by == "snapshot" and not kept:
+            section.problem(f"step '{step.name}': no step before it makes a snapshot", "steps", number)
+
+
+def _declared(section: Section, name: str, *, checked: bool) -> None:
     if not (section.has("undo") or section.flag("readonly") or section.has("irreversible")):
         section.problem(f"step '{name}' must state 'undo', 'readonly: true' or 'irreversible: reason'")
-    if not section.has("check") and not section.flag("readonly"):
+    if not checked and not section.has("check") and not section.flag("readonly"):
         section.problem(f"step '{name}' must state 'check': what a dry run executes instead, or 'skip'")
 
 
@@ -137,8 +158,8 @@ def _argv(section: Section, key: str, words: tuple[str, ...]) -> tuple[str, ...]
 
 
 def _arguments(section: Section, verb: str) -> dict[str, object]:
-    if verb == "powershell":
-        return {"text": section.text(verb)}
+    if verb == "powershell" and isinstance(section.get(verb), str):
+        return {"text": section.text(verb), "check": "", "undo": "", "timeout": 60.0}
     below = section.section(verb)
     if verb == "command":
         command = read_command(below)
@@ -155,9 +176,45 @@ def _arguments(section: Section, verb: str) -> dict[str, object]:
         arguments = {"path": below.text("path"), "content": below.text("content"), "mode": below.text("mode", "0644")}
     elif verb == "file.replace":
         arguments = {"path": below.text("path"), "find": below.text("find"), "with": below.text("with")}
-    elif verb == "wait":
-        arguments = {"seconds": below.seconds("for", 1.0)}
     else:
-        return dict(section.mapping(verb))
+        arguments = _MORE_ARGUMENTS[verb](below)
     below.finish()
     return arguments
+
+
+def _package_arguments(below: Section) -> dict[str, object]:
+    names = (below.text("name"),) if isinstance(below.get("name"), str) else below.texts("name")
+    if not names:
+        below.problem("'package' needs a 'name', or a list of them")
+    return {"names": names, "state": below.choice("state", ("present", "absent", "reinstalled"))}
+
+
+def _registry_arguments(below: Section) -> dict[str, object]:
+    state = below.choice("state", ("present", "absent"), "present")
+    kind = below.choice("type", ("String", "ExpandString", "DWord", "QWord"), "String")
+    value = below.text("value", "" if state == "absent" else None)
+    if kind in {"DWord", "QWord"} and state == "present" and not value.isdecimal() and "{" not in value:
+        below.problem(f"'value' must be a whole number for {kind}", "value")
+    return {"key": below.text("key"), "name": below.text("name"), "state": state, "type": kind, "value": value}
+
+
+def _powershell_arguments(below: Section) -> dict[str, object]:
+    return {
+        "text": below.text("text"),
+        "check": below.text("check", ""),
+        "undo": below.text("undo", ""),
+        "timeout": below.seconds("timeout", 60.0),
+    }
+
+
+_MORE_ARGUMENTS: dict[str, Callable[[Section], dict[str, object]]] = {
+    "file.move": lambda below: {"from": below.text("from"), "to": below.text("to")},
+    "file.delete": lambda below: {"path": below.text("path")},
+    "file.snapshot": lambda below: {"paths": below.texts("paths")},
+    "package": _package_arguments,
+    "registry": _registry_arguments,
+    "powershell": _powershell_arguments,
+    "wait": lambda below: {"seconds": below.seconds("for", 1.0)},
+    "ask": lambda below: {"text": below.text("text")},
+    "reboot": lambda _below: {},
+}

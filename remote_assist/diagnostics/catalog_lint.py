@@ -14,7 +14,7 @@ from remote_assist.core.templates import paths_in
 from remote_assist.diagnostics.builtins import BUILTINS
 from remote_assist.diagnostics.catalog_loader import Reading, read_catalog, shipped_folder
 from remote_assist.diagnostics.catalog_section import near
-from remote_assist.diagnostics.fixes import conditions_for
+from remote_assist.diagnostics.verifying import conditions_for
 from remote_assist.diagnostics.yaml_source import Path as Place
 from remote_assist.diagnostics.yaml_source import Problem
 from remote_assist.errors import ContentError
@@ -129,10 +129,10 @@ def _lint_fix(fix: Fix, catalog: Catalog) -> Iterator[Fault]:
 
 def _templates_of(step: Step) -> Iterable[str]:
     texts: list[object] = [*step.check, *step.undo]
-    if step.verb in {"command", "service", "file.write", "file.replace"}:
+    if step.verb != "powershell":
         for value in step.arguments.values():
             texts += value if isinstance(value, list | tuple) else [value]
-    if step.verb in {"file.write", "file.replace"}:
+    if step.verb.startswith("file."):
         texts = [text for text in texts if isinstance(text, str) and "{params." in text]
     return [text for text in texts if isinstance(text, str)]
 
@@ -161,7 +161,7 @@ def _parameters(place: Place, template: str, names: set[str]) -> Iterator[Fault]
     try:
         for path in paths_in(template):
             root, _, name = path.partition(".")
-            if root != "params" or name not in names:
+            if path != "run.id" and (root != "params" or name not in names):
                 yield place, f"'{{{path}}}' is no parameter of this fix{near(name, sorted(names))}"
     except ContentError as error:
         yield place, error.message

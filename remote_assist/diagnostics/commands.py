@@ -1,6 +1,5 @@
 """Collectors that are a command in the catalog: an argv list (or constant PowerShell) and how its output is read."""
 
-import base64
 import re
 
 import msgspec
@@ -9,6 +8,7 @@ from remote_assist.core.catalog_model import ExtractSpec, Implementation
 from remote_assist.core.target import Command
 from remote_assist.diagnostics.catalog_section import size_in_bytes
 from remote_assist.diagnostics.look import ENVIRONMENT, Gathered, Look, Unavailable
+from remote_assist.diagnostics.powershell import powershell_argv
 from remote_assist.errors import AssistError
 
 MAX_LINE_CHARS = 2000
@@ -32,10 +32,7 @@ async def run_command(implementation: Implementation, look: Look) -> Gathered:
 
 async def run_powershell(implementation: Implementation, look: Look) -> Gathered:
     """Run constant PowerShell text; its result arrives as JSON."""
-    text = f"$ErrorActionPreference = 'Stop'\n$result = & {{\n{implementation.powershell}\n}}\n"
-    text += "ConvertTo-Json -InputObject @($result) -Depth 6 -Compress"
-    encoded = base64.b64encode(text.encode("utf-16-le")).decode()
-    argv = ("powershell.exe", "-NoProfile", "-NonInteractive", "-EncodedCommand", encoded)
+    argv = powershell_argv(implementation.powershell)
     return await _run(Command(argv, timeout_seconds=30.0, max_bytes=OUTPUT_BYTES), implementation, look)
 
 

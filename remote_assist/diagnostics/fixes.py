@@ -7,33 +7,34 @@ Rule 3: the undo record of a change is durable before the change is made.
 Rule 4: a cancelled fix stops where it is and leaves its undo records to the agent, which asks the customer.
 """
 
-import asyncio
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from remote_assist.core.catalog_model import Catalog, Fix, Precheck, Verify, canonical_json
-from remote_assist.core.conditions import Conditions, Unknown, names_in
+from remote_assist.core.catalog_model import Catalog, Fix, canonical_json
+from remote_assist.core.conditions import Conditions, Unknown
 from remote_assist.core.fix_parameters import check_parameters
 from remote_assist.core.requests import Plan, PlanStep, Progress
 from remote_assist.core.target import MutableTarget, Target
-from remote_assist.core.templates import MissingValue, fill
 from remote_assist.diagnostics.catalog_section import near
 from remote_assist.diagnostics.collect import FactSet, collect_facts
 from remote_assist.diagnostics.look import Look
-from remote_assist.diagnostics.steps import PlannedStep, Surroundings, perform_step, plan_step
+from remote_assist.diagnostics.planned import Ask, Doing, PlannedStep, Surroundings, nobody
+from remote_assist.diagnostics.steps import perform_step, plan_steps
 from remote_assist.diagnostics.undo import UndoJournal, roll_back
+from remote_assist.diagnostics.verifying import Clock, Verifier, filled, in_words, needed_facts
 from remote_assist.errors import AssistError, RefusedError, UsageError
 
 __all__ = ["FixResult", "PreparedPlan", "UndoJournal", "apply_plan", "plan_fix", "undo_fix"]
 
-Clock = Callable[[], datetime]
+RESTARTING = "restarting"
+"""The machine goes down now; the agent's next start looks whether the fix helped."""
 
 
 @dataclass(frozen=True, slots=True)
 class FixResult:
-    """How a fix ended. `status`: resolved, rolled-back or failed; `steps`: a line for each thing done, in order."""
+    """How a fix ended. `status`: resolved, rolled-back, failed or restarting; `steps`: a line for each thing done."""
 
     status: str
     sentence: str
@@ -51,8 +52,10 @@ class PreparedPlan:
     values: dict[str, object]
     steps: tuple[PlannedStep, ...]
     elevated: bool
+    can_ask: bool
     services_folder: str
     clock: Clock
+    run: str
 
 
 def _now() -> datetime:
@@ -66,8 +69,10 @@ async def plan_fix(
     target: Target,
     *,
     elevated: bool,
+    can_ask: bool = False,
     services_folder: str = "",
     clock: Clock = _now,
+    run: str = "",
 ) -> PreparedPlan:
     """Prechecks and a dry run. A plan that may not run says why in `why_not` or in a step's `blocked`.
 
@@ -84,25 +89,37 @@ async def plan_fix(
     if target.platform not in fix.platforms:
         why_not = f"this fix is not for {target.platform}"
     look = Look(target, now=clock(), services_folder=services_folder)
-    around = Surroundings(look, values, elevated, fix.needs_root)
+    run = run or clock().strftime("%Y%m%d-%H%M%S")
+    named = {"id": fix.id, "version": fix.version, "digest": fix.digest, "parameters": dict(parameters)}
+    around = Surroundings(look, values, elevated, fix.needs_root, can_ask, named, run)
     try:
-        steps = tuple([await plan_step(step, around) for step in fix.steps])
+        steps = await plan_steps(fix.steps, around)
     finally:
         await look.close()
     plan = _describe(fix, values, lines, steps, why_not, elevated)
-    return PreparedPlan(plan, catalog, fix, dict(parameters), values, steps, elevated, services_folder, clock)
+    return PreparedPlan(
+        plan, catalog, fix, dict(parameters), values, steps, elevated, can_ask, services_folder, clock, run
+    )
 
 
 async def apply_plan(
-    prepared: PreparedPlan, target: MutableTarget, *, progress: Callable[[Progress], None], undo: UndoJournal
+    prepared: PreparedPlan,
+    target: MutableTarget,
+    *,
+    progress: Callable[[Progress], None],
+    undo: UndoJournal,
+    ask: Ask = nobody,
 ) -> FixResult:
-    """Carry out a plan. Raises RefusedError, having done nothing, when it may not run or the machine has changed."""
+    """Carry out a plan. Raises RefusedError, having done nothing, when it may not run or the machine has changed.
+
+    `ask` puts the question of an `ask` step to the customer.
+    """
     if not prepared.plan.runnable:
         raise RefusedError(f"the fix cannot run: {prepared.plan.why_not}", reason="not-runnable")
     await _still_so(prepared, target)
     look = Look(target, now=prepared.clock(), services_folder=prepared.services_folder)
     try:
-        return await _Run(prepared, look, target, progress, undo).perform()
+        return await _Run(prepared, Doing(look, target, ask), progress, undo).perform()
     finally:
         await look.close()
 
@@ -127,18 +144,6 @@ async def undo_fix(
     return FixResult("rolled-back", "every change was undone", names)
 
 
-def needed_facts(fix: Fix, catalog: Catalog) -> list[str]:
-    """Collectors the prechecks and verifies of a fix refer to."""
-    words = {name for check in fix.prechecks for name in names_in(check.when)}
-    words |= {name for verify in fix.verify for name in (*names_in(verify.when), *verify.collect)}
-    return sorted(words & set(catalog.collectors))
-
-
-def conditions_for(fix: Fix, catalog: Catalog) -> Conditions:
-    """The names a fix's conditions may use: `params` and the collectors."""
-    return Conditions({"params", *needed_facts(fix, catalog)})
-
-
 def _prechecks(fix: Fix, values: Mapping[str, object], facts: FactSet) -> tuple[list[str], str]:
     scope = {"params": values, **facts.facts}
     conditions = Conditions({"params", *facts.statuses}) if fix.prechecks else None
@@ -146,17 +151,13 @@ def _prechecks(fix: Fix, values: Mapping[str, object], facts: FactSet) -> tuple[
     for check in fix.prechecks:
         assert conditions is not None
         holds = conditions.holds(check.when, scope)
-        message = _filled(check.message, values)
+        message = filled(check.message, values)
         if isinstance(holds, Unknown):
             message = f"cannot be checked: {check.when} ({holds.reason})"
-        lines.append(f"ok: {_in_words(check, values)}" if holds is True else f"not met: {message}")
+        lines.append(f"ok: {in_words(check, values)}" if holds is True else f"not met: {message}")
         if holds is not True and not why_not:
             why_not = message
     return lines, why_not
-
-
-def _in_words(condition: Precheck | Verify, values: Mapping[str, object]) -> str:
-    return _filled(condition.says, values) if condition.says else condition.when
 
 
 def _describe(
@@ -172,8 +173,8 @@ def _describe(
         PlanStep(name=step.name, before=step.before, after=step.after, undo=step.undo_text, blocked=step.blocked)
         for step in steps
     )
-    verify = tuple(f"{_in_words(each, values)} (up to {each.retries} tries)" for each in fix.verify)
-    consent = _filled(fix.consent, values)
+    verify = tuple(f"{in_words(each, values)} (up to {each.retries} tries)" for each in fix.verify)
+    consent = filled(fix.consent, values)
     everything = {
         "fix": [fix.id, fix.version, fix.digest],
         "parameters": dict(values),
@@ -190,7 +191,7 @@ def _describe(
         digest=hashlib.sha256(canonical_json(everything)).hexdigest(),
         title=fix.title,
         risk=fix.risk.level,
-        consent=f"{consent} Risk: {_filled(fix.risk.impact, values)}; downtime: {fix.risk.downtime}.",
+        consent=f"{consent} Risk: {filled(fix.risk.impact, values)}; downtime: {fix.risk.downtime}.",
         prechecks=tuple(prechecks),
         steps=shown,
         verify=verify,
@@ -206,14 +207,8 @@ def _as_json(step: PlannedStep) -> dict[str, object]:
         "arguments": step.arguments,
         "shown": [step.before, step.after, step.undo_text, step.blocked],
         "observed": step.observed,
+        "undo": hashlib.sha256(canonical_json(list(step.undo))).hexdigest(),
     }
-
-
-def _filled(template: str, values: Mapping[str, object]) -> str:
-    try:
-        return fill(template, {"params": values})
-    except MissingValue:
-        return template
 
 
 async def _still_so(prepared: PreparedPlan, target: Target) -> None:
@@ -224,8 +219,10 @@ async def _still_so(prepared: PreparedPlan, target: Target) -> None:
         prepared.given,
         target,
         elevated=prepared.elevated,
+        can_ask=prepared.can_ask,
         services_folder=prepared.services_folder,
         clock=prepared.clock,
+        run=prepared.run,
     )
     changed = [
         step.name
@@ -247,14 +244,12 @@ class _Run:
     def __init__(
         self,
         prepared: PreparedPlan,
-        look: Look,
-        target: MutableTarget,
+        doing: Doing,
         progress: Callable[[Progress], None],
         undo: UndoJournal,
     ) -> None:
         self._prepared = prepared
-        self._look = look
-        self._target = target
+        self._doing = doing
         self._progress = progress
         self._undo = undo
         self._noted: list[tuple[str, dict[str, object]]] = []
@@ -269,62 +264,51 @@ class _Run:
             except AssistError as error:
                 self._say(step.name, "failed", number)
                 return await self._reverse(f"step '{step.name}' failed: {error.message}")
-        for verify in self._prepared.fix.verify:
-            reason = await self._verify(verify)
-            if reason:
-                self._say("verify", "failed", len(self._prepared.steps))
-                return await self._reverse(f"the fix did not help: {reason}")
+        if self._prepared.steps[-1].verb == "reboot":
+            return FixResult(RESTARTING, "this computer restarts; then it is looked at whether that helped", self._done)
+        if reason := await self._verifier().why_not():
+            self._say("verify", "failed", len(self._prepared.steps))
+            return await self._reverse(f"the fix did not help: {reason}")
         self._say("verify", "ok", len(self._prepared.steps))
-        return FixResult("resolved", f"{self._prepared.fix.title}: done and verified.", tuple(self._lines))
+        return FixResult("resolved", f"{self._prepared.fix.title}: done and verified.", self._done)
+
+    @property
+    def _done(self) -> tuple[str, ...]:
+        return tuple(self._lines)
+
+    def _verifier(self) -> Verifier:
+        prepared = self._prepared
+        return Verifier(
+            prepared.catalog,
+            prepared.fix,
+            prepared.values,
+            self._doing.target,
+            prepared.clock,
+            prepared.services_folder,
+            lambda: self._say("verify", "started", len(prepared.steps)),
+        )
 
     async def _step(self, step: PlannedStep, number: int) -> None:
         self._say(step.name, "started", number - 1)
         for record in step.undo:
             await self._undo.note(step.name, dict(record))
             self._noted.append((step.name, dict(record)))
-        if step.undo_text.startswith("cannot be undone"):
+        if step.irreversible:
             self._irreversible.append(step.name)
-        await perform_step(step, self._look, self._target)
+        await perform_step(step, self._doing)
         self._lines.append(f"done: {step.name}")
         self._say(step.name, "ok", number)
 
-    async def _verify(self, verify: Verify) -> str:
-        """Empty when it holds; else why not."""
-        prepared = self._prepared
-        conditions = conditions_for(prepared.fix, prepared.catalog)
-        reason = ""
-        for attempt in range(verify.retries):
-            if attempt:
-                await asyncio.sleep(verify.delay_seconds)
-            self._say("verify", "started", len(prepared.steps))
-            names = [*verify.collect, *(names_in(verify.when) & set(prepared.catalog.collectors))]
-            facts = await collect_facts(
-                prepared.catalog,
-                names,
-                self._target,
-                clock=prepared.clock,
-                services_folder=prepared.services_folder,
-            )
-            holds = conditions.holds(verify.when, {"params": prepared.values, **facts.facts})
-            if holds is True:
-                return ""
-            reason = (
-                f"cannot be checked ({holds.reason})"
-                if isinstance(holds, Unknown)
-                else f"not so: {_in_words(verify, prepared.values)}"
-            )
-        return reason
-
     async def _reverse(self, cause: str) -> FixResult:
         if not self._prepared.fix.rollback:
-            return FixResult("failed", f"{cause}; this fix is not rolled back.", tuple(self._lines))
-        failures = await roll_back(self._noted, self._look, self._target, self._progress)
+            return FixResult("failed", f"{cause}; this fix is not rolled back.", self._done)
+        failures = await roll_back(self._noted, self._doing.look, self._doing.target, self._progress)
         self._lines += [f"undone: {name}" for name, _ in reversed(self._noted)]
         if self._irreversible:
             failures.append(f"{', '.join(self._irreversible)} cannot be undone")
         if failures:
-            return FixResult("failed", f"{cause}; not everything was undone: {'; '.join(failures)}", tuple(self._lines))
-        return FixResult("rolled-back", f"{cause}; every change was undone.", tuple(self._lines))
+            return FixResult("failed", f"{cause}; not everything was undone: {'; '.join(failures)}", self._done)
+        return FixResult("rolled-back", f"{cause}; every change was undone.", self._done)
 
     def _say(self, item: str, status: str, done: int) -> None:
         self._progress(Progress(item=item, status=status, done=done, total=len(self._prepared.steps)))

@@ -77,6 +77,13 @@ class Look:
             return False
         return True
 
+    async def link(self, path: str) -> str:
+        """Where a link points to, as written. Raises Unavailable."""
+        try:
+            return await self.target.read_link(path)
+        except AssistError as error:
+            raise Unavailable(error.message) from error
+
     async def run(self, *argv: str, timeout_seconds: float = 5.0, max_bytes: int = 1 << 20) -> str:
         """Output of a program that ended with 0. Raises Unavailable otherwise."""
         done = await self.completed(*argv, timeout_seconds=timeout_seconds, max_bytes=max_bytes)

@@ -19,9 +19,17 @@ _PORT = re.compile(
     r"|:(?P<other>\d{2,5})\)?:? .{0,40}in use"
 )
 _REMOTE_ACCESS = re.compile(
-    r"(?:sshd?|dropbear|openssh[\w-]*|remote-assist[\w-]*|xrdp[\w-]*|wpa_supplicant|NetworkManager|networking"
-    r"|systemd-networkd|systemd-logind|dbus(?:-broker)?)(?:@[^/]*)?(?:\.(?:service|socket))?"
+    r"(?i)(?:sshd?|sshd-session|dropbear[\w-]*|openssh[\w-]*|remote-assist[\w-]*|telnetd|inetd|xinetd"
+    r"|xrdp[\w-]*|x11vnc|\w*vnc(?:server)?[\w-]*|gnome-remote-desktop|krfb|nxserver|x2go\w*"
+    r"|tailscaled?|zerotier-one|openvpn[\w-]*|wg-quick|wireguard[\w-]*|strongswan[\w-]*|cloudflared|frpc|ngrok"
+    r"|teamviewerd?|anydesk|rustdesk|meshagent|screenconnect[\w-]*|cockpit[\w-]*"
+    r"|wpa_supplicant|iwd|NetworkManager|networking|network-manager|connman|dhcpcd|dhclient"
+    r"|systemd-networkd|systemd-resolved|systemd-logind|dbus(?:-broker)?"
+    r"|TermService|UmRdpService|SessionEnv|WinRM|Dhcp|Dnscache|NlaSvc|LanmanServer|BFE|MpsSvc|WlanSvc"
+    r"|com\.openssh\.sshd|com\.apple\.(?:screensharing|RemoteDesktop)[\w.]*)"
+    r"(?:@[^/]*)?(?:\.(?:service|socket|exe))?"
 )
+"""Programs and services that let somebody in, or carry the network they come over. Case does not matter."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,10 +35,30 @@ else:
         async def list(self, path: str, *, max_entries: int) -> "list[FileStatus]":
             _refuse()
 
-        async def replace_file(self, path: str, content: bytes, *, mode: int) -> None:
+        async def replace_file(
+            self,
+            path: str,
+            content: bytes,
+            *,
+            mode: int,
+            owner: tuple[int, int] | None = None,
+            seen: str | None = None,
+        ) -> None:
             _refuse()
 
-        async def remove_file(self, path: str) -> None:
+        async def remove_file(self, path: str, *, seen: str | None = None) -> None:
+            _refuse()
+
+        async def move(self, path: str, to: str) -> None:
+            _refuse()
+
+        async def read_link(self, path: str) -> str:
+            _refuse()
+
+        async def make_folder(self, path: str, *, mode: int) -> None:
+            _refuse()
+
+        async def make_link(self, path: str, points_to: str) -> None:
             _refuse()
 
         async def spawn(self, command: Command) -> int:

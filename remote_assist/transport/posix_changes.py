@@ -8,6 +8,7 @@ Everything here blocks; callers use a thread.
 import ctypes
 import errno
 import os
+import posixpath
 import stat
 import sys
 from collections.abc import Iterator
@@ -37,6 +38,14 @@ def move(files: PosixFiles, old: bytes, new: bytes, *, replace: bool) -> None:
             os.rename(source.name, goal.name, src_dir_fd=source.folder, dst_dir_fd=goal.folder)
         else:
             _rename_to_nothing(source, goal)
+
+
+def move_durably(files: PosixFiles, old: bytes, new: bytes) -> None:
+    """`move` to a free name, on disk when it returns: both folders are synced."""
+    move(files, old, new, replace=False)
+    for path in (new, old):
+        with files.open_folder(posixpath.dirname(path.rstrip(b"/")) or b"/") as folder:
+            os.fsync(folder)
 
 
 def remove(files: PosixFiles, path: bytes) -> None:

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from remote_assist.core.hostile import safe_text
-from remote_assist.core.target import FileStatus
+from remote_assist.core.target import ABSENT, FileStatus
 from remote_assist.errors import AssistError, RefusedError, UsageError
 
 assert sys.platform != "win32"  # local_target.py imports this file where it belongs
@@ -114,10 +114,12 @@ class PosixFiles:
         finally:
             os.close(descriptor)
 
-    def remove_file(self, path: bytes) -> None:
-        """Remove one regular file, durably."""
+    def remove_file(self, path: bytes, *, seen: str | None = None) -> None:
+        """Remove one regular file, durably. `seen`: only if it is still that one."""
         with self.place(path) as place, named(path):
-            self.check_regular(place, lstat_of(place))
+            found = lstat_of(place)
+            self.check_regular(place, found)
+            check_same(path, found, seen)
             os.unlink(place.name, dir_fd=place.folder)
         with self.open_folder(posixpath.dirname(path.rstrip(b"/")) or b"/") as folder:
             os.fsync(folder)
@@ -247,6 +249,13 @@ def lstat_of(place: Place) -> os.stat_result:
     return os.lstat(place.name, dir_fd=place.folder) if place.name else os.fstat(place.folder)
 
 
+def check_same(path: bytes, found: os.stat_result | None, seen: str | None) -> None:
+    """Raise RefusedError when what is at `path` is not what was `seen` there (None: anything will do)."""
+    now = ABSENT if found is None else _status(path, found).identity
+    if seen is not None and now != seen:
+        raise RefusedError(f"{shown(path)} is another file than the one looked at", reason="changed")
+
+
 def _list(
     folder: int, path: bytes, scanned: Iterator["os.DirEntry[str]"], max_entries: int
 ) -> tuple[list[FileStatus], bool]:
@@ -272,6 +281,8 @@ def _status(path: bytes, found: os.stat_result) -> FileStatus:
         modified=found.st_mtime,
         owner_id=found.st_uid,
         group_id=found.st_gid,
+        device=found.st_dev,
+        inode=found.st_ino,
     )
 
 

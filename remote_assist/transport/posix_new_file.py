@@ -13,6 +13,7 @@ import stat
 import sys
 
 from remote_assist.core.hostile import safe_text
+from remote_assist.core.target import ABSENT
 from remote_assist.errors import AssistError, RefusedError, UsageError
 from remote_assist.transport import posix_files
 from remote_assist.transport.private_files import write_all
@@ -52,19 +53,25 @@ class NewFile:
         with posix_files.named(self._path):
             write_all(self._descriptor, raw)
 
-    def commit(self, *, mode: int, overwrite: bool) -> None:
-        """Put the file in its place, durable. Raises RefusedError when something is there (`overwrite`: no file)."""
+    def commit(
+        self, *, mode: int, overwrite: bool, owner: tuple[int, int] | None = None, seen: str | None = None
+    ) -> None:
+        """Put the file in its place, durable. Raises RefusedError when something is there (`overwrite`: no file).
+
+        `owner` is for a file that was not there; `seen` as in core/target: checked before and after.
+        """
         if mode & ~0o777:
             raise UsageError(f"mode {mode:o} is not one a file may get here")
         with posix_files.named(self._path):
             there = self._files.check_replaceable(self._folder, self._path)
-            if there is not None:
-                if not overwrite:
-                    raise self._exists()
-                self._keep_owner(there)
+            posix_files.check_same(self._path, there, seen)
+            if there is not None and not overwrite:
+                raise self._exists()
+            self._set_owner(owner if there is None else (there.st_uid, there.st_gid))
             os.fchmod(self._descriptor, mode)
             os.fsync(self._descriptor)
-            self._move(overwrite)
+            self._move(overwrite and seen != ABSENT)
+            self._check_in_place()
             os.fsync(self._folder)
         self._close()
 
@@ -82,10 +89,17 @@ class NewFile:
                 os.unlink(self._part, dir_fd=self._folder)
             self._close()
 
-    def _keep_owner(self, there: os.stat_result) -> None:
+    def _set_owner(self, owner: tuple[int, int] | None) -> None:
         """A replaced file stays its owner's where we may say so (as root)."""
-        with contextlib.suppress(PermissionError):
-            os.fchown(self._descriptor, there.st_uid, there.st_gid)
+        if owner is not None:
+            with contextlib.suppress(PermissionError):
+                os.fchown(self._descriptor, *owner)
+
+    def _check_in_place(self) -> None:
+        """What stands there now must be what was written: same file, same owner."""
+        ours, there = os.fstat(self._descriptor), os.lstat(posixpath.basename(self._path), dir_fd=self._folder)
+        if (ours.st_dev, ours.st_ino, ours.st_uid) != (there.st_dev, there.st_ino, there.st_uid):
+            raise RefusedError(f"{safe_text(self._path)} was replaced while it was written", reason="changed")
 
     def _move(self, overwrite: bool) -> None:
         name = posixpath.basename(self._path)
@@ -137,14 +151,26 @@ def open_new_file(files: posix_files.PosixFiles, folder: bytes, name: bytes, *, 
         raise
 
 
-def replace_file(files: posix_files.PosixFiles, path: bytes, content: bytes, *, mode: int, tag: str) -> None:
-    """Make `path` hold exactly `content`: new or replaced, whole, durable. `tag` names the part, fresh each time."""
+def replace_file(
+    files: posix_files.PosixFiles,
+    path: bytes,
+    content: bytes,
+    *,
+    mode: int,
+    tag: str,
+    owner: tuple[int, int] | None = None,
+    seen: str | None = None,
+) -> None:
+    """Make `path` hold exactly `content`: new or replaced, whole, durable. `tag` names the part, fresh each time.
+
+    `owner` and `seen` as in core/target.MutableTarget.
+    """
     folder, name = os.path.split(path)
     new = open_new_file(files, folder, name, tag=tag)
     try:
         new.start_again()
         new.write(content)
-        new.commit(mode=mode, overwrite=True)
+        new.commit(mode=mode, overwrite=True, owner=owner, seen=seen)
     finally:
         new.discard()
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from remote_assist.core.target import Command, Completed, FileStatus
-from remote_assist.transport import posix_files, posix_new_file, posix_programs
+from remote_assist.transport import posix_changes, posix_files, posix_new_file, posix_programs
 from remote_assist.transport.tls_probe import tls_certificate
 
 assert sys.platform != "win32"  # local_target.py imports this file where it belongs
@@ -60,14 +60,41 @@ class PosixTarget:
         entries, _ = await asyncio.to_thread(self.files.list_folder, os.fsencode(path), max_entries=max_entries)
         return entries
 
-    async def replace_file(self, path: str, content: bytes, *, mode: int) -> None:
-        """Make the file hold exactly `content`, whole and durable."""
+    async def replace_file(
+        self, path: str, content: bytes, *, mode: int, owner: tuple[int, int] | None = None, seen: str | None = None
+    ) -> None:
+        """Make the file hold exactly `content`, whole and durable, if what was `seen` is still there."""
         tag = secrets.token_hex(8)
-        await asyncio.to_thread(posix_new_file.replace_file, self.files, os.fsencode(path), content, mode=mode, tag=tag)
+        await asyncio.to_thread(
+            posix_new_file.replace_file,
+            self.files,
+            os.fsencode(path),
+            content,
+            mode=mode,
+            tag=tag,
+            owner=owner,
+            seen=seen,
+        )
 
-    async def remove_file(self, path: str) -> None:
-        """Remove one regular file, durably."""
-        await asyncio.to_thread(self.files.remove_file, os.fsencode(path))
+    async def remove_file(self, path: str, *, seen: str | None = None) -> None:
+        """Remove one regular file, durably, if it is the one `seen`."""
+        await asyncio.to_thread(self.files.remove_file, os.fsencode(path), seen=seen)
+
+    async def move(self, path: str, to: str) -> None:
+        """Rename to a free name, durably."""
+        await asyncio.to_thread(posix_changes.move_durably, self.files, os.fsencode(path), os.fsencode(to))
+
+    async def read_link(self, path: str) -> str:
+        """Where a link points to, as written."""
+        return os.fsdecode(await asyncio.to_thread(posix_changes.read_link, self.files, os.fsencode(path)))
+
+    async def make_folder(self, path: str, *, mode: int) -> None:
+        """Make one folder where nothing is."""
+        await asyncio.to_thread(posix_changes.make_folder, self.files, os.fsencode(path), mode=mode)
+
+    async def make_link(self, path: str, points_to: str) -> None:
+        """Make a link where nothing is."""
+        await asyncio.to_thread(posix_changes.make_link, self.files, os.fsencode(path), os.fsencode(points_to))
 
     async def spawn(self, command: Command) -> int:
         """Start a program that outlives the action; answer its process id. Its output goes nowhere."""

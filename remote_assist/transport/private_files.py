@@ -85,8 +85,10 @@ def read_private(path: Path, max_bytes: int = MAX_PRIVATE_BYTES) -> bytes:
         os.close(descriptor)
 
 
-def append_durably(path: Path, raw: bytes) -> int:
+def append_durably(path: Path, raw: bytes, *, keep_bytes: int | None = None) -> int:
     """Add `raw` at the end of `path` (made 0600 when absent), fsync, and answer the new length.
+
+    `keep_bytes`: what is beyond them, an end torn by a crash, is cut off first.
 
     Raises OSError when it cannot be whole on disk (full, read-only); then the file is as long as before.
     Callers write from one task at a time.
@@ -95,6 +97,8 @@ def append_durably(path: Path, raw: bytes) -> int:
     flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | _NO_FOLLOW | _CLOEXEC | _BINARY
     descriptor = os.open(path, flags, 0o600)
     try:
+        if keep_bytes is not None:
+            os.ftruncate(descriptor, keep_bytes)
         before = os.fstat(descriptor).st_size
         try:
             write_all(descriptor, raw)

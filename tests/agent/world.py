@@ -66,6 +66,7 @@ class Customer:
     allows: tuple[str, ...] = ALL_SCOPES
     folders: tuple[str, ...] = ()
     allows_plans: bool = True
+    can_ask: bool = True
     decides: asyncio.Event = field(default_factory=asyncio.Event)
     questions: list[ConsentQuestion] = field(default_factory=list)
     plans: list[PlanQuestion] = field(default_factory=list)

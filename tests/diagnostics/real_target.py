@@ -23,13 +23,19 @@ class RealTarget(LocalTarget):
         self.log.append(("read", path))
         return await super().read(path, max_bytes=max_bytes, tail=tail)
 
-    async def replace_file(self, path: str, content: bytes, *, mode: int) -> None:
+    async def replace_file(
+        self, path: str, content: bytes, *, mode: int, owner: tuple[int, int] | None = None, seen: str | None = None
+    ) -> None:
         self.log.append(("replace_file", path))
-        await super().replace_file(path, content, mode=mode)
+        await super().replace_file(path, content, mode=mode, owner=owner, seen=seen)
 
-    async def remove_file(self, path: str) -> None:
+    async def remove_file(self, path: str, *, seen: str | None = None) -> None:
         self.log.append(("remove_file", path))
-        await super().remove_file(path)
+        await super().remove_file(path, seen=seen)
+
+    async def move(self, path: str, to: str) -> None:
+        self.log.append(("move", path, to))
+        await super().move(path, to)
 
     async def spawn(self, command: Command) -> int:
         self.log.append(("spawn", *command.argv))

@@ -32,9 +32,17 @@ class Fixing:
         path.write_text(head + f"steps:\n{steps}verify: [{{when: '{verify}'}}]\n")
         return load_catalog([path])
 
-    async def plan(self, steps: str, verify: str = "true", *, head: str = HEAD, elevated: bool = False) -> PreparedPlan:
+    async def plan(
+        self,
+        steps: str,
+        verify: str = "true",
+        *,
+        head: str = HEAD,
+        elevated: bool = False,
+        can_ask: bool = False,
+    ) -> PreparedPlan:
         catalog = self.catalog(steps, verify, head)
-        return await plan_fix(catalog, "own.fix", {}, self.target, elevated=elevated, clock=now)
+        return await plan_fix(catalog, "own.fix", {}, self.target, elevated=elevated, can_ask=can_ask, clock=now)
 
 
 @pytest.fixture
@@ -149,9 +157,11 @@ async def test_no_command_may_stop_remote_access(fixing: Fixing, argv: str) -> N
     assert "remote access" in plan.why_not
 
 
-async def test_a_verb_this_version_does_not_have_is_blocked_and_said(fixing: Fixing) -> None:
-    plan = (await fixing.plan("  - {name: set, registry: {key: x, value: y}}\n")).plan
-    assert plan.why_not == "set: this version does not carry out 'registry' steps"
+async def test_a_verb_of_another_system_is_blocked_and_said(fixing: Fixing) -> None:
+    plan = (await fixing.plan("  - {name: set, registry: {key: HKLM, name: x, value: y}}\n")).plan
+    assert plan.why_not == "set: the registry is Windows'"
+    plan = (await fixing.plan("  - {name: do, powershell: Get-Date, undo: none, check: skip}\n")).plan
+    assert plan.why_not == "do: PowerShell steps are for Windows"
 
 
 async def test_waiting_is_a_step_with_nothing_to_undo(fixing: Fixing) -> None:
