@@ -44,7 +44,7 @@ VERBS: dict[str, tuple[str, str, str]] = {
     "end": ("technician_consent", "Technician", "end a session with a note for the ticket"),
     "audit": ("reviewer", "Reviewer", "list, show, verify and export sessions"),
     "kb": ("author", "Author", "list, lint and test known issues and fixes"),
-    "redact": ("author", "Author", "show what redaction takes out of a file"),
+    "redact": ("redact", "Author", "show what redaction takes out of a file"),
     "ca": ("operator", "Operator", "the organisation's certificate authority"),
 }
 """Verb → (file in commands/, who it is for, one line of help)."""

@@ -21,6 +21,7 @@ from remote_assist.agent.requests_session import SessionRequests
 from remote_assist.agent.session import Session, SessionFacts
 from remote_assist.agent.surroundings import Surroundings
 from remote_assist.agent.texts import say
+from remote_assist.agent.token_map import TokenMap
 from remote_assist.audit.journal import Journal
 from remote_assist.audit.log_memory import LogMemory
 from remote_assist.core.lists import TrustedLists
@@ -112,7 +113,7 @@ def _wraps(content_key: ContentKey, lists: TrustedLists) -> list[Wrap]:
 def _executors(session: Session, around: Surroundings, log: LogRequests) -> Mapping[type[Message], Executor]:
     """Request → what serves it. A request that is not here is refused by the codec before it comes so far."""
     about = SessionRequests(session)
-    shelf = Shelf(around.clock, around.services)
+    shelf = Shelf(around.clock, around.services, TokenMap(around.home.path, around.entropy))
     diagnostics = DiagnosticRequests(shelf)
     fixes = FixRequests(session, shelf, ask_each=around.ask_each)
     table = {

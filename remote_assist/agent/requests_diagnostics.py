@@ -15,6 +15,7 @@ from remote_assist.agent.conversation import Caller
 from remote_assist.agent.gate import Running
 from remote_assist.agent.machine import Machine
 from remote_assist.agent.progress import telling
+from remote_assist.agent.token_map import TokenMap
 from remote_assist.core.catalog_model import Catalog
 from remote_assist.core.requests import Collect
 from remote_assist.diagnostics.catalog_loader import load_catalog
@@ -38,6 +39,7 @@ class Shelf:
 
     clock: Callable[[], datetime]
     services_folder: Path | None = None
+    tokens: TokenMap | None = None
     _catalog: Catalog | None = None
 
     async def catalog(self) -> Catalog:
@@ -90,8 +92,11 @@ class DiagnosticRequests:
                 write=write,
                 progress=tell,
                 clock=self._shelf.clock,
+                redaction_key=self._shelf.tokens.key() if self._shelf.tokens else b"",
                 services_folder=self._shelf.services,
             )
+        if self._shelf.tokens is not None:
+            self._shelf.tokens.remember(summary.tokens)
         failed = sum(item.status not in {"ok", "unavailable"} for item in summary.items)
         return Ending(
             size=summary.size,

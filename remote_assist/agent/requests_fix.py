@@ -55,6 +55,7 @@ class FixRequests:
         check_item(catalog.fixes.get(request.fix), "fix", request.fix, request.version, request.digest)
         if len(request.parameters) > MAX_PARAMETERS:
             raise UsageError(f"a fix takes at most {MAX_PARAMETERS} parameters")
+        parameters = self._revealed(request.parameters)
 
         async def work(machine: Machine, running: Running) -> Ending:
             await caller.accept(running)
@@ -62,7 +63,7 @@ class FixRequests:
             prepared = await plan_fix(
                 catalog,
                 request.fix,
-                request.parameters,
+                parameters,
                 machine.target,
                 elevated=_elevated(),
                 can_ask=self._session.prompt.can_ask,
@@ -76,6 +77,11 @@ class FixRequests:
 
         action = plan_action(request.fix, request.version, request.digest, request.parameters)
         await caller.finish(await caller.perform(action, work))
+
+    def _revealed(self, parameters: dict[str, str]) -> dict[str, str]:
+        """A path that a bundle shows with a token in it, as it is called here."""
+        tokens = self._shelf.tokens
+        return {key: tokens.reveal(value) for key, value in parameters.items()} if tokens else parameters
 
     async def apply(self, caller: Caller, request: ApplyFix) -> None:
         """Carry out a plan; what became of it is in Done."""

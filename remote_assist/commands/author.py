@@ -1,24 +1,20 @@
-"""`kb` and `redact`: for people who write known issues and fixes, and for whoever wants to see what redaction does."""
+"""`kb`: for people who write known issues and fixes."""
 
 import argparse
-import secrets
-import sys
-from collections import Counter
 from pathlib import Path
 
 from remote_assist.commands.printing import Printer, add_output_options
 from remote_assist.core.catalog_model import Bundle, Catalog, Collector, Fix, KnownIssue
-from remote_assist.core.redaction import MAX_TEXT_CHARS, PROFILES, Redactor
 from remote_assist.diagnostics.catalog_lint import lint, run_tests
 from remote_assist.diagnostics.catalog_loader import load_catalog, shipped_folder
 from remote_assist.diagnostics.yaml_source import Problem
-from remote_assist.errors import Exit, UsageError
+from remote_assist.errors import Exit
 
 Item = Collector | Bundle | KnownIssue | Fix
 
 
 def add_commands(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add `kb` and `redact`."""
+    """Add `kb`."""
     catalog = verbs.add_parser("kb", help="list, lint and test known issues and fixes")
     acts = catalog.add_subparsers(metavar="list|lint|test", required=True)
     listing = acts.add_parser("list", help="every collector, bundle, known issue and fix")
@@ -31,11 +27,7 @@ def add_commands(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -
         parser.add_argument(
             "path", type=Path, nargs="?", metavar="PATH", help="file or folder; else the shipped catalog"
         )
-    redaction = verbs.add_parser("redact", help="show what redaction takes out of a file")
-    redaction.add_argument("file", type=Path, nargs="?", metavar="FILE", help="a text; else standard input")
-    redaction.add_argument("--profile", choices=PROFILES, default="strict", help="strict also hides personal data")
-    redaction.set_defaults(run=_redact)
-    for parser in (listing, checking, testing, redaction):
+    for parser in (listing, checking, testing):
         add_output_options(parser)
 
 
@@ -102,31 +94,6 @@ def _print_test(printer: Printer, issue: str, test: str, expected: tuple[str, ..
     if not printer.json:
         detail = "" if good else f": expected {', '.join(expected) or 'nothing'}, got {', '.join(got) or 'nothing'}"
         printer.value("test", f"{'ok' if good else 'FAILED'}  {issue}: {test}{detail}")
-
-
-def _redact(arguments: argparse.Namespace) -> int:
-    printer = Printer(arguments)
-    text = _text(arguments.file)
-    counts: Counter[str] = Counter()
-    redacted = Redactor(secrets.token_bytes(32), profile=arguments.profile).text(text, counts)
-    printer.object({"text": redacted, "taken_out": dict(counts)})
-    if not printer.json:
-        for line in redacted.splitlines():
-            printer.value("text", line)
-        taken = ", ".join(f"{count} × {kind}" for kind, count in sorted(counts.items()))
-        printer.note(f"taken out: {taken or 'nothing'}")
-    return Exit.DONE
-
-
-def _text(file: Path | None) -> str:
-    try:
-        with file.open("rb") if file else sys.stdin.buffer as stream:
-            raw = stream.read(MAX_TEXT_CHARS + 1)
-    except OSError as error:
-        raise UsageError(f"{file}: {error.strerror}") from error
-    if len(raw) > MAX_TEXT_CHARS:
-        raise UsageError(f"more than {MAX_TEXT_CHARS} bytes; give a smaller piece")
-    return raw.decode("utf-8", "replace")
 
 
 def _within(file: Path, path: Path) -> bool:

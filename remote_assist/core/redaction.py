@@ -3,20 +3,23 @@
 Rule 1: what a collector saw is `Collected`; only this file makes a `Redacted` of it, and a bundle takes nothing else.
 Rule 2: all detectors look at the same original text; spans that overlap are merged and replaced once, never nested.
 Rule 3: fail closed: text in which a sure secret or a seed is still found afterwards is not returned.
-A token is `<class:8 hex digits>`, HMAC-SHA256 of class and value under a key made for one bundle, so equal values
-stay equal inside a bundle and cannot be linked between bundles.
+A token is `<class:8 hex digits>`, HMAC-SHA256 of class and value. Personal data is keyed with the customer's own key,
+so equal values stay equal in all bundles of one customer and cannot be linked to another's; what the tokens stand for
+is remembered for the customer's machine. Secrets are keyed for one run and not remembered at all.
 """
 
-import hashlib
 import hmac
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from remote_assist.core.anchors import Searched
 from remote_assist.core.catalog_model import FieldSpec
-from remote_assist.core.detectors import DETECTORS, RANK, SECRET_CLASSES, Detector
+from remote_assist.core.detectors import DETECTORS, SECRET_CLASSES
+from remote_assist.core.seed_words import SeedWords
+from remote_assist.core.spans import Span, find, found, merge
 from remote_assist.errors import LocalProtocolError, RefusedError
 
 PROFILES = ("strict", "secrets")
@@ -25,7 +28,13 @@ PROFILES = ("strict", "secrets")
 STRUCTURAL_TYPES = frozenset({"unit", "path", "name", "time"})
 """Fact types whose text conditions and fixes rely on: only sure secrets are taken out of them."""
 
+SEEDED_TYPES = frozenset({"path"})
+"""Of these, the ones in which seeds are replaced as well: a path may hold a person's name, a unit is a program's."""
+
 MAX_TEXT_CHARS = 4 << 20
+MAX_REMEMBERED = 20_000
+"""Tokens whose values are kept for the customer's machine."""
+
 MIN_SEED_CHARS = 4
 _SECRET_KEY = re.compile(r"(?i)^(?:.*[_-])?(?:password|passwd|secret|token|api_?key|private_?key|passphrase)$")
 _SURE = tuple(each for each in DETECTORS if each.sure)
@@ -63,38 +72,38 @@ class Redacted:
         self.sensitivity = sensitivity
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
-    """A piece of text to replace."""
-
-    start: int
-    end: int
-    kind: str
-
-
 class Redactor:
-    """Redacts with one key, one profile and the seeds known so far."""
+    """Redacts with one key, one profile and the seeds known so far.
 
-    def __init__(self, key: bytes, *, profile: str = "strict", seeds: Mapping[str, str] | None = None) -> None:
-        if len(key) < 16:
+    `secret_key` is the key of tokens that stand for secrets, fresh for every run; without one it is `key`.
+    """
+
+    def __init__(
+        self,
+        key: bytes,
+        *,
+        profile: str = "strict",
+        seeds: Mapping[str, str] | None = None,
+        secret_key: bytes | None = None,
+    ) -> None:
+        self._secret_key = key if secret_key is None else secret_key
+        if min(len(key), len(self._secret_key)) < 16:
             raise LocalProtocolError("a redaction key has at least 16 bytes")
         if profile not in PROFILES:
             raise LocalProtocolError(f"there is no redaction profile '{profile}'")
         self._key = key
         self._strict = profile == "strict"
         self._detectors = DETECTORS if self._strict else tuple(d for d in DETECTORS if d.kind in SECRET_CLASSES)
-        self._seeds: dict[str, str] = {}
-        self._seed_pattern: re.Pattern[str] | None = None
+        self._seeds = SeedWords()
+        self._tokens: dict[tuple[str, str], str] = {}
+        self.remembered: dict[str, str] = {}
+        """Token → what it stands for, personal data only."""
         self.add_seeds(seeds or {})
 
     def add_seeds(self, seeds: Mapping[str, str]) -> None:
         """Exact values (value → class) replaced wherever they occur as a word; ignored unless the profile is strict."""
-        if not self._strict:
-            return
-        self._seeds.update({text.lower(): kind for text, kind in seeds.items() if len(text) >= MIN_SEED_CHARS})
-        if self._seeds:
-            words = "|".join(re.escape(text) for text in sorted(self._seeds, key=len, reverse=True))
-            self._seed_pattern = re.compile(rf"(?<![A-Za-z0-9])(?:{words})(?![A-Za-z0-9])", re.IGNORECASE)
+        if self._strict:
+            self._seeds.add({text: kind for text, kind in seeds.items() if len(text) >= MIN_SEED_CHARS})
 
     def redact(self, collected: Collected) -> Redacted:
         """The redacted form. Raises RefusedError when a sure secret or a seed would still be inside."""
@@ -105,8 +114,8 @@ class Redactor:
             return Redacted(text.encode("utf-8", "replace"), text, dict(counts), collected.sensitivity, maker=_MAKER)
         value = self._value(collected.raw, None, collected, counts)
         raw = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
-        for piece in _texts_in(value):
-            self._sweep(piece, collected, seeds=False)
+        for key, piece in _texts_in(value):
+            self._sweep(piece, collected, seeds=_may_hold_no_seed(collected.fields.get(key)))
         return Redacted(raw, value, dict(counts), collected.sensitivity, maker=_MAKER)
 
     def text(self, text: str, counts: Counter[str] | None = None) -> str:
@@ -121,15 +130,31 @@ class Redactor:
         return redacted
 
     def token(self, kind: str, value: str) -> str:
-        """What stands for a value of a class in this bundle."""
-        digest = hmac.new(self._key, f"{kind}\0{value}".encode("utf-8", "replace"), hashlib.sha256).hexdigest()
-        return f"<{kind}:{digest[:8]}>"
+        """What stands for a value of a class."""
+        token = self._tokens.get((kind, value))
+        if token is not None:
+            return token
+        secret = kind in SECRET_CLASSES
+        named = f"{kind}\0{value}".encode("utf-8", "replace")
+        digest = hmac.digest(self._secret_key if secret else self._key, named, "sha256").hex()
+        token = f"<{kind}:{digest[:8]}>"
+        if len(self._tokens) < MAX_REMEMBERED:
+            self._tokens[kind, value] = token
+            if not secret:
+                self.remembered[token] = value
+        return token
+
+    def sweep(self, name: str, raw: bytes) -> None:
+        """The last look at packed bytes and their file name. Raises RefusedError when something is left in them."""
+        text = raw.decode("utf-8", "replace")
+        left = self._left_in(name) or self._sure_left_in(_TOKEN.sub(" ", text))
+        if left:
+            raise RefusedError(f"a {left} would be left in {name[:60]!r}", reason="redaction-incomplete")
 
     def _spans(self, text: str) -> list[Span]:
-        spans = find(text, self._detectors) if len(text) >= SHORTEST_CHARS else []
-        if self._seed_pattern is not None:
-            spans += [Span(m.start(), m.end(), self._seeds[m[0].lower()]) for m in self._seed_pattern.finditer(text)]
-        return spans
+        searched = Searched(text)
+        spans = found(searched, self._detectors) if len(text) >= SHORTEST_CHARS else []
+        return spans + [Span(*each) for each in self._seeds.spans(searched)]
 
     def _replace(self, text: str, spans: list[Span], counts: Counter[str] | None) -> str:
         if not spans:
@@ -164,13 +189,20 @@ class Redactor:
                 return self.token(kind, text)
             return text
         if spec is not None and spec.type in STRUCTURAL_TYPES:
-            return self._replace(text, merge(find(text, _SURE)), counts) if len(text) > 8 else text
+            return self._structural(text, spec.type, counts)
         return self.text(text, counts)
+
+    def _structural(self, text: str, kind: str, counts: Counter[str]) -> str:
+        searched = Searched(text)
+        spans = found(searched, _SURE) if len(text) > 8 else []
+        if kind in SEEDED_TYPES:
+            spans += [Span(*each) for each in self._seeds.spans(searched)]
+        return self._replace(text, merge(spans), counts)
 
     def _kind_of(self, text: str) -> str:
         spans = merge(self._spans(text))
         whole = [span.kind for span in spans if span.end - span.start >= len(text) * 0.8]
-        return whole[0] if whole else self._seeds.get(text.lower(), "pii")
+        return whole[0] if whole else self._seeds.kind(text) or "pii"
 
     def _between_tokens(self, text: str, counts: Counter[str] | None) -> str:
         """Look again at what stands between tokens: a replaced neighbour may have hidden where a word begins."""
@@ -182,10 +214,13 @@ class Redactor:
     def _left_in(self, text: str) -> str:
         """The class of a sure secret or a seed that is still there, or empty."""
         rest = _TOKEN.sub(" ", text)
+        if left := self._sure_left_in(rest):
+            return left
+        return "seed" if any(True for _ in self._seeds.spans(Searched(rest))) else ""
+
+    def _sure_left_in(self, rest: str) -> str:
         left = find(rest, _SURE)
-        if left:
-            return left[0].kind
-        return "seed" if self._seed_pattern is not None and self._seed_pattern.search(rest) else ""
+        return left[0].kind if left else ""
 
     def _sweep(self, text: str, collected: Collected, *, seeds: bool) -> None:
         left = self._left_in(text)
@@ -195,40 +230,18 @@ class Redactor:
             )
 
 
-def _texts_in(value: object) -> Iterator[str]:
-    """Every key and text of JSON facts."""
+def _texts_in(value: object, key: str = "") -> Iterator[tuple[str, str]]:
+    """Every key and text of JSON facts, each with the key it stands under."""
     if isinstance(value, str):
-        yield value
+        yield key, value
     elif isinstance(value, list):
         for item in value:
-            yield from _texts_in(item)
+            yield from _texts_in(item, key)
     elif isinstance(value, dict):
-        for key, item in value.items():
-            yield key
-            yield from _texts_in(item)
+        for name, item in value.items():
+            yield "", name
+            yield from _texts_in(item, name)
 
 
-def find(text: str, detectors: Iterable[Detector]) -> list[Span]:
-    """Every span any detector hits, unmerged."""
-    lower = text.lower()
-    spans: list[Span] = []
-    for detector in detectors:
-        if detector.gate and not any(piece in lower for piece in detector.gate):
-            continue
-        for match in detector.pattern.finditer(text):
-            if detector.valid is None or detector.valid(match):
-                spans.append(Span(match.start("s"), match.end("s"), detector.kind))
-    return spans
-
-
-def merge(spans: list[Span]) -> list[Span]:
-    """Overlapping spans become one, named by the class of highest rank (then the longest)."""
-    merged: list[Span] = []
-    for span in sorted((s for s in spans if s.end > s.start), key=lambda s: (s.start, -s.end)):
-        if merged and span.start < merged[-1].end:
-            last = merged[-1]
-            winner = max((last, span), key=lambda s: (RANK.get(s.kind, 1), s.end - s.start))
-            merged[-1] = Span(last.start, max(last.end, span.end), winner.kind)
-        else:
-            merged.append(span)
-    return merged
+def _may_hold_no_seed(spec: FieldSpec | None) -> bool:
+    return spec is None or spec.type not in STRUCTURAL_TYPES - SEEDED_TYPES

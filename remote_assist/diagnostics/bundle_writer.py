@@ -1,6 +1,7 @@
 """Writes a bundle file while it is collected: nothing waits for the end and nothing touches a disk.
 
-Rule: only `Redacted` content goes in; the type has no other maker than core/redaction.py.
+Rule 1: only `Redacted` content goes in; the type has no other maker than core/redaction.py.
+Rule 2: `sweep` sees every name and every packed byte last, and its RefusedError keeps them out.
 """
 
 import hashlib
@@ -27,8 +28,11 @@ PIECE_BYTES = 128 << 10
 class BundleWriter:
     """A tar.zst stream into `write`. Files are readable as soon as their piece has arrived."""
 
-    def __init__(self, write: Callable[[bytes], Awaitable[None]], modified: datetime) -> None:
+    def __init__(
+        self, write: Callable[[bytes], Awaitable[None]], modified: datetime, sweep: Callable[[str, bytes], None]
+    ) -> None:
         self._write = write
+        self._sweep = sweep
         self._modified = int(modified.timestamp())
         self._compressor = zstd.ZstdCompressor(level=LEVEL)
         self._digest = hashlib.sha256()
@@ -41,7 +45,7 @@ class BundleWriter:
         return self._digest.hexdigest()
 
     async def add(self, name: str, content: Redacted) -> str:
-        """Append a file; answers the SHA-256 (hex) of its bytes."""
+        """Append a file; answers the SHA-256 (hex) of its bytes. Raises RefusedError: then nothing was appended."""
         return await self._add(name, content.raw)
 
     async def finish(self, manifest: Manifest) -> None:
@@ -50,6 +54,7 @@ class BundleWriter:
         await self._send(self._compressor.compress(bytes(2 * BLOCK), zstd.ZstdCompressor.FLUSH_FRAME))
 
     async def _add(self, name: str, raw: bytes) -> str:
+        self._sweep(name, raw)
         info = tarfile.TarInfo(name)
         info.size, info.mtime, info.mode = len(raw), self._modified, 0o600
         block = info.tobuf(tarfile.USTAR_FORMAT, "utf-8", "strict") + raw + bytes(-len(raw) % BLOCK)

@@ -10,7 +10,7 @@ import asyncio
 import secrets
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -33,7 +33,7 @@ CLOSING_SECONDS = 2.0
 
 @dataclass(frozen=True, slots=True)
 class BundleSummary:
-    """What went into a bundle: `size` and `sha256` are of the file as streamed."""
+    """What went into a bundle: `size` and `sha256` are of the file as streamed; `tokens`: what its tokens stand for."""
 
     bundle: str
     status: str
@@ -41,6 +41,7 @@ class BundleSummary:
     size: int
     sha256: str
     seconds: float
+    tokens: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +61,12 @@ async def collect_bundle(
     progress: Callable[[Progress], None],
     clock: Callable[[], datetime],
     entropy: Callable[[int], bytes] = secrets.token_bytes,
+    redaction_key: bytes = b"",
     services_folder: str = "",
 ) -> BundleSummary:
     """Stream a bundle's tar.zst into `write` while it is made.
 
+    `redaction_key` is the customer's own, so that tokens agree with those of earlier bundles; else one for this run.
     Raises UsageError for a bundle or collector the catalog does not have, and what `write` raises.
     """
     bundle = catalog.bundles.get(bundle_id)
@@ -73,7 +76,9 @@ async def collect_bundle(
     if missing:
         raise UsageError(f"bundle '{bundle_id}' names a collector that does not exist: {missing[0]}")
     look = Look(target, now=clock(), services_folder=services_folder)
-    run = _BundleRun(catalog, bundle, look, BundleWriter(write, look.now), progress, entropy(32))
+    redactor = Redactor(redaction_key or entropy(32), profile=bundle.redaction_profile, secret_key=entropy(32))
+    writer = BundleWriter(write, look.now, redactor.sweep)
+    run = _BundleRun(catalog, bundle, look, writer, progress, redactor)
     return await run.perform(clock)
 
 
@@ -108,13 +113,13 @@ class _BundleRun:
         look: Look,
         writer: BundleWriter,
         progress: Callable[[Progress], None],
-        key: bytes,
+        redactor: Redactor,
     ) -> None:
         self._bundle = bundle
         self._look = look
         self._writer = writer
         self._progress = progress
-        self._redactor = Redactor(key, profile=bundle.redaction_profile)
+        self._redactor = redactor
         self._seeding = {path.partition(".")[0] for path in bundle.seeds} & set(bundle.collectors)
         order = sorted(dict.fromkeys(bundle.collectors), key=lambda name: name not in self._seeding)
         self._collectors = [catalog.collectors[name] for name in order]
@@ -190,29 +195,39 @@ class _BundleRun:
             self._report(collector, outcome)
             return
         try:
-            facts = self._redacted(collector, outcome.facts)
-            texts = {name: self._redacted(collector, text) for name, text in outcome.texts.items()}
+            files = await asyncio.to_thread(self._files, collector, outcome)
         except RefusedError as error:
             self._report(collector, outcome, status="failed", reason=f"withheld: {error.message}")
             return
-        size = sum(len(each.raw) for each in (facts, *texts.values()))
-        if self._writer.unpacked_size + size > self._bundle.max_bytes:
+        if self._writer.unpacked_size + sum(len(each.raw) for each in files.values()) > self._bundle.max_bytes:
             self._report(collector, outcome, status="cut", reason="the bundle had reached its size limit")
             return
-        file = f"facts/{collector.id}.json"
-        digest = await self._writer.add(file, facts)
-        reports = []
-        for name, text in texts.items():
-            text_file = f"texts/{collector.id}.{name}.txt"
-            reports.append(
-                TextReport(file=text_file, size=len(text.raw), sha256=await self._writer.add(text_file, text))
-            )
+        written = [
+            TextReport(file=name, size=len(each.raw), sha256=await self._writer.add(name, each))
+            for name, each in files.items()
+        ]
+        facts, *texts = written
         counts: Counter[str] = Counter()
-        for each in (facts, *texts.values()):
+        for each in files.values():
             counts.update(each.counts)
         self._report(
-            collector, outcome, file=file, size=len(facts.raw), sha256=digest, redacted=counts, texts=tuple(reports)
+            collector,
+            outcome,
+            file=facts.file,
+            size=facts.size,
+            sha256=facts.sha256,
+            redacted=counts,
+            texts=tuple(texts),
         )
+
+    def _files(self, collector: model.Collector, outcome: Outcome) -> dict[str, Redacted]:
+        """What a collector puts into the bundle, the facts first; runs beside the event loop. Raises RefusedError."""
+        files = {f"facts/{collector.id}.json": self._redacted(collector, outcome.facts)}
+        for name, text in outcome.texts.items():
+            files[f"texts/{collector.id}.{name}.txt"] = self._redacted(collector, text)
+        for name, each in files.items():
+            self._redactor.sweep(name, each.raw)
+        return files
 
     def _redacted(self, collector: model.Collector, raw: object) -> Redacted:
         return self._redactor.redact(Collected(raw, collector.sensitivity, {**collector.rows, **collector.fields}))
@@ -278,6 +293,7 @@ class _BundleRun:
             size=self._writer.size,
             sha256=self._writer.sha256,
             seconds=time.monotonic() - self._begun,
+            tokens=self._redactor.remembered,
         )
 
     def _tell(self, item: str, status: str, seconds: float) -> None:

@@ -1,8 +1,6 @@
-"""`kb` and `redact` as a person runs them."""
+"""`kb` as a person runs it."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -63,34 +61,3 @@ def test_kb_test_of_files_that_do_not_hold_together_exits_2(tmp_path: Path, caps
     file = tmp_path / "own.yaml"
     file.write_text(GOOD.replace("cpu.count > 1", "cpuu.count > 1"))
     assert run(capsys, "kb", "test", str(file))[0] == 2
-
-
-def test_redact_shows_the_text_and_counts_what_it_took(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    file = tmp_path / "log"
-    file.write_text("password=hunter2-x\nfrom alice@example.com\n")
-    status, lines, notes = run(capsys, "redact", str(file))
-    assert status == 0
-    assert lines[0].startswith("password=<secret:")
-    assert lines[1].startswith("from <mail:")
-    assert "1 × mail, 1 × secret" in notes
-    assert "alice@example.com" in run(capsys, "redact", "--profile", "secrets", str(file))[1][1]
-    answer = json.loads(run(capsys, "redact", "--json", str(file))[1][0])
-    assert answer["taken_out"] == {"secret": 1, "mail": 1}
-
-
-def test_redact_reads_standard_input_and_lets_no_control_sequence_through() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "remote_assist", "redact"],
-        input=b"\x1b[31mred AKIAQX7ZLM3TPW5N2RCB\n",
-        capture_output=True,
-        check=True,
-    )
-    assert b"\x1b" not in done.stdout
-    assert b"AKIA" not in done.stdout
-    assert b"<token:" in done.stdout
-
-
-def test_redact_of_a_file_that_is_not_there_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
-    status, lines, said = run(capsys, "redact", "/nonexistent/file")
-    assert (status, lines) == (2, [])
-    assert "No such file" in said

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from remote_assist.core.catalog_model import FieldSpec
-from remote_assist.core.redaction import Collected, Redacted, Redactor, Span, merge
+from remote_assist.core.redaction import Collected, Redacted, Redactor
+from remote_assist.core.spans import Span, merge
 from remote_assist.errors import LocalProtocolError, RefusedError
 
 SAMPLE = Path(__file__).parent.parent / "diagnostics" / "data" / "redaction_sample.jsonl"
@@ -179,6 +180,30 @@ def test_a_weak_key_or_an_unknown_profile_is_our_own_fault() -> None:
         Redactor(b"short")
     with pytest.raises(LocalProtocolError):
         Redactor(KEY, profile="some")
+
+
+def test_a_path_loses_a_seed_and_a_unit_keeps_it() -> None:
+    fields = {"path": FieldSpec("path"), "unit": FieldSpec("unit")}
+    redactor = Redactor(KEY, seeds={"backup7": "user"})
+    row = {"path": "/srv/backup7/x", "unit": "backup7.service"}
+    value = json.loads(redactor.redact(Collected([row], "internal", fields)).raw)[0]
+    assert value["unit"] == "backup7.service"
+    assert re.fullmatch(r"/srv/<user:\w{8}>/x", value["path"])
+
+
+def test_the_last_sweep_refuses_a_secret_in_packed_bytes_and_a_seed_in_a_file_name() -> None:
+    redactor = Redactor(KEY, seeds={"mlopez": "user"})
+    redactor.sweep("texts/app.log.txt", b"nothing <token:0a1b2c3d> here")
+    with pytest.raises(RefusedError, match="token"):
+        redactor.sweep("texts/app.log.txt", b"key AKIAQX7ZLM3TPW5N2RCB")
+    with pytest.raises(RefusedError, match="seed"):
+        redactor.sweep("texts/app.mlopez.txt", b"")
+
+
+def test_only_personal_data_is_remembered_for_the_customer() -> None:
+    redactor = Redactor(KEY, seeds={"mlopez": "user"})
+    redactor.text("mlopez at 203.0.113.7, password=hunter2x, AKIAQX7ZLM3TPW5N2RCB")
+    assert sorted(redactor.remembered.values()) == ["203.0.113.7", "mlopez"]
 
 
 @given(st.text(max_size=400))

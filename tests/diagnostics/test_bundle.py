@@ -187,7 +187,7 @@ async def test_the_writer_streams_pieces_that_read_back_as_texts_and_facts() -> 
         pieces.append(raw)
 
     redactor = Redactor(bytes(32))
-    writer = BundleWriter(write, now())
+    writer = BundleWriter(write, now(), redactor.sweep)
     text = redactor.redact(Collected("line for alice@example.com\n" * 20_000, "pii"))
     facts = redactor.redact(Collected({"count": 2}, "public"))
     text_digest = await writer.add("texts/cpu.errors.txt", text)
