@@ -39,6 +39,8 @@ class Action:
     plan: str = ""
     also: tuple[str, ...] = ()
     sealed: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    quiet: bool = False
+    """Its work itself shows the customer what happens."""
 
     @property
     def paths(self) -> tuple[str, ...]:
@@ -150,6 +152,18 @@ def scopes_action(scopes: Sequence[str], seconds: int, reason: str) -> Action:
         catalog=",".join(scopes),
         sizes={"seconds": seconds},
         sealed={"reason": reason.encode("utf-8", "surrogateescape")} if reason else {},
+    )
+
+
+def chat_action(text: str) -> Action:
+    """One line for the customer; needs no scope, only a session that runs."""
+    return Action(
+        code="RA1600",
+        scope=ANY_SCOPE,
+        what=say("what.chat"),
+        sizes={"characters": len(text)},
+        sealed={"text": text.encode("utf-8", "backslashreplace")},
+        quiet=True,
     )
 
 

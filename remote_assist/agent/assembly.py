@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping
 from typing import cast
 
+from remote_assist.agent.chat import Chat
 from remote_assist.agent.control import Control, Identity
 from remote_assist.agent.conversation import Executor
 from remote_assist.agent.doors import AgentDoors
@@ -12,6 +13,7 @@ from remote_assist.agent.keeper import Keeper
 from remote_assist.agent.log_watch import LogWatch
 from remote_assist.agent.machine import Machine, own_places
 from remote_assist.agent.recorder import Recorder
+from remote_assist.agent.requests_chat import ChatRequests
 from remote_assist.agent.requests_diagnostics import DiagnosticRequests, Shelf
 from remote_assist.agent.requests_files import list_folder, read_file, write_file
 from remote_assist.agent.requests_fix import FixRequests
@@ -32,11 +34,13 @@ from remote_assist.core.requests import (
     AskStatus,
     Collect,
     EndSession,
+    FollowChat,
     ListFolder,
     PlanFix,
     ReadFile,
     RequestScopes,
     Run,
+    SayChat,
     ShowCheckpoint,
     WriteFile,
 )
@@ -91,6 +95,7 @@ def assemble(facts: SessionFacts, around: Surroundings, prompt: Prompt) -> Sessi
         gate=gate,
         control=control,
         lock=lock,
+        chat=Chat(prompt, facts.technician.certificate.name, recorder.append, around.clock),
         dial_stream=lambda ticket: around.dial(f"/v1/streams/{ticket}"),
     )
     executors = _executors(session, around, LogRequests(session, control, log))
@@ -114,6 +119,7 @@ def _executors(session: Session, around: Surroundings, log: LogRequests) -> Mapp
     """Request → what serves it. A request that is not here is refused by the codec before it comes so far."""
     about = SessionRequests(session)
     shelf = Shelf(around.clock, around.services, TokenMap(around.home.path, around.entropy))
+    chat = ChatRequests(session.chat)
     diagnostics = DiagnosticRequests(shelf)
     fixes = FixRequests(session, shelf, ask_each=around.ask_each)
     table = {
@@ -127,6 +133,8 @@ def _executors(session: Session, around: Surroundings, log: LogRequests) -> Mapp
         RequestScopes: about.request_scopes,
         AskStatus: about.status,
         ShowCheckpoint: log.compare,
+        SayChat: chat.say,
+        FollowChat: chat.follow,
         EndSession: about.end,
     }
     return cast("Mapping[type[Message], Executor]", table)  # each executor takes exactly its key's message

@@ -142,6 +142,8 @@ class Caller:
         self.cancelled = self.cancelled or reason
         if self.running is not None:
             self.running.stop(reason)
+        else:
+            self.input.end()
 
     def _begun(self, running: Running) -> None:
         self.running = running

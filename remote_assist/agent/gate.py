@@ -278,7 +278,8 @@ class Gate:
 
     async def _act(self, running: Running, acknowledgement: Acknowledgement, work: Work) -> Performed:
         running.phase = ACTING
-        self._show(say("live.began", what=running.action.what))
+        if not running.action.quiet:
+            self._show(say("live.began", what=running.action.what))
         error: AssistError | None = None
         foreign: BaseException | None = None
         try:
@@ -303,7 +304,8 @@ class Gate:
     async def _write_outcome(self, running: Running, ending: Ending) -> None:
         draft = outcome_draft(running.action, running.number, running.actor, ending)
         await self._log.append(draft, ending.sealed)
-        self._show(_last_line(running.action, ending))
+        if not running.action.quiet or ending.status != "done":
+            self._show(_last_line(running.action, ending))
 
     async def _name_survivors(self, number: str, names: list[str]) -> None:
         listed = ", ".join(names)

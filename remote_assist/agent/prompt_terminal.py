@@ -1,29 +1,34 @@
 """The customer's screen in a plain terminal, behind core/prompt.Prompt: questions, live lines, the end key.
 
+    14:05:11  reads /var/log/dpkg.log
+    14:05:12  reads /var/log/dpkg.log: done
+    e end at once    p pause    c write to the technician          ← the foot, always the last line
+
 Rule 1: keys typed before a question appeared do not answer it. Rule 2: one question at a time; live lines that come
 meanwhile are shown after it. Rule 3: the end key works at any time, also during a question.
 """
 
 import asyncio
 import contextlib
-import re
 import time
-import unicodedata
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from typing import Protocol
 
+from remote_assist.agent.columns import wrapped
 from remote_assist.agent.consent_screen import BACKSPACE, ENTER, INTERRUPT, ConsentScreen, open_screen
+from remote_assist.agent.live_foot import LiveFoot
 from remote_assist.agent.texts import say, wish_title
-from remote_assist.core.prompt import ConsentAnswer, ConsentQuestion, PlanQuestion
+from remote_assist.core.prompt import ConsentAnswer, ConsentQuestion, CustomerAct, PlanQuestion
 from remote_assist.errors import ConsentDenied
-
-SCOPE_ROW = re.compile(r"\s*>?\s*\d \[[x ]\] .*?\S {3,}(?=\S)")
-"""A scope of the consent screen up to its explanation."""
 
 END_KEYS = frozenset({"e", "E", INTERRUPT})
 REDRAW_SECONDS = 1.0
 """How often the countdown of a question is drawn anew."""
+
+ERASE_LINE = "\r\x1b[J"
+MAX_ACTS = 32
+"""Lines typed faster than they can be written down; further ones are dropped with the foot still showing them."""
 
 MAX_CODE_CHARS = 120
 MAX_WAITING_LINES = 200
@@ -68,6 +73,8 @@ class PromptTerminal:
         self._held: list[str] = []
         self._end: asyncio.Future[str] | None = None
         self._live = False
+        self._foot = LiveFoot()
+        self._acts: asyncio.Queue[CustomerAct] = asyncio.Queue(MAX_ACTS)
         terminal.on_key = self._key
 
     @property
@@ -98,12 +105,22 @@ class PromptTerminal:
             del self._held[: max(0, len(self._held) - MAX_WAITING_LINES + 1)]
             self._held.append(line)
             return
-        self._terminal.write(f"  {self._now().astimezone():%H:%M:%S}  {line}\n")
+        erase, foot = (ERASE_LINE, self._foot_text()) if self._live else ("", "")
+        self._terminal.write(f"{erase}  {self._now().astimezone():%H:%M:%S}  {line}\n{foot}")
 
     async def end_requested(self) -> str:
         """Wait for the end key (e, Ctrl-C, or the window closing)."""
         self._live = True
-        return await self._ending()
+        self._draw_foot()
+        try:
+            return await asyncio.shield(self._ending())
+        finally:
+            self._terminal.write(ERASE_LINE)
+            self._live = False
+
+    async def act(self) -> CustomerAct:
+        """Wait for a line to the technician, or the pause key."""
+        return await self._acts.get()
 
     def ask_to_end(self, reason: str) -> None:
         """A signal wants the session to end."""
@@ -165,6 +182,8 @@ class PromptTerminal:
     @contextlib.asynccontextmanager
     async def _question(self) -> AsyncIterator[None]:
         """A question is on the screen: earlier keys are forgotten, live lines wait."""
+        if self._live:
+            self._terminal.write(ERASE_LINE)
         self._terminal.forget_keys()
         while not self._keys.empty():
             self._keys.get_nowait()
@@ -174,6 +193,7 @@ class PromptTerminal:
             yield
         finally:
             self._question_open = False
+            self._draw_foot()
             held, self._held = self._held, []
             for line in held:
                 self.show(line)
@@ -181,49 +201,41 @@ class PromptTerminal:
     def _draw(self, lines: list[str]) -> None:
         """Draw over what was drawn before; each line is cut to the window, so that counting lines is right."""
         width = self._terminal.columns()
-        wrapped = [part for line in lines for part in _wrap(line, width - 1)]
+        rows = [part for line in lines for part in wrapped(line, width - 1)]
         up = f"\x1b[{self._drawn}A" if self._drawn else ""
-        self._terminal.write(f"{up}\r\x1b[J" + "\n".join(wrapped) + "\n")
-        self._drawn = len(wrapped)
+        self._terminal.write(f"{up}\r\x1b[J" + "\n".join(rows) + "\n")
+        self._drawn = len(rows)
 
     def _key(self, key: str) -> None:
-        if self._live and (key == INTERRUPT or (key in END_KEYS and not self._typing)):
+        if self._live and (key == INTERRUPT or (key in END_KEYS and not self._writing)):
             self.ask_to_end("customer")
-        if self._question_open and not self._keys.full():
-            self._keys.put_nowait(key)
+        elif self._question_open:
+            if not self._keys.full():
+                self._keys.put_nowait(key)
+        elif self._live:
+            self._take(self._foot.press(key))
+            self._draw_foot()
+
+    @property
+    def _writing(self) -> bool:
+        """Whether letters are text now."""
+        return self._typing if self._question_open else self._foot.writing
+
+    def _take(self, act: CustomerAct | None) -> None:
+        if act is not None and not self._acts.full():
+            self._acts.put_nowait(act)
+
+    def _draw_foot(self) -> None:
+        if self._live and not self._question_open:
+            self._terminal.write(ERASE_LINE + self._foot_text())
+
+    def _foot_text(self) -> str:
+        return self._foot.line(self._terminal.columns() - 1)
 
     def _ending(self) -> "asyncio.Future[str]":
         if self._end is None:
             self._end = asyncio.get_running_loop().create_future()
         return self._end
-
-
-def _wrap(line: str, width: int) -> list[str]:
-    """`line` in pieces of at most `width` columns, cut at spaces, further pieces under the first one's text."""
-    indent = " " * min(_hanging(line), width // 2)
-    parts: list[str] = []
-    while (fits := _fitting(line, width)) < len(line):
-        cut = line.rfind(" ", len(indent) + 1, fits + 1)
-        cut = max(fits, len(indent) + 1) if cut <= len(indent) else cut
-        parts.append(line[:cut].rstrip())
-        line = indent + line[cut:].lstrip()
-    return [*parts, line]
-
-
-def _hanging(line: str) -> int:
-    """The column where a line's text begins; in a line of the scope table, where its explanation does."""
-    row = SCOPE_ROW.match(line)
-    return row.end() if row else len(line) - len(line.lstrip())
-
-
-def _fitting(line: str, width: int) -> int:
-    """How many characters of `line` fit into `width` columns; wide ones (East Asian) take two."""
-    columns = 0
-    for count, sign in enumerate(line):
-        columns += 2 if unicodedata.east_asian_width(sign) in {"W", "F"} else 1
-        if columns > width:
-            return count
-    return len(line)
 
 
 def _plan_lines(question: PlanQuestion) -> list[str]:

@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Callable, Collection
 from dataclasses import replace
 
-from remote_assist.core.prompt import ConsentAnswer, ConsentQuestion, PlanQuestion, Prompt
+from remote_assist.core.prompt import ConsentAnswer, ConsentQuestion, CustomerAct, PlanQuestion, Prompt
 from remote_assist.core.wishes import common
 
 NO = ConsentAnswer(scopes=(), seconds=0)
@@ -60,6 +60,13 @@ class PromptUnattended:
             self._screen.show(line)
         else:
             self._write_line(line)
+
+    async def act(self) -> CustomerAct:
+        """What is typed at the screen; without one nobody wants anything."""
+        if self._screen is None:
+            never: asyncio.Future[CustomerAct] = asyncio.get_running_loop().create_future()
+            return await never
+        return await self._screen.act()
 
     async def end_requested(self) -> str:
         """Wait for `ask_to_end`, or for the screen's end key."""

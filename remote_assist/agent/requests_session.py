@@ -9,6 +9,7 @@ from remote_assist.agent.conversation import Caller
 from remote_assist.agent.gate import Running
 from remote_assist.agent.machine import Machine
 from remote_assist.agent.session import Session
+from remote_assist.core.consent import State
 from remote_assist.core.requests import AskStatus, Done, EndSession, RequestScopes, Status
 from remote_assist.core.wishes import parse_wishes
 from remote_assist.errors import ContentError, RefusedError
@@ -48,6 +49,7 @@ class SessionRequests:
                 ends=session.keeper.consent.ends,
                 host_name=session.facts.host_name,
                 recorded=session.journal.head[0] + 1,
+                paused=session.keeper.consent.state is State.PAUSED,
             )
         )
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from remote_assist.agent.chat import Chat
 from remote_assist.agent.control import Control
 from remote_assist.agent.doors import AgentDoors
 from remote_assist.agent.gate import Gate
@@ -23,10 +24,10 @@ from remote_assist.agent.streams import Connection, Streams
 from remote_assist.agent.texts import say, wish_title
 from remote_assist.agent.undo_journal import UndoFile
 from remote_assist.audit.journal import Journal
-from remote_assist.core.consent import Ended, Granted, TimePassed, grants_of, wishes_of
+from remote_assist.core.consent import Ended, Granted, Paused, Resumed, State, TimePassed, grants_of, wishes_of
 from remote_assist.core.keys import PrivateKey, fingerprint
 from remote_assist.core.messages import Acknowledgement, Grant, StreamOffered
-from remote_assist.core.prompt import ConsentAnswer, Prompt
+from remote_assist.core.prompt import ConsentAnswer, LineTyped, PausePressed, Prompt
 from remote_assist.core.records import Actor, Opening, Outcome, RecordDraft, parse_time
 from remote_assist.core.resume import LinkNews
 from remote_assist.core.statement import VerifiedTechnician
@@ -57,6 +58,9 @@ SETTLE_SECONDS = 120.0
 
 LOOK_SECONDS = 1.0
 """How often the clocks are looked at, so that a clock set forward is noticed."""
+
+PAUSED = "paused"
+"""Why an action was stopped when the customer paused; the reason new ones are refused with."""
 
 ENDED_BY_TECHNICIAN = "technician"
 ENDED_BY_CUSTOMER = "customer"
@@ -117,6 +121,7 @@ class Session:
         gate: Gate,
         control: Control,
         lock: FolderLock,
+        chat: Chat,
         dial_stream: Callable[[str], Awaitable[Link]],
     ) -> None:
         self.facts = facts
@@ -124,6 +129,7 @@ class Session:
         self.keeper = keeper
         self.gate = gate
         self.journal = journal
+        self.chat = chat
         self.end_reason = ""
         self.undelivered = 0
         self.restarting = False
@@ -200,7 +206,7 @@ class Session:
 
     async def run(self, farewell_seconds: float = FAREWELL_SECONDS) -> str:
         """Serve until the session ends; answer why it ended (a stable word)."""
-        watchers = [self._watch_end_key(), self._watch_clocks()]
+        watchers = [self._watch_end_key(), self._watch_clocks(), self._watch_acts()]
         for watcher in watchers:
             self._spawn(watcher)
         try:
@@ -338,6 +344,38 @@ class Session:
 
     async def _watch_end_key(self) -> None:
         self.end_now(await self.prompt.end_requested())
+
+    async def _watch_acts(self) -> None:
+        """Take what the customer types and presses, for as long as the session runs."""
+        while True:
+            match await self.prompt.act():
+                case LineTyped(text):
+                    await self.chat.said_here(text)
+                case PausePressed(hold):
+                    await (self._pause() if hold else self._resume())
+
+    async def _pause(self) -> None:
+        """Hold everything up at once; it is written down after."""
+        if self.keeper.consent.state is not State.OPEN:
+            return
+        self.keeper.happen(Paused())
+        self.gate.stop_disallowed(PAUSED)
+        self.prompt.show(say("live.paused"))
+        with contextlib.suppress(AuditUnavailable, LocalProtocolError):
+            await self._recorder.append(RecordDraft(code="RA1006E", actor=CUSTOMER))
+
+    async def _resume(self) -> None:
+        """Let things go on, once that is written down."""
+        if self.keeper.consent.state is not State.PAUSED:
+            return
+        try:
+            await self._recorder.append(RecordDraft(code="RA1007E", actor=CUSTOMER))
+        except AuditUnavailable as error:
+            self.prompt.show(say("live.refused", what=say("live.resuming"), why=error.message))
+            return
+        if self.keeper.consent.state is State.PAUSED:  # the session may have ended meanwhile
+            self.keeper.happen(Resumed())
+            self.prompt.show(say("live.resumed"))
 
     async def _watch_clocks(self) -> None:
         while not self._over.is_set():

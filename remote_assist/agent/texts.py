@@ -64,6 +64,11 @@ TEXTS: Mapping[str, str] = {
     "undo.left": "the half-applied fix is left as it is",
     # while the session runs
     "live.keys": "Session {session} runs until {until}. Press e (or Ctrl-C) to end it at once.",
+    "live.foot": "e end at once    p pause    c write to the technician",
+    "live.foot-paused": "PAUSED    p go on    e end    c write to the technician",
+    "live.paused": "you paused: what ran was stopped, nothing new starts until you press p",
+    "live.resumed": "you let it go on",
+    "live.resuming": "going on",
     "live.granted": "allowed: {scopes} until {until}",
     "live.log-differs": "WARNING: {fault}",
     "live.link-lost": "connection to the relay lost; nothing new can start until it is back",
@@ -76,6 +81,11 @@ TEXTS: Mapping[str, str] = {
     "live.refused": "refused: {what}: {why}",
     "live.survivors": "left running by the technician's programs, ended now: {names}",
     "live.expired": "your consent to {scopes} has ended",
+    # the chat
+    "chat.theirs": "{name}: {text}",
+    "chat.yours": "you: {text}",
+    "chat.unsent": "not sent: {why}",
+    "chat.prompt": "to the technician (Enter sends, Esc leaves): ",
     # what actions are called
     "what.bundle": "looks at this computer's state ({bundle})",
     "what.run": "runs {program}",
@@ -95,6 +105,7 @@ TEXTS: Mapping[str, str] = {
     "what.apply": "runs the fix {fix}",
     "what.forward": "connects to {endpoint}",
     "what.door": "tried {door}",
+    "what.chat": "writes to you",
     "what.scopes": "asks for {scopes}",
     # the end
     "end.local": "You ended the session.",

@@ -127,7 +127,7 @@ async def _run_one(
 
 async def _run_lines(arguments: argparse.Namespace, connected: "Session") -> int:
     first_fault = 0
-    async for line in _lines(stdin_chunks()):
+    async for line in text_lines(stdin_chunks()):
         argv = parse_command(line)
         if not argv:
             continue
@@ -243,7 +243,8 @@ async def stdin_chunks() -> AsyncIterator[bytes]:
         yield data
 
 
-async def _lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[str]:
+async def text_lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[str]:
+    """Lines of standard input. Raises UsageError for one that is too long or not UTF-8."""
     rest = b""
     async for chunk in chunks:
         *whole, rest = (rest + chunk).split(b"\n")

@@ -25,6 +25,7 @@ QR_PREFIX = "remote-assist:"
 
 _MAX_CODE_CHARS = 200
 _POSITION = {word: index for index, word in enumerate(WORDS)}
+_MAYBE_CODE = re.compile(r"(?:\b[0-9]{6}[\W_]+)?\b([a-z]+)([\W_]+)([a-z]+)([\W_]+)([a-z]+)\b")
 _SESSION_ID = re.compile(r"s-[a-z2-7]{16}")
 _PORTS = {"http": 80, "https": 443}
 _SAME_SCHEME = {"ws": "http", "wss": "https"}
@@ -69,6 +70,19 @@ def choose_words(entropy: bytes) -> str:
 def contains_live_code(text: str, code_words: str) -> bool:
     """Whether `text` says the three words in order, however they are spaced, cased or decorated."""
     return _letters(code_words) in _letters(text)
+
+
+def looks_like_code(text: str) -> bool:
+    """Whether a text shows a support code: six digits and three list words, or three list words joined by dashes."""
+    plain = unicodedata.normalize("NFKC", text).lower()
+    start = 0
+    while found := _MAYBE_CODE.search(plain, start):
+        first, one, second, two, third = found.groups()
+        dashed = one.strip() == "-" and two.strip() == "-"
+        if {first, second, third} <= _POSITION.keys() and (dashed or found[0][0].isdigit()):
+            return True
+        start = found.start(2)
+    return False
 
 
 def is_session_id(text: str) -> bool:

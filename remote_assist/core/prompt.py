@@ -59,6 +59,23 @@ class PlanQuestion:
     ask: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class LineTyped:
+    """The customer wrote this to the technician."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class PausePressed:
+    """The customer holds everything up (`hold`), or lets it go on."""
+
+    hold: bool
+
+
+CustomerAct = LineTyped | PausePressed
+
+
 class Prompt(Protocol):
     """The customer's screen. Every method may be called while an action runs."""
 
@@ -74,6 +91,9 @@ class Prompt(Protocol):
 
     def show(self, line: str) -> None:
         """A live line: an action began, ended, was refused; the link went or came. Already safe text."""
+
+    async def act(self) -> CustomerAct:
+        """Return what the customer wants next of their own accord, other than the end."""
 
     async def end_requested(self) -> str:
         """Return (the reason) when the customer presses the key that ends the session."""

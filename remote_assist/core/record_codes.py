@@ -80,6 +80,8 @@ _ALL: tuple[Code, ...] = (
     *_act("1400", "run", "Runs a program", "The program ended"),
     *_act("1401", "shell", "Opens a shell", "The shell was closed"),
     *_act("1500", "forward", "Forwards a connection", "The forwarded connection ended"),
+    *_act("1600", "chat", "Says a line to the customer", "The line was on the customer's screen"),
+    Code("RA1601E", "customer-said", "The customer said a line to the technician"),
     Code("RA1900R", "refused", "An action was refused; nothing was done"),
     Code("RA1901E", "intent-aborted", "An intent was not acknowledged in time; nothing was done"),
     Code("RA1902E", "survivors", "Processes outlived the action that started them"),

@@ -111,6 +111,22 @@ class ShowCheckpoint(Message, frozen=True, tag="show-checkpoint"):
     checkpoint: str = ""
 
 
+class SayChat(Message, frozen=True, tag="say-chat"):
+    """Show a line on the customer's screen (no scope). 1..2000 characters, no support code."""
+
+    text: str
+
+
+class FollowChat(Message, frozen=True, tag="follow-chat"):
+    """Send every chat line after number `after`. Not an action.
+
+    With `wait`: as they come, until InputEnd; without: those there are.
+    """
+
+    after: int = 0
+    wait: bool = True
+
+
 class EndSession(Message, frozen=True, tag="end-session"):
     """End for everybody. `reason` at most 200 characters."""
 
@@ -203,7 +219,10 @@ class Plan(Message, frozen=True, tag="plan"):
 
 
 class Status(Message, frozen=True, tag="status"):
-    """What is granted now; `ends` is when the session ends at the latest (RFC 3339 UTC)."""
+    """What is granted now; `ends` is when the session ends at the latest (RFC 3339 UTC).
+
+    `paused`: the customer holds everything up.
+    """
 
     session: str
     ticket: str
@@ -211,6 +230,16 @@ class Status(Message, frozen=True, tag="status"):
     ends: str
     host_name: str
     recorded: int
+    paused: bool = False
+
+
+class ChatLine(Message, frozen=True, tag="chat-line"):
+    """What somebody said. `number` rises from 1; `author`: customer or technician; `time` RFC 3339, agent's clock."""
+
+    number: int
+    author: str
+    text: str
+    time: str
 
 
 class CheckpointSeen(Message, frozen=True, tag="checkpoint-seen"):
@@ -253,7 +282,9 @@ Request = (
     | RequestScopes
     | AskStatus
     | ShowCheckpoint
+    | SayChat
+    | FollowChat
     | EndSession
 )
 FromTechnician = Request | InputEnd | Cancel
-Answer = Accepted | Refused | Progress | Listing | Plan | Status | CheckpointSeen | Done
+Answer = Accepted | Refused | Progress | Listing | Plan | Status | CheckpointSeen | ChatLine | Done

@@ -17,10 +17,12 @@ from remote_assist.core.requests import (
     KIND_ERROR,
     Accepted,
     AskStatus,
+    ChatLine,
     CheckpointSeen,
     Done,
     EndSession,
     Entry,
+    FollowChat,
     Listing,
     Plan,
     Progress,
@@ -136,6 +138,19 @@ class Conversation:
         if not isinstance(answer, CheckpointSeen):
             raise RemoteProtocolError(f"a {type(answer).__name__} where a checkpoint belongs")
         return answer
+
+    async def follow(self, request: FollowChat, on_line: Callable[[ChatLine], None]) -> None:
+        """Send `request` and hand on chat lines until the agent says that there will be no more."""
+        self._running = True
+        await self._channel.send(request)
+        while not isinstance(answer := await self._channel.receive(), Done):
+            if isinstance(answer, Refused):
+                self._running = False
+                raise error_of(answer)
+            if not isinstance(answer, ChatLine):
+                raise RemoteProtocolError(f"a {type(answer).__name__} where a chat line belongs")
+            on_line(answer)
+        self._running = False
 
     async def send(self, message: Message) -> None:
         """A message that belongs to the running request."""

@@ -6,15 +6,12 @@ repeat is harmless.
 
 import asyncio
 import hashlib
-import re
-import unicodedata
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from remote_assist.core.api import NewNote, Ticket
-from remote_assist.core.codes import contains_live_code
+from remote_assist.core.codes import contains_live_code, looks_like_code
 from remote_assist.core.requests import Done
-from remote_assist.core.words import WORDS
 from remote_assist.errors import RefusedError, UnreachableError, UsageError
 from remote_assist.technician.api import RelayApi
 from remote_assist.technician.session_folder import SessionFolder
@@ -26,9 +23,6 @@ HELD_SECONDS = 10.0
 """How long the book may take to show the note."""
 
 LOOK_SECONDS = 0.1
-
-_WORDS = frozenset(WORDS)
-_MAYBE_CODE = re.compile(r"(?:\b[0-9]{6}[\W_]+)?\b([a-z]+)([\W_]+)([a-z]+)([\W_]+)([a-z]+)\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,19 +106,6 @@ class Ending:
 def holds_note(ticket: Ticket, session: str, text: str) -> bool:
     """Whether a ticket shows these words for this session."""
     return any(note.text == text and note.session in {session, ""} for note in ticket.notes)
-
-
-def looks_like_code(text: str) -> bool:
-    """Whether a text shows a support code: six digits and three list words, or three list words joined by dashes."""
-    plain = unicodedata.normalize("NFKC", text).lower()
-    start = 0
-    while found := _MAYBE_CODE.search(plain, start):
-        first, one, second, two, third = found.groups()
-        dashed = one.strip() == "-" and two.strip() == "-"
-        if {first, second, third} <= _WORDS and (dashed or found[0][0].isdigit()):
-            return True
-        start = found.start(2)
-    return False
 
 
 def _missing(*, acknowledged: bool, held: bool) -> str:

@@ -13,19 +13,23 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from remote_assist.audit.log_memory import LogMemory
+from remote_assist.core.chat import checked_line
 from remote_assist.core.consent import wishes_of
 from remote_assist.core.requests import (
     ApplyFix,
     AskStatus,
+    ChatLine,
     Done,
     EndSession,
     Entry,
+    FollowChat,
     InputEnd,
     Plan,
     PlanFix,
     Progress,
     RequestScopes,
     Run,
+    SayChat,
     Status,
 )
 from remote_assist.core.wishes import Endpoint
@@ -265,6 +269,25 @@ class Session:
         assert result.done is not None
         check_done(result.done)
         return await self.status()
+
+    async def say(self, text: str) -> Done:
+        """Say a line to the customer. Raises UsageError, RefusedError for one that shows a support code."""
+        async with self._link.conversation() as conversation:
+            result = await conversation.ask(SayChat(text=checked_line(text)))
+        assert result.done is not None
+        return check_done(result.done)
+
+    async def chat_lines(self, after: int = 0) -> list[ChatLine]:
+        """What was said so far, after line `after`."""
+        lines: list[ChatLine] = []
+        async with self._link.conversation() as conversation:
+            await conversation.follow(FollowChat(after=after, wait=False), lines.append)
+        return lines
+
+    async def follow_chat(self, on_line: Callable[[ChatLine], None], after: int = 0) -> None:
+        """Hand on what is said after line `after`, as it comes, until cancelled or the session is over."""
+        async with self._link.conversation() as conversation:
+            await conversation.follow(FollowChat(after=after), on_line)
 
     async def end(self, note: str, reason: str = "") -> EndResult:
         """End for everybody, with a closing note on the ticket. Raises UnreachableError saying what is undelivered."""

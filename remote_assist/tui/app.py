@@ -15,7 +15,7 @@ from remote_assist.errors import AssistError, Exit
 from remote_assist.settings import TechnicianSettings
 from remote_assist.technician.desk import Desk
 from remote_assist.tui.pace import Pace
-from remote_assist.tui.ports import AskPassphrase, DeskPort, OpenDesk
+from remote_assist.tui.ports import AskPassphrase, DeskPort, OpenDesk, Translate
 from remote_assist.tui.screens.help import HelpScreen
 from remote_assist.tui.screens.session import SessionScreen
 from remote_assist.tui.screens.tickets import TicketsScreen
@@ -38,10 +38,18 @@ class AssistApp(App[None]):
         Binding("ctrl+q", "quit", "quit", show=False, priority=True),
     ]
 
-    def __init__(self, open_desk: OpenDesk, *, downloads: Path, pace: Pace, session: str = "") -> None:
+    def __init__(
+        self,
+        open_desk: OpenDesk,
+        *,
+        downloads: Path,
+        pace: Pace,
+        session: str = "",
+        translate: Translate | None = None,
+    ) -> None:
         super().__init__(ansi_color="NO_COLOR" in os.environ)
         self.animation_level = "none"
-        self._work = Work(open_desk, downloads, pace.stopwatch)
+        self._work = Work(open_desk, downloads, pace.stopwatch, translate)
         self._pace = pace
         self._first_session = session
 

@@ -14,7 +14,7 @@ from remote_assist.core.api import SessionSummary, Ticket
 from remote_assist.core.requests import Done, Entry, Plan, Status
 from remote_assist.core.resume import LinkNews
 from remote_assist.errors import AssistError
-from remote_assist.tui.pending import OutputBuffer, ProgressBoard
+from remote_assist.tui.pending import ChatBuffer, OutputBuffer, ProgressBoard
 from remote_assist.tui.ports import EndPort, FetchedPort, FindingPort, InvitationPort, SessionPort
 
 
@@ -38,6 +38,9 @@ class Job(StrEnum):
     APPLY = "apply a fix"
     SCOPES = "ask the customer for more"
     LOG = "read the log"
+    CHAT = "follow the chat"
+    SAY = "write to the customer"
+    TRANSLATE = "translate a line"
     END = "end the session"
 
 
@@ -166,6 +169,24 @@ class OutputArrived(Message):
     """Something lies in `buffer`; posted at most once until the screen looked."""
 
     buffer: OutputBuffer
+
+
+@dataclass
+class ChatHeard(Message):
+    """Lines wait in `buffer`; posted at most once until the screen looked."""
+
+    buffer: ChatBuffer
+
+
+@dataclass
+class LineSaid(Message):
+    text: str
+
+
+@dataclass
+class LineTranslated(Message):
+    number: int
+    text: str
 
 
 @dataclass

@@ -4,9 +4,11 @@ A collector or a program may report thousands of times a second. News gathers he
 again only after the screen took what lay here.
 """
 
+from collections import deque
 from collections.abc import Callable
 
-from remote_assist.core.requests import KIND_ERROR, Progress
+from remote_assist.core.chat import MAX_LINES
+from remote_assist.core.requests import KIND_ERROR, ChatLine, Progress
 
 MAX_ITEMS = 512
 """Most collectors, steps or files of one job that are remembered by name; the rest only move the bar."""
@@ -70,4 +72,25 @@ class OutputBuffer:
     def take(self) -> list[tuple[bool, bytes]]:
         """What waited, as (is standard error, bytes); afterwards it is empty."""
         taken, self._pieces, self._held, self._told = self._pieces, [], 0, False
+        return taken
+
+
+class ChatBuffer:
+    """Chat lines that wait to be shown; of a flood the newest stay."""
+
+    def __init__(self, wake: Callable[["ChatBuffer"], None]) -> None:
+        self._lines: deque[ChatLine] = deque(maxlen=MAX_LINES)
+        self._wake = wake
+
+    def put(self, line: ChatLine) -> None:
+        """Take a line; wakes the screen unless it was woken already."""
+        told = bool(self._lines)
+        self._lines.append(line)
+        if not told:
+            self._wake(self)
+
+    def take(self) -> list[ChatLine]:
+        """What waited; afterwards it is empty."""
+        taken = list(self._lines)
+        self._lines.clear()
         return taken

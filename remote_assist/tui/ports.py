@@ -11,7 +11,7 @@ from typing import Protocol
 
 from remote_assist.core.api import SessionSummary, Ticket
 from remote_assist.core.codes import SupportCode
-from remote_assist.core.requests import Done, Entry, Plan, Progress, Status
+from remote_assist.core.requests import ChatLine, Done, Entry, Plan, Progress, Status
 from remote_assist.core.resume import LinkNews
 
 OnProgress = Callable[[Progress], None]
@@ -125,7 +125,18 @@ class ActingPort(Protocol):
     async def end(self, note: str) -> EndPort: ...
 
 
-class SessionPort(LookingPort, FilesPort, ActingPort, Protocol):
+class ChatPort(Protocol):
+    """Writing to the customer."""
+
+    async def say(self, text: str) -> Done: ...
+    async def follow_chat(self, on_line: Callable[[ChatLine], None], after: int) -> None: ...
+
+
+Translate = Callable[[str], Awaitable[str]]
+"""What the technician's own command makes of a line. Raises AssistError."""
+
+
+class SessionPort(LookingPort, FilesPort, ActingPort, ChatPort, Protocol):
     """One session, its link up."""
 
     @property

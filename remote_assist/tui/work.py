@@ -44,7 +44,7 @@ from remote_assist.tui.messages import (
     TimelineRead,
 )
 from remote_assist.tui.pending import OutputBuffer, ProgressBoard
-from remote_assist.tui.ports import DeskPort, FindingPort, InvitationPort, OpenDesk, SessionPort
+from remote_assist.tui.ports import DeskPort, FindingPort, InvitationPort, OpenDesk, SessionPort, Translate
 
 LIMIT_SECONDS: dict[Job, float] = {
     Job.TICKETS: 60,
@@ -65,6 +65,9 @@ LIMIT_SECONDS: dict[Job, float] = {
     Job.SCOPES: 180,
     Job.LOG: 60,
     Job.END: 120,
+    Job.CHAT: 24 * 3600,
+    Job.SAY: 60,
+    Job.TRANSLATE: 30,
 }
 """How long each job may take before the screen gives up on it. The agent keeps its own, shorter limits."""
 
@@ -79,8 +82,15 @@ Call = Callable[[], Awaitable[Message | None]]
 class Work:
     """Every call of the façade the screens know, as a job that answers by message."""
 
-    def __init__(self, open_desk: OpenDesk, downloads: Path, stopwatch: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        open_desk: OpenDesk,
+        downloads: Path,
+        stopwatch: Callable[[], float],
+        translate: Translate | None = None,
+    ) -> None:
         self.downloads = downloads
+        self.translate = translate
         self._open_desk = open_desk
         self._stopwatch = stopwatch
         self._desk: DeskPort | None = None
@@ -115,7 +125,7 @@ class Work:
             tickets, sessions = await asyncio.gather(desk.tickets(), desk.sessions())
             return TicketsLoaded(tickets, sessions, desk.name)
 
-        self._start(screen, Job.TICKETS, call)
+        self.start(screen, Job.TICKETS, call)
 
     def load_ticket(self, screen: DOMNode, ticket: str) -> None:
         async def call() -> Message:
@@ -123,13 +133,13 @@ class Work:
             found, sessions = await asyncio.gather(desk.ticket(ticket), desk.sessions())
             return TicketLoaded(found, [session for session in sessions if session.ticket == ticket])
 
-        self._start(screen, Job.TICKET, call)
+        self.start(screen, Job.TICKET, call)
 
     def open_ticket(self, screen: DOMNode, subject: str, description: str) -> None:
         async def call() -> Message:
             return TicketOpened(await (await self._get_desk()).new_ticket(subject, description))
 
-        self._start(screen, Job.NEW_TICKET, call)
+        self.start(screen, Job.NEW_TICKET, call)
 
     # --- invitation ---------------------------------------------------------------------------------
 
@@ -137,13 +147,13 @@ class Work:
         async def call() -> Message:
             return CodeMade(await (await self._get_desk()).invite(ticket, scopes, seconds))
 
-        self._start(screen, Job.INVITE, call)
+        self.start(screen, Job.INVITE, call)
 
     def await_customer(self, screen: DOMNode, invitation: InvitationPort) -> None:
         async def call() -> Message:
-            return CustomerPaired(await invitation.paired(lambda _: _post(screen, CodeReplaced())))
+            return CustomerPaired(await invitation.paired(lambda _: post(screen, CodeReplaced())))
 
-        self._start(screen, Job.PAIRING, call)
+        self.start(screen, Job.PAIRING, call)
 
     def burn(self, app: DOMNode, invitation: InvitationPort) -> None:
         """Burn a code nobody waits for any more. Runs on the app: the screen that asked is going."""
@@ -151,7 +161,7 @@ class Work:
         async def call() -> None:
             await invitation.cancel()
 
-        self._start(app, Job.INVITE, call)
+        self.start(app, Job.INVITE, call)
 
     # --- session ------------------------------------------------------------------------------------
 
@@ -160,7 +170,7 @@ class Work:
             self._screens[session] = screen
             return SessionConnected(await (await self._get_desk()).connect(session))
 
-        self._start(screen, Job.CONNECT, call)
+        self.start(screen, Job.CONNECT, call)
 
     def leave(self, app: DOMNode, session: SessionPort) -> None:
         """Close our connection; the session goes on. Runs on the app: the screen is going."""
@@ -168,14 +178,14 @@ class Work:
         async def call() -> None:
             await session.close()
 
-        self._start(app, Job.CONNECT, call)
+        self.start(app, Job.CONNECT, call)
 
     def ask_status(self, screen: DOMNode, session: SessionPort) -> None:
         async def call() -> Message:
             started = self._stopwatch()
             return StatusRead(await session.status(), self._stopwatch() - started)
 
-        self._start(screen, Job.STATUS, call)
+        self.start(screen, Job.STATUS, call)
 
     def collect(self, screen: DOMNode, session: SessionPort, bundle: str) -> None:
         async def call() -> Message:
@@ -184,25 +194,25 @@ class Work:
             await session.collect(bundle, folder / f"{bundle}.tar.zst", self._board(screen, Job.COLLECT).report)
             return BundleCollected(bundle)
 
-        self._start(screen, Job.COLLECT, call)
+        self.start(screen, Job.COLLECT, call)
 
     def evaluate(self, screen: DOMNode, session: SessionPort) -> None:
         async def call() -> Message:
             return FindingsMade(await session.findings())
 
-        self._start(screen, Job.FINDINGS, call)
+        self.start(screen, Job.FINDINGS, call)
 
     def read_facts(self, screen: DOMNode, session: SessionPort) -> None:
         async def call() -> Message:
             return FactsRead(await session.facts())
 
-        self._start(screen, Job.FACTS, call)
+        self.start(screen, Job.FACTS, call)
 
     def list_folder(self, screen: DOMNode, session: SessionPort, path: bytes) -> None:
         async def call() -> Message:
             return FolderListed(path, await session.ls(path))
 
-        self._start(screen, Job.LIST, call)
+        self.start(screen, Job.LIST, call)
 
     def get_file(self, screen: DOMNode, session: SessionPort, path: bytes) -> None:
         async def call() -> Message:
@@ -210,14 +220,14 @@ class Work:
             await asyncio.to_thread(folder.mkdir, 0o700, parents=True, exist_ok=True)
             return FileFetched(await session.get(path, folder, self._board(screen, Job.GET).report))
 
-        self._start(screen, Job.GET, call)
+        self.start(screen, Job.GET, call)
 
     def run_program(self, screen: DOMNode, session: SessionPort, argv: tuple[str, ...]) -> None:
         async def call() -> Message:
-            output = OutputBuffer(lambda buffer: _post(screen, OutputArrived(buffer)))
+            output = OutputBuffer(lambda buffer: post(screen, OutputArrived(buffer)))
             return ProgramEnded(await session.run(argv, stdin=None, on_output=output.write))
 
-        self._start(screen, Job.RUN, call)
+        self.start(screen, Job.RUN, call)
 
     def plan_fix(self, screen: DOMNode, session: SessionPort, finding: FindingPort) -> None:
         async def call() -> Message:
@@ -225,14 +235,14 @@ class Work:
                 finding, await session.plan(finding.fix, finding.fix_version, finding.fix_digest, finding.parameters)
             )
 
-        self._start(screen, Job.PLAN, call)
+        self.start(screen, Job.PLAN, call)
 
     def apply_fix(self, screen: DOMNode, session: SessionPort, planned: FixPlanned) -> None:
         async def call() -> Message:
             board = self._board(screen, Job.APPLY)
             return FixApplied(planned.plan, await session.apply(planned.plan.digest, board.report))
 
-        self._start(screen, Job.APPLY, call)
+        self.start(screen, Job.APPLY, call)
 
     def ask_scopes(self, screen: DOMNode, session: SessionPort, scopes: tuple[str, ...], seconds: int) -> None:
         async def call() -> Message:
@@ -240,19 +250,19 @@ class Work:
             status = await session.request_scopes(scopes, seconds, "")
             return StatusRead(status, self._stopwatch() - started)
 
-        self._start(screen, Job.SCOPES, call)
+        self.start(screen, Job.SCOPES, call)
 
     def read_log(self, screen: DOMNode, session: str) -> None:
         async def call() -> Message:
             return TimelineRead(await (await self._get_desk()).timeline(session))
 
-        self._start(screen, Job.LOG, call)
+        self.start(screen, Job.LOG, call)
 
     def end(self, screen: DOMNode, session: SessionPort, note: str) -> None:
         async def call() -> Message:
             return SessionEnded(await session.end(note))
 
-        self._start(screen, Job.END, call)
+        self.start(screen, Job.END, call)
 
     # --- how a job runs -----------------------------------------------------------------------------
 
@@ -270,13 +280,19 @@ class Work:
 
     def _tell_link(self, session: str, news: LinkNews, since: datetime) -> None:
         if (screen := self._screens.get(session)) is not None:
-            _post(screen, LinkChanged(news, since))
+            post(screen, LinkChanged(news, since))
 
     def _board(self, screen: DOMNode, job: Job) -> ProgressBoard:
-        return ProgressBoard(lambda board: _post(screen, ProgressMade(job, board)))
+        return ProgressBoard(lambda board: post(screen, ProgressMade(job, board)))
 
-    def _start(self, screen: DOMNode, job: Job, call: Call) -> None:
-        screen.run_worker(_finish(screen, job, call), name=job.value, group=job.name, exit_on_error=False)
+    def start(self, asker: DOMNode, job: Job, call: Call, *, exclusive: bool = False) -> None:
+        """Run `call` as a job of `asker` (a screen or a pane), which gets its one answer.
+
+        `exclusive`: a job of the same kind that still runs is stopped first.
+        """
+        asker.run_worker(
+            _finish(asker, job, call), name=job.value, group=job.name, exclusive=exclusive, exit_on_error=False
+        )
 
 
 async def _finish(screen: MessagePump, job: Job, call: Call) -> None:
@@ -284,7 +300,7 @@ async def _finish(screen: MessagePump, job: Job, call: Call) -> None:
         async with asyncio.timeout(LIMIT_SECONDS[job]):
             answer = await call()
     except asyncio.CancelledError:
-        _post(screen, JobCancelled(job))
+        post(screen, JobCancelled(job))
         raise
     except AssistError as error:
         answer = JobFailed(job, Problem.of(error))
@@ -295,9 +311,10 @@ async def _finish(screen: MessagePump, job: Job, call: Call) -> None:
         sentence = f"could not {job.value}: {type(error).__name__}: {error}"
         answer = JobFailed(job, Problem(sentence, "This is a fault of this program; please report it."))
     if answer is not None:
-        _post(screen, answer)
+        post(screen, answer)
 
 
-def _post(screen: MessagePump, message: Message) -> None:
+def post(screen: MessagePump, message: Message) -> None:
+    """Tell a screen or pane, unless it is gone."""
     if screen.is_running:
         screen.post_message(message)

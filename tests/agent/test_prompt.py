@@ -8,10 +8,11 @@ import termios
 
 import pytest
 
-from remote_assist.agent.prompt_terminal import PromptTerminal, _wrap
+from remote_assist.agent.columns import cells, wrapped
+from remote_assist.agent.prompt_terminal import PromptTerminal
 from remote_assist.agent.prompt_unattended import PromptUnattended
 from remote_assist.core.hostile import HostileStr
-from remote_assist.core.prompt import PlanQuestion
+from remote_assist.core.prompt import LineTyped, PausePressed, PlanQuestion
 from remote_assist.errors import ConsentDenied
 from remote_assist.transport.terminal_posix import RawTerminal, keys_of
 from tests.agent.keyboard import NOW, Keyboard, question
@@ -113,7 +114,7 @@ async def test_e_is_a_letter_while_the_relays_name_is_typed() -> None:
 
 def test_a_scopes_explanation_is_wrapped_under_itself() -> None:
     row = "  >1 [x] look at this computer   programs, disks, network, logs; secrets are removed"
-    first, *rest = _wrap(row, 60)
+    first, *rest = wrapped(row, 60)
     column = row.index("programs")
     assert rest and all(line.startswith(" " * min(column, 30)) for line in rest)
     assert " ".join([first, *(line.strip() for line in rest)]) == row
@@ -226,3 +227,58 @@ async def test_a_terminal_that_is_closed_is_the_end_key() -> None:
 )
 def test_what_a_terminal_sends_becomes_keys(sent: str, keys: list[str]) -> None:
     assert keys_of(sent) == keys
+
+
+async def test_the_foot_names_the_keys_and_stays_the_last_line() -> None:
+    keyboard = Keyboard()
+    asked = prompt(keyboard)
+    ending = asyncio.create_task(asked.end_requested())
+    await asyncio.sleep(0)
+    assert "e end at once" in keyboard.written[-1]
+    asked.show("reads /etc/hosts")
+    assert keyboard.written[-1].startswith("\r\x1b[J") and "reads /etc/hosts\n" in keyboard.written[-1]
+    assert keyboard.written[-1].rstrip().endswith("c write to the technician")
+    await keyboard.press("interrupt")
+    await ending
+    assert keyboard.written[-1] == "\r\x1b[J", "the foot goes with the session"
+
+
+async def test_a_line_to_the_technician_is_typed_corrected_and_sent() -> None:
+    keyboard = Keyboard()
+    asked = prompt(keyboard)
+    ending = asyncio.create_task(asked.end_requested())
+    await asyncio.sleep(0)
+    await keyboard.press("c", *"he sees mee", "backspace")
+    assert not ending.done(), "e is a letter now"
+    assert "he sees me▏" in keyboard.written[-1]
+    await keyboard.press("enter")
+    assert await asyncio.wait_for(asked.act(), 5) == LineTyped("he sees me")
+    await keyboard.press("c", "x", "escape", "p", "p")
+    assert [await asyncio.wait_for(asked.act(), 5) for _ in range(2)] == [PausePressed(True), PausePressed(False)]
+    ending.cancel()
+
+
+async def test_a_question_interrupts_a_line_and_gives_it_back() -> None:
+    keyboard = Keyboard()
+    asked = prompt(keyboard)
+    ending = asyncio.create_task(asked.end_requested())
+    await asyncio.sleep(0)
+    await keyboard.press("c", *"half a ")
+    asking = asyncio.create_task(asked.allow_plan(plan()))
+    await asyncio.sleep(0)
+    await keyboard.press("n")
+    assert not await asking
+    await keyboard.press(*"line", "enter")
+    assert await asyncio.wait_for(asked.act(), 5) == LineTyped("half a line")
+    ending.cancel()
+
+
+@pytest.mark.parametrize("width", [12, 30, 80])
+async def test_the_foot_never_wraps(width: int) -> None:
+    keyboard = Keyboard(width=width)
+    ending = asyncio.create_task(prompt(keyboard).end_requested())
+    await asyncio.sleep(0)
+    await keyboard.press("c", *("漢字" * 60))
+    foot = keyboard.written[-1].split("\x1b[J")[1]
+    assert cells(foot) < width and foot.endswith("字▏")
+    ending.cancel()

@@ -43,7 +43,7 @@ from remote_assist.core.messages import (
     Verdict,
 )
 from remote_assist.core.pairing import TechnicianPairing, sign_statement
-from remote_assist.core.prompt import ConsentAnswer, ConsentQuestion, PlanQuestion
+from remote_assist.core.prompt import ConsentAnswer, ConsentQuestion, CustomerAct, PlanQuestion
 from remote_assist.core.records import Record, decode_record
 from remote_assist.core.requests import Done, Refused
 from remote_assist.core.reviewer_keys import reviewer_public
@@ -71,6 +71,7 @@ class Customer:
     questions: list[ConsentQuestion] = field(default_factory=list)
     plans: list[PlanQuestion] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)
+    acts: "asyncio.Queue[CustomerAct]" = field(default_factory=asyncio.Queue)
     end: "asyncio.Future[str]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
     def __post_init__(self) -> None:
@@ -89,6 +90,9 @@ class Customer:
 
     def show(self, line: str) -> None:
         self.lines.append(line)
+
+    async def act(self) -> CustomerAct:
+        return await self.acts.get()
 
     async def end_requested(self) -> str:
         return await self.end

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from remote_assist.core.codes import choose_words
+from remote_assist.core.codes import choose_words, looks_like_code
 from remote_assist.core.words import WORDS
 from remote_assist.errors import RefusedError, UsageError
 from remote_assist.technician.api import RelayApi
-from remote_assist.technician.ending import MAX_NOTE_CHARS, Ending, looks_like_code
+from remote_assist.technician.ending import MAX_NOTE_CHARS, Ending
 
 
 def ending(*live: str) -> Ending:

@@ -16,12 +16,13 @@ from textual.widgets import Input
 from remote_assist.tui.app import AssistApp
 from remote_assist.tui.messages import Job
 from remote_assist.tui.pace import Pace
+from remote_assist.tui.ports import Translate
 from tests.tui.world import World
 
 NEVER = 3600.0
 """Timers of screens under test do not run; tests look by hand."""
 
-NARROW, WIDE = (80, 24), (120, 36)
+NARROW, WIDE = (80, 24), (160, 48)
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 UPDATE = "UPDATE_SNAPSHOTS"
 
@@ -55,7 +56,7 @@ class Stage:
     @property
     def _held(self) -> set[str]:
         busy = set() if self.world.hold.is_set() else {Job.COLLECT.value, Job.RUN.value, Job.APPLY.value}
-        return busy | {Job.PAIRING.value}
+        return busy | {Job.PAIRING.value, Job.CHAT.value}
 
     def screen(self, kind: type[T]) -> T:
         """The screen on top, which must be of this kind."""
@@ -94,9 +95,11 @@ class Stage:
 
 
 @contextlib.asynccontextmanager
-async def stage(world: World, size: tuple[int, int] = NARROW, *, session: str = "") -> AsyncIterator[Stage]:
+async def stage(
+    world: World, size: tuple[int, int] = NARROW, *, session: str = "", translate: Translate | None = None
+) -> AsyncIterator[Stage]:
     pace = Pace(clock=world.clock, stopwatch=lambda: 0.0, poll_seconds=NEVER, tick_seconds=NEVER)
-    app = AssistApp(world.open, downloads=world.downloads, pace=pace, session=session)
+    app = AssistApp(world.open, downloads=world.downloads, pace=pace, session=session, translate=translate)
     async with app.run_test(size=size, notifications=True) as pilot:
         stage = Stage(app, pilot, world)
         await stage.settle()

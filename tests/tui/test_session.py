@@ -146,7 +146,7 @@ async def test_a_look_shows_a_bar_for_each_collector_and_can_be_stopped(world: W
 async def test_the_screen_answers_keys_while_a_look_is_under_way(world: World) -> None:
     world.hold.clear()
     async with stage(world, session=SESSION) as here:
-        await here.press("d", "6")
+        await here.press("d", "7")
         assert "Session opened" in here.text
         await here.press("d")
         assert "One thing at a time" in here.text
@@ -333,11 +333,11 @@ async def test_more_is_asked_of_the_customer(world: World) -> None:
 
 async def test_the_log_shows_the_session_s_records(world: World) -> None:
     async with stage(world, session=SESSION) as here:
-        await here.press("6")
+        await here.press("7")
         assert "Consent granted diagnose" in here.text
         world.lines.append("2026-03-14 14:06:00  →  Alice Example: Runs a program")
         await look(here)
-        await here.press("6")
+        await here.press("7")
         assert "Runs a program" in here.text
         here.compare("session-log")
 

@@ -4,15 +4,16 @@ Nothing here waits for a clock: `join`, `deny`, `cut` and `release` are the cust
 """
 
 import asyncio
-from collections.abc import AsyncIterable, Mapping, Sequence
+from collections.abc import AsyncIterable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from remote_assist.core.api import SessionSummary, Ticket, TicketNote
+from remote_assist.core.chat import checked_line
 from remote_assist.core.codes import SupportCode
 from remote_assist.core.messages import Grant
-from remote_assist.core.requests import KIND_DATA, KIND_ERROR, Done, Entry, Plan, PlanStep, Progress, Status
+from remote_assist.core.requests import KIND_DATA, KIND_ERROR, ChatLine, Done, Entry, Plan, PlanStep, Progress, Status
 from remote_assist.core.resume import LinkNews
 from remote_assist.errors import AssistError, CodeBurned, ContentError, RefusedError, UnreachableError
 from remote_assist.tui.ports import AskPassphrase, OnLink, OnOutput, OnProgress
@@ -123,6 +124,8 @@ class World:
             "2026-03-14 14:04:58  ·  customer: Consent granted diagnose, files:read, fix",
         ]
         self.host_name = "web-07"
+        self.chat: list[ChatLine] = []
+        self.chat_news = asyncio.Event()
         self.scopes: tuple[str, ...] = ("diagnose", "files:read", "fix")
         self.name = "Alice Example"
         self.collectors: Sequence[str] = COLLECTORS
@@ -150,6 +153,19 @@ class World:
         self.calls.append(call)
         if self.failure is not None:
             raise self.failure
+
+    def customer_says(self, *texts: str) -> None:
+        """Chat lines of the customer arrive."""
+        for text in texts:
+            self._said("customer", text)
+
+    def technician_says(self, text: str) -> None:
+        self._said("technician", text)
+
+    def _said(self, author: str, text: str) -> None:
+        self.chat.append(ChatLine(number=len(self.chat) + 1, author=author, text=text, time=rfc(self.now)))
+        self.chat_news.set()
+        self.chat_news = asyncio.Event()
 
     def cut(self) -> None:
         """The network goes."""
@@ -329,6 +345,21 @@ class WorldSession:
     async def end(self, note: str) -> "WorldEnd":
         self._world.check("end", note)
         return WorldEnd(self._world.undelivered)
+
+    async def say(self, text: str) -> Done:
+        line = checked_line(text)
+        self._world.check("say", line)
+        self._world.technician_says(line)
+        return Done(action="a-8", status="done")
+
+    async def follow_chat(self, on_line: Callable[[ChatLine], None], after: int) -> None:
+        self._world.check("follow_chat", str(after))
+        while True:
+            news = self._world.chat_news
+            for line in self._world.chat[after:]:
+                on_line(line)
+            after = len(self._world.chat)
+            await news.wait()
 
     async def close(self) -> None:
         self._world.calls.append(("close session",))

@@ -18,6 +18,7 @@ from remote_assist.core.resume import LinkNews
 from remote_assist.tui import messages as say
 from remote_assist.tui.messages import Job, Problem
 from remote_assist.tui.pace import Pace
+from remote_assist.tui.panes.chat import ChatPane
 from remote_assist.tui.ports import FindingPort, SessionPort
 from remote_assist.tui.screens.forms import EndScreen, ScopesScreen, Wish
 from remote_assist.tui.screens.plan import PlanScreen
@@ -45,7 +46,7 @@ OVER_REASONS = frozenset({"ended", "revoked", "expired", "over", "session-over"}
 OUT_OF_SCOPE = "out-of-scope"
 """Reason of a refusal that a further consent would lift."""
 
-TABS = ("findings", "facts", "files", "actions", "fixes", "log")
+TABS = ("findings", "facts", "files", "actions", "fixes", "chat", "log")
 
 
 class SessionScreen(Screen[None]):
@@ -85,7 +86,9 @@ class SessionScreen(Screen[None]):
                 yield ActionsPane(id="actions-pane")
             with TabPane(_tab("5 Fixes"), id="fixes-tab"):
                 yield FixesPane(id="fixes-pane")
-            with TabPane(_tab("6 Log"), id="log-tab"):
+            with TabPane(_tab("6 Chat"), id="chat-tab"):
+                yield ChatPane(self._work, id="chat-pane")
+            with TabPane(_tab("7 Log"), id="log-tab"):
                 yield LogPane(id="log-pane")
         yield TwoEnds("", "", id="strip")
         yield Static(id="strip-advice")
@@ -117,6 +120,7 @@ class SessionScreen(Screen[None]):
         )
         self._work.ask_status(self, connected.session)
         self._work.read_log(self, self._session_id)
+        self.query_one(ChatPane).use(connected.session)
         if first and connected.session.has_bundle:
             self._evaluate(connected.session)
 
@@ -318,6 +322,15 @@ class SessionScreen(Screen[None]):
         status = "failed" if ended.done.status == "done" and ended.done.exit else ended.done.status
         self._finish(status, f"exit {ended.done.exit}")
 
+    # --- chat ---------------------------------------------------------------------------------------
+
+    @on(ChatPane.Unread)
+    def count_unread(self, unread: ChatPane.Unread) -> None:
+        label = f"6 Chat {unread.count}" if unread.count else "6 Chat"
+        self.query_one(TabbedContent).get_tab("chat-tab").label = _tab(label)
+        if unread.new:
+            self.app.bell()
+
     # --- fixes --------------------------------------------------------------------------------------
 
     @on(say.PlanFix)
@@ -387,7 +400,9 @@ class SessionScreen(Screen[None]):
 
     @on(TabbedContent.TabActivated)
     def focus_pane(self, activated: TabbedContent.TabActivated) -> None:
-        for pane in activated.pane.query("FindingsPane, FactsPane, FilesPane, ActionsPane, FixesPane, LogPane"):
+        for pane in activated.pane.query(
+            "FindingsPane, FactsPane, FilesPane, ActionsPane, FixesPane, ChatPane, LogPane"
+        ):
             pane.focus_list()  # type: ignore[attr-defined]  # every pane has it
 
     def action_back(self) -> None:
