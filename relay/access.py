@@ -43,6 +43,10 @@ class Verb(StrEnum):
     SESSIONS = "sessions"
     SESSION = "session"
     RECORDS = "records"
+    CHAINS = "chains"
+    CHAIN = "chain"
+    CHAIN_RECORDS = "chain-records"
+    NEW_RECORDS = "new-records"
     NAMEPLATE = "nameplate"
     STREAM = "stream"
     JOIN = "join"
@@ -74,6 +78,10 @@ MAY: dict[Verb, frozenset[str]] = {
     Verb.SESSIONS: frozenset({TECHNICIAN, REVIEWER}),
     Verb.SESSION: frozenset({TECHNICIAN, REVIEWER}),
     Verb.RECORDS: frozenset({TECHNICIAN, REVIEWER}),
+    Verb.CHAINS: frozenset({REVIEWER, OPERATOR}),
+    Verb.CHAIN: frozenset({TECHNICIAN, REVIEWER, OPERATOR}),
+    Verb.CHAIN_RECORDS: frozenset({TECHNICIAN, REVIEWER, OPERATOR}),
+    Verb.NEW_RECORDS: frozenset({TECHNICIAN, REVIEWER, OPERATOR}),
     Verb.NAMEPLATE: frozenset({TECHNICIAN}),
     Verb.STREAM: frozenset({TECHNICIAN}),
     Verb.JOIN: ANYONE,
@@ -82,7 +90,8 @@ MAY: dict[Verb, frozenset[str]] = {
 }
 """Verb → roles. Tiles are bare hashes; entries tell when something was recorded.
 
-A technician's SESSIONS, SESSION, RECORDS and STREAM reach their own sessions only."""
+A technician's SESSIONS, SESSION, RECORDS and STREAM reach their own sessions only, CHAIN and CHAIN_RECORDS their own
+records only; what anybody may write by NEW_RECORDS is in core/record_codes.py."""
 
 
 @dataclass(frozen=True, slots=True)

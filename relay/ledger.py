@@ -87,7 +87,7 @@ class Ledger:
         for one in offered:
             try:
                 if head is not None and one.record.seq < head.next_seq:
-                    given.append(_again(connection, one))
+                    given.append(acknowledged_before(connection, one))
                     continue
                 if head is None:
                     head = _open_session(connection, one, self._now())
@@ -98,7 +98,8 @@ class Ledger:
             if stored == 0:
                 _keep_wraps(connection, session, keys)
                 keys = ()
-            given.append(self._store(connection, one, head))
+            given.append(self.keep(connection, one))
+            _tell_of(connection, one, head, given[-1].time)
             head = replace(
                 head,
                 next_seq=one.record.seq + 1,
@@ -111,7 +112,8 @@ class Ledger:
             _keep_wraps(connection, session, keys)
         return Appended(tuple(given), refusal, head is not None and head.ended, stored)
 
-    def _store(self, connection: Connection, one: Admitted, head: Head) -> Acknowledgement:
+    def keep(self, connection: Connection, one: Admitted) -> Acknowledgement:
+        """Give a record that continues its chain its time and index, and sign for it."""
         record, time, index = one.record, self._now(), self._take_index(connection)
         message = acknowledgement_bytes(record.session, record.seq, one.hash, time, index)
         signature = sshsig.sign(self._log_key, "ack", message)
@@ -131,20 +133,6 @@ class Ledger:
             },
         )
         self._tree.add(connection, index, leaf_hash(time, one.hash))
-        connection.execute(
-            insert(outbox),
-            {
-                "session": record.session,
-                "seq": record.seq,
-                "ticket": head.ticket,
-                "visibility": CUSTOMER_VISIBLE,
-            },
-        )
-        if record.code == SESSION_ENDED:
-            reason = (record.outcome.reason or record.outcome.status) if record.outcome is not None else ""
-            connection.execute(
-                update(sessions).where(sessions.c.id == record.session).values(ended=time, end_reason=reason)
-            )
         return Acknowledgement(
             session=record.session, seq=record.seq, hash=one.hash, time=time, index=index, signature=signature
         )
@@ -217,6 +205,20 @@ def _open_session(connection: Connection, one: Admitted, now: str) -> Head:
     return Head(0, NO_RECORD, new.ticket, False)
 
 
+def _tell_of(connection: Connection, one: Admitted, head: Head, time: str) -> None:
+    """What follows from a session's record: a row for its ticket's note, and the session's end."""
+    record = one.record
+    connection.execute(
+        insert(outbox),
+        {"session": record.session, "seq": record.seq, "ticket": head.ticket, "visibility": CUSTOMER_VISIBLE},
+    )
+    if record.code == SESSION_ENDED:
+        reason = (record.outcome.reason or record.outcome.status) if record.outcome is not None else ""
+        connection.execute(
+            update(sessions).where(sessions.c.id == record.session).values(ended=time, end_reason=reason)
+        )
+
+
 def _check_place(head: Head, one: Admitted) -> None:
     record = one.record
     if record.seq != head.next_seq:
@@ -227,7 +229,8 @@ def _check_place(head: Head, one: Admitted) -> None:
         raise RecordRefused(record.seq, "ended", "the session ended; nothing more can be added to it")
 
 
-def _again(connection: Connection, one: Admitted) -> Acknowledgement:
+def acknowledged_before(connection: Connection, one: Admitted) -> Acknowledgement:
+    """The acknowledgement this record has. Raises RecordRefused `fork` when another one is at its place."""
     record = one.record
     row = connection.execute(
         select(records).where(records.c.session == record.session, records.c.seq == record.seq)

@@ -16,12 +16,16 @@ from remote_assist import __version__
 from remote_assist.core.api import (
     About,
     ApiError,
+    Chains,
+    ChainSummary,
     ChallengeAnswer,
     ConsistencyAnswer,
     ListsAnswer,
     Login,
     LoginAnswer,
     NewNote,
+    NewRecords,
+    NewRecordsAnswer,
     NewTicket,
     Records,
     Sessions,
@@ -33,7 +37,12 @@ from remote_assist.core.api import (
 
 TEXT, BYTES = "text/plain", "application/octet-stream"
 
-BODIES: dict[Verb, type] = {Verb.LOGIN: Login, Verb.NEW_TICKET: NewTicket, Verb.NEW_NOTE: NewNote}
+BODIES: dict[Verb, type] = {
+    Verb.LOGIN: Login,
+    Verb.NEW_TICKET: NewTicket,
+    Verb.NEW_NOTE: NewNote,
+    Verb.NEW_RECORDS: NewRecords,
+}
 ANSWERS: dict[Verb, type | str] = {
     Verb.HEALTH: TEXT,
     Verb.READY: TEXT,
@@ -53,12 +62,17 @@ ANSWERS: dict[Verb, type | str] = {
     Verb.SESSIONS: Sessions,
     Verb.SESSION: SessionSummary,
     Verb.RECORDS: Records,
+    Verb.CHAINS: Chains,
+    Verb.CHAIN: ChainSummary,
+    Verb.CHAIN_RECORDS: Records,
+    Verb.NEW_RECORDS: NewRecordsAnswer,
 }
 """Verb → what a successful answer holds; a verb that is not here is a WebSocket."""
 
-CREATES = frozenset({Verb.NEW_TICKET, Verb.NEW_NOTE})
+CREATES = frozenset({Verb.NEW_TICKET, Verb.NEW_NOTE, Verb.NEW_RECORDS})
 QUERIES: dict[Verb, tuple[str, ...]] = {
     Verb.RECORDS: ("from", "size"),
+    Verb.CHAIN_RECORDS: ("from", "size"),
     Verb.CONSISTENCY: ("from", "to"),
     Verb.CHECKPOINT: ("covers", "fresh"),
 }

@@ -11,6 +11,7 @@ from aiohttp import web
 
 from relay.access import Caller, owner_filter
 from relay.book import TicketBook, check_new_note, ticket_number
+from relay.chains import Chains
 from relay.login import Logins
 from relay.outbox import Outbox
 from relay.penalties import Penalties
@@ -20,7 +21,19 @@ from relay.store import Store
 from relay.switchboard import Switchboard
 from relay.trust import TrustFolder
 from remote_assist import __version__
-from remote_assist.core.api import About, ChallengeAnswer, ListsAnswer, Login, NewNote, NewTicket, Sessions, Tickets
+from remote_assist.core.api import (
+    About,
+    ChallengeAnswer,
+    ListsAnswer,
+    Login,
+    NewNote,
+    NewRecords,
+    NewRecordsAnswer,
+    NewTicket,
+    Sessions,
+    Tickets,
+)
+from remote_assist.core.api import Chains as ChainList
 from remote_assist.core.codec import decode, encode
 from remote_assist.core.codes import relay_origin
 from remote_assist.errors import RefusedError, RemoteProtocolError, UsageError, VerificationError
@@ -176,6 +189,36 @@ class SessionPages:
         numbers = query_numbers(request, "from", "size")
         start, size = numbers.get("from", 0), numbers.get("size", 0)
         return answer(await self.store.read(lambda connection: read_page(connection, session, owner, start, size)))
+
+
+@dataclass(frozen=True, slots=True)
+class ChainPages:
+    """Records that belong to no session."""
+
+    kept: Chains
+    bodies: Bodies
+
+    async def chains(self, request: web.Request, caller: Caller | None) -> web.StreamResponse:
+        """GET /v1/chains."""
+        return answer(ChainList(chains=await self.kept.summaries()))
+
+    async def chain(self, request: web.Request, caller: Caller | None) -> web.StreamResponse:
+        """GET /v1/chains/{chain}."""
+        assert caller is not None
+        return answer(await self.kept.summary(caller, request.match_info["chain"]))
+
+    async def records(self, request: web.Request, caller: Caller | None) -> web.StreamResponse:
+        """GET /v1/chains/{chain}/records?from=SEQ&size=N."""
+        assert caller is not None
+        numbers = query_numbers(request, "from", "size")
+        start, size = numbers.get("from", 0), numbers.get("size", 0)
+        return answer(await self.kept.page(caller, request.match_info["chain"], start, size))
+
+    async def new_records(self, request: web.Request, caller: Caller | None) -> web.StreamResponse:
+        """POST /v1/chains/records."""
+        assert caller is not None
+        new = await self.bodies.read(request, NewRecords)
+        return answer(NewRecordsAnswer(acknowledgements=await self.kept.take(caller, new.records)), status=201)
 
 
 def answer(body: msgspec.Struct, *, status: int = 200) -> web.Response:

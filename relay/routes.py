@@ -18,6 +18,10 @@
     GET  /v1/sessions                      sessions       reviewer, technician
     GET  /v1/sessions/{session}            session        reviewer, technician
     GET  /v1/sessions/{session}/records    records        reviewer, technician
+    GET  /v1/chains                        chains         operator, reviewer
+    POST /v1/chains/records                new-records    operator, reviewer, technician
+    GET  /v1/chains/{chain}                chain          operator, reviewer, technician
+    GET  /v1/chains/{chain}/records        chain-records  operator, reviewer, technician
     WS   /v1/nameplate                     nameplate      technician
     WS   /v1/sessions/{session}/stream     stream         technician
     WS   /v1/join/{nameplate}              join           anyone
@@ -84,6 +88,10 @@ ROUTES: tuple[Route, ...] = (
     Route(Verb.SESSIONS, "GET", "/v1/sessions"),
     Route(Verb.SESSION, "GET", "/v1/sessions/{session}"),
     Route(Verb.RECORDS, "GET", "/v1/sessions/{session}/records"),
+    Route(Verb.CHAINS, "GET", "/v1/chains"),
+    Route(Verb.NEW_RECORDS, "POST", "/v1/chains/records"),
+    Route(Verb.CHAIN, "GET", "/v1/chains/{chain}"),
+    Route(Verb.CHAIN_RECORDS, "GET", "/v1/chains/{chain}/records"),
     Route(Verb.NAMEPLATE, WEBSOCKET, "/v1/nameplate"),
     Route(Verb.STREAM, WEBSOCKET, "/v1/sessions/{session}/stream"),
     Route(Verb.JOIN, WEBSOCKET, "/v1/join/{nameplate}"),

@@ -1,7 +1,7 @@
-"""The relay's tables, in the common subset of SQLite and PostgreSQL. Version 2.
+"""The relay's tables, in the common subset of SQLite and PostgreSQL. Version 3.
 
     sessions ─┬─< records >─ outbox ─▶ notes >─ tickets
-              └─< wraps                              tokens   logins
+    chains ───┘   wraps >─ sessions                  tokens   logins
     records ─▶ tiles (full tiles of the Merkle tree; version 1 had none, they are made from the records)
 
 Rule 1: what the customer's side said is stored as it came (`records.record`); every other column of a record is a copy
@@ -12,6 +12,7 @@ Times are RFC 3339 UTC text with microseconds, so that text order is time order.
 
 from sqlalchemy import (
     Column,
+    Connection,
     Engine,
     ForeignKey,
     Index,
@@ -29,8 +30,9 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from remote_assist.errors import ContentError
 
-VERSION = 2
+VERSION = 3
 WITHOUT_TILES = 1
+SESSIONS_ONLY = 2
 BUSY_MILLISECONDS = 5000
 
 metadata = MetaData()
@@ -53,11 +55,25 @@ sessions = Table(
     Column("end_reason", String, nullable=False, default=""),
 )
 
+chains = Table(
+    "chains",
+    metadata,
+    Column("id", String(18), primary_key=True),
+    Column("owner", String, nullable=False),
+    Column("role", String, nullable=False),
+    Column("key", String, nullable=False),
+    Column("serial", Integer, nullable=False),
+    Column("valid_after", String, nullable=False),
+    Column("valid_before", String, nullable=False),
+    Column("opened", String, nullable=False),
+)
+"""Chains of records that belong to no session. `key`: the owner's public line; the relay's own has no times."""
+
 records = Table(
     "records",
     metadata,
     Column("index", Integer, primary_key=True, autoincrement=False),
-    Column("session", String(18), ForeignKey("sessions.id"), nullable=False),
+    Column("session", String(18), nullable=False),
     Column("seq", Integer, nullable=False),
     Column("hash", String(64), nullable=False),
     Column("code", String(8), nullable=False),
@@ -182,12 +198,22 @@ def check_version(engine: Engine) -> None:
     """Add what an earlier version lacks. Raise ContentError for a file of a version that is not known here."""
     with engine.connect() as connection:
         found = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
-    if found == WITHOUT_TILES:
-        with engine.begin() as connection:
-            metadata.create_all(connection, tables=[tiles])
-            connection.exec_driver_sql(f"PRAGMA user_version={VERSION}")
-    elif found != VERSION:
+    if found == VERSION:
+        return
+    if found not in {WITHOUT_TILES, SESSIONS_ONLY}:
         raise ContentError(
             f"relay.db has tables of version {found}, this program knows version {VERSION}",
             advice="Run the remote-assist release that wrote it.",
         )
+    with engine.begin() as connection:
+        metadata.create_all(connection, tables=[tiles, chains])
+        _let_chains_hold_records(connection)
+        connection.exec_driver_sql(f"PRAGMA user_version={VERSION}")
+
+
+def _let_chains_hold_records(connection: Connection) -> None:
+    """Before version 3 every record belonged to a session, and the table said so; SQLite needs it made anew."""
+    connection.exec_driver_sql("ALTER TABLE records RENAME TO records_before")
+    metadata.create_all(connection, tables=[records])
+    connection.exec_driver_sql("INSERT INTO records SELECT * FROM records_before")
+    connection.exec_driver_sql("DROP TABLE records_before")

@@ -16,6 +16,7 @@ from aiohttp import web
 from relay.access import Caller, Tokens, Verb
 from relay.appends import Appends
 from relay.book import TicketBook
+from relay.chains import Chains
 from relay.checkpoints import Checkpoints
 from relay.control_socket import ControlSocket
 from relay.data_folder import ADDRESS, DATABASE, hold, read_log_key, replace_file, require_data
@@ -27,7 +28,7 @@ from relay.metrics import Metrics, MetricsPage, serve_metrics
 from relay.nameplate_sockets import NameplateSockets, PairingLimits
 from relay.nonces import LoginNonces
 from relay.outbox import Outbox
-from relay.pages import Answer, Bodies, LoginPages, SessionPages, TicketPages
+from relay.pages import Answer, Bodies, ChainPages, LoginPages, SessionPages, TicketPages
 from relay.penalties import Penalties, Tariff
 from relay.quotas import HourlyQuota
 from relay.readiness import Readiness
@@ -79,6 +80,7 @@ class Relay:
         self._store: Store | None = None
         self._runner: web.AppRunner | None = None
         self._door: FrontDoor | None = None
+        self.chains: Chains
         self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
@@ -168,6 +170,7 @@ class Relay:
         )
         await checkpoints.start(accept_rollback=self._accept_rollback)
 
+        self.chains = Chains(store, ledger, checkpoints, trust, log_key, clock=clock)
         metrics = Metrics(store, self._switchboard, self._traffic, strangers=lambda: door.strangers)
 
         def caller_of(request: web.Request) -> Caller | None:
@@ -180,6 +183,7 @@ class Relay:
                 outbox,
                 Appends(store, ledger, outbox, checkpoints, trust, origins=origins, clock=clock),
                 checkpoints,
+                self.chains,
                 trust,
                 origins,
                 door,
@@ -205,6 +209,7 @@ class Relay:
         outbox: Outbox,
         appends: Appends,
         checkpoints: Checkpoints,
+        own: Chains,
         trust: TrustFolder,
         origins: tuple[str, ...],
         door: FrontDoor,
@@ -225,6 +230,7 @@ class Relay:
         tickets = TicketPages(book, outbox, bodies)
         sessions = SessionPages(store, self._switchboard)
         log = LogPages(store, checkpoints)
+        chains = ChainPages(own, bodies)
         rendezvous = Rendezvous(
             lifetime_seconds=settings.nameplate_lifetime_seconds,
             early_leaves=settings.nameplate_early_leaves,
@@ -289,6 +295,10 @@ class Relay:
             Verb.SESSIONS: sessions.sessions,
             Verb.SESSION: sessions.session,
             Verb.RECORDS: sessions.records,
+            Verb.CHAINS: chains.chains,
+            Verb.CHAIN: chains.chain,
+            Verb.CHAIN_RECORDS: chains.records,
+            Verb.NEW_RECORDS: chains.new_records,
             Verb.NAMEPLATE: nameplates.nameplate,
             Verb.STREAM: streams.technician,
             Verb.JOIN: nameplates.join,

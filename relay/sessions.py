@@ -53,6 +53,11 @@ def read_page(connection: Connection, session: str, owner: str | None, start: in
     With `size`, also the proofs that they are in the log's tree of that size.
     """
     require_session(connection, session, owner)
+    return page_of(connection, session, start, size)
+
+
+def page_of(connection: Connection, session: str, start: int, size: int) -> Records:
+    """A page of any chain's records; who may see it was asked before."""
     rows = connection.execute(
         select(records)
         .where(records.c.session == session, records.c.seq >= start)

@@ -60,26 +60,26 @@ def line_key(line):
     return load_ssh_public_key(" ".join(line.split()[:2]).encode()).public_bytes_raw()
 
 
-def sshsig(armor, line, purpose, message):
+def sshsig(armor, key, purpose, message):
     """Check an SSHSIG signature (Ed25519, SHA-512)."""
     lines = armor.strip().split("\n")
     need((lines[0], lines[-1]) == ("-----BEGIN SSH SIGNATURE-----", "-----END SSH SIGNATURE-----"), "no SSHSIG")
     raw = b64("".join(lines[1:-1]))
     need(raw[:10] == b"SSHSIG\0\0\0\1", "no SSHSIG of version 1")
     blob, namespace, _, algorithm, signature = strings(raw[10:])
-    need(list(strings(blob)) == [b"ssh-ed25519", line_key(line)], f"{purpose}: signed by another key")
+    need(list(strings(blob)) == [b"ssh-ed25519", key], f"{purpose}: signed by another key")
     need((namespace, algorithm) == (f"{purpose}@remote-assist".encode(), b"sha512"), f"{purpose}: another purpose")
     covered = b"SSHSIG" + b"".join(map(string, (namespace, b"", algorithm, hashlib.sha512(message).digest())))
     kind, value = strings(signature)
     need(kind == b"ssh-ed25519", f"{purpose}: another kind of signature")
-    Ed25519PublicKey.from_public_bytes(line_key(line)).verify(value, covered)
+    Ed25519PublicKey.from_public_bytes(key).verify(value, covered)
 
 
 def signed(armor, lines, purpose, message):
     """Whether one of these keys signed."""
     for line in lines:
         with contextlib.suppress(*FAULTS):
-            sshsig(armor, line, purpose, message)
+            sshsig(armor, line_key(line), purpose, message)
             return True
     return False
 
@@ -93,47 +93,52 @@ def log_keys_in(lists, ca):
     found = []
     for raw in lists:
         signed = json.loads(b64(raw))
-        sshsig(signed["signature"], ca, "list", b64(signed["body"]))
+        sshsig(signed["signature"], line_key(ca), "list", b64(signed["body"]))
         found += json.loads(b64(signed["body"])).get("log_keys", [])
     return found
 
 
-def check_opening(record, ca):
-    """Record 0: everything names the same host key; answers host key and journal key."""
-    opening = record["opening"]
-    statement = b64(opening["statement"])
-    said = json.loads(statement)
-    name = "s-" + base64.b32encode(sha(statement)).decode().lower()[:16]
-    need(record["session"] == name, "the session id is not the statement's")
-    need(said["agent_host_key"] == opening["host_key"], "statement and opening name different host keys")
-    certificate = load_ssh_public_identity(opening["certificate"].encode())
+def certified(text, moment, *cas):
+    """The key of a certificate that held then and is of each of these CAs."""
+    certificate = load_ssh_public_identity(text.encode())
     certificate.verify_cert_signature()
     signer = certificate.signature_key().public_bytes_raw()
-    need(signer == line_key(said["organisation_ca"]), "the certificate is of another CA than the statement says")
-    need(ca is None or signer == line_key(ca), "the certificate is of another CA than the one vouched for")
-    now = datetime.fromisoformat(record["time"]).timestamp()
+    need({signer} == {line_key(ca) for ca in cas if ca}, "the certificate is of another CA")
+    now = datetime.fromisoformat(moment).timestamp()
     need(certificate.valid_after <= now < certificate.valid_before, "the certificate was not valid")
-    blob = string(b"ssh-ed25519") + string(certificate.public_key().public_bytes_raw())
-    sshsig(opening["signature"], "ssh-ed25519 " + base64.b64encode(blob).decode(), "pair", statement)
-    return opening["host_key"], opening.get("journal_key", "")
+    return certificate.public_key().public_bytes_raw()
+
+
+def check_opening(record, ca, log_keys):
+    """Record 0: everything names the same key; answers it, the journal key, and whose certificate must hold on."""
+    opening, own = record["opening"], record["session"].startswith("o-")
+    statement, key = b64(opening["statement"]), opening["host_key"]
+    said = json.loads(statement)
+    need(record["session"][2:] == base64.b32encode(sha(statement)).decode().lower()[:16], "not the statement's name")
+    need(said["key" if own else "agent_host_key"] == key, "statement and opening name different keys")
+    relays = own and said["role"] == "relay"
+    need(not relays or line_key(key) in map(line_key, log_keys), "the relay's own records are of another log")
+    owner = None if relays else (opening["certificate"], said["organisation_ca"], ca)
+    signer = certified(owner[0], record["time"], *owner[1:]) if owner else line_key(key)
+    need(not own or signer == line_key(key), "the certificate is of another key")
+    sshsig(opening["signature"], signer, "organisation" if own else "pair", statement)
+    return key, opening.get("journal_key", ""), owner if own else None
 
 
 def check_note(note, log_keys):
     """A checkpoint's size and root."""
     text, _, after = note.rpartition("\n\n")
     origin, size, root = text.split("\n")
-    for key in map(line_key, log_keys):
-        if origin != "remote-assist/log/" + hashlib.sha256(key).hexdigest()[:32]:
-            continue
-        key_id = sha(origin.encode() + b"\n\x01" + key)[:4]
-        parts = [one.split(" ") for one in after.removesuffix("\n").split("\n")]
-        ours = [b64(p[2]) for p in parts if p[:2] == ["\u2014", origin] and b64(p[2])[:4] == key_id]
-        need(ours, "the log has not signed the checkpoint")
-        for blob in ours:
-            Ed25519PublicKey.from_public_bytes(key).verify(blob[4:], (text + "\n").encode())
-        need(size == str(int(size)) and len(b64(root)) == 32, "the checkpoint is malformed")
-        return int(size), b64(root)
-    raise Wrong("the checkpoint is of another log")
+    keys = [k for k in map(line_key, log_keys) if origin == "remote-assist/log/" + hashlib.sha256(k).hexdigest()[:32]]
+    need(keys, "the checkpoint is of another log")
+    key_id = sha(origin.encode() + b"\n\x01" + keys[0])[:4]
+    parts = [one.split(" ") for one in after.removesuffix("\n").split("\n")]
+    ours = [b64(p[2]) for p in parts if p[:2] == ["\u2014", origin] and b64(p[2])[:4] == key_id]
+    need(ours, "the log has not signed the checkpoint")
+    for blob in ours:
+        Ed25519PublicKey.from_public_bytes(keys[0]).verify(blob[4:], (text + "\n").encode())
+    need(size == str(int(size)) and len(b64(root)) == 32, "the checkpoint is malformed")
+    return int(size), b64(root)
 
 
 def check_proof(leaf, index, size, root, proof):
@@ -141,32 +146,30 @@ def check_proof(leaf, index, size, root, proof):
     number, last = index, size - 1
     for part in map(b64, proof):
         need(last and len(part) == 32, "an inclusion proof is too long")
-        if number % 2 or number == last:
-            leaf = sha(b"\1" + part + leaf)
-            while number and not number % 2:
-                number, last = number >> 1, last >> 1
-        else:
-            leaf = sha(b"\1" + leaf + part)
+        right = number % 2 or number == last
+        leaf = sha(b"\1" + (part + leaf if right else leaf + part))
+        while right and number and not number % 2:
+            number, last = number >> 1, last >> 1
         number, last = number >> 1, last >> 1
     need(last == 0 and leaf == root, "an inclusion proof does not lead to the checkpoint's root")
 
 
 def check_session(items, trust, note):
     """One session's records, each with head, acknowledgement (or None) and proof; a line of what holds."""
-    previous, index, keys, host, journal = "0" * 64, -1, list(trust["log_keys"]), "", ""
-    ended = closing = False
-    head, session, seq, missing, newer = None, "", -1, 0, 0
+    previous, index, keys, host, journal, owner = "0" * 64, -1, list(trust["log_keys"]), "", "", None
+    ended, closing, head, session, seq, missing, newer = False, False, None, "", -1, 0, 0
     for seq, (raw, signature, given, proof) in enumerate(items):
         try:
             record = json.loads(raw)
             if seq == 0:
                 session = record["session"]
-                host, journal = check_opening(record, trust["ca"])
+                host, journal, owner = check_opening(record, trust["ca"], keys)
                 keys += log_keys_in(record["opening"].get("lists", []), trust["ca"]) if trust["ca"] else []
                 need(keys, "no log key is vouched for")
                 head = check_note(note, keys) if note else None
             need((record["v"], record["session"], record["seq"]) == (1, session, seq), "it is out of place")
             need(record["prev"] == previous and not ended, "it breaks the chain")
+            need(owner is None or certified(owner[0], record["time"], *owner[1:]), "no certificate")
             previous = hashlib.sha256(raw).hexdigest()
             message = lines_of("remote-assist/1 head", session, seq, previous)
             if closing or not signed(signature, [host], "head", message):
@@ -200,14 +203,13 @@ def check_export(raw, trust):
     lines = [json.loads(line) for line in raw.splitlines()]
     header, trailer, sessions = lines[0], lines[-1], {}
     need((header["kind"], trailer["kind"]) == ("header", "trailer"), "header or trailer is missing")
-    need(header["format"] == "remote-assist audit export/1", "the form is not known here")
-    need(trailer["count"] == len(lines) - 2, "the count is not the number of records")
+    need((header["format"], trailer["count"]) == ("remote-assist audit export/1", len(lines) - 2), "form or count")
     if trust["ca"]:
         trust = {**trust, "log_keys": trust["log_keys"] + log_keys_in(header["lists"], trust["ca"])}
     for line in lines[1:-1]:
         given = line["acknowledgement"]
-        same = (line["time"], line["index"]) == (given["time"], given["index"])
-        need(line["kind"] == "record" and same, "a line that is no record, or whose time or index differ")
+        said = line["kind"], line["time"], line["index"]
+        need(said == ("record", given["time"], given["index"]), "a line that is no record, or whose place differs")
         sessions.setdefault(given["session"], []).append((b64(line["record"]), line["head"], given, line["proof"]))
     return [check_session(items, trust, trailer["checkpoint"]) for items in sessions.values()]
 

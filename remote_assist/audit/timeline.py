@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from remote_assist.core.codec import decode
 from remote_assist.core.messages import SignedStatement
-from remote_assist.core.record_codes import CODES, Kind
+from remote_assist.core.record_codes import CODES, RECORDS_BEGUN, Kind
 from remote_assist.core.records import Outcome, Record
 from remote_assist.errors import RemoteProtocolError
 
@@ -87,7 +87,8 @@ def outcome_words(outcome: Outcome | None) -> str:
 
 def _line(record: Record, opened: Opened, names: Mapping[str, str]) -> TimelineLine:
     code = CODES[record.code]
-    about = [part for part in (_opening_words(record), subject_words(record), _scope_words(record)) if part]
+    told = (_opening_words(record), record.about, _detail_words(record), subject_words(record), _scope_words(record))
+    about = [part for part in told if part]
     return TimelineLine(
         seq=record.seq,
         time=record.time,
@@ -109,11 +110,17 @@ def _who(record: Record, names: Mapping[str, str]) -> str:
 def _opening_words(record: Record) -> str:
     if record.opening is None:
         return ""
+    if record.code == RECORDS_BEGUN:
+        return ""
     try:
         statement = decode(record.opening.statement, SignedStatement)
     except RemoteProtocolError:
         return "a statement that cannot be read"
     return f"ticket {statement.ticket}, {statement.subject}"
+
+
+def _detail_words(record: Record) -> str:
+    return ", ".join(f"{name} {value}" for name, value in sorted(record.details.items()))
 
 
 def _scope_words(record: Record) -> str:

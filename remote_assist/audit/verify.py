@@ -221,12 +221,8 @@ class SessionCheck:
             raise VerificationError(
                 f"{before}: its acknowledgement is missing, but the next one is there", where=before
             )
-        names = (acknowledgement.session, acknowledgement.seq, acknowledgement.hash)
-        if names != (record.session, record.seq, self._hashes[-1]):
-            raise VerificationError(f"{where}: the acknowledgement is for another record", where=where)
-        verify_acknowledgement(acknowledgement, self._log_keys)
-        if self._indexes and acknowledgement.index <= self._indexes[-1]:
-            raise VerificationError(f"{where}: the leaf index {acknowledgement.index} does not rise", where=where)
+        last = self._indexes[-1] if self._indexes else -1
+        check_promise(acknowledgement, record, self._hashes[-1], self._log_keys, last)
         self._indexes.append(acknowledgement.index)
         moment = parse_time(acknowledgement.time)
         if self._relay_time is not None and moment < self._relay_time:
@@ -239,6 +235,19 @@ class SessionCheck:
             back = _span(self._times[-1] - moment)
             self._remarks.note(f"{place(record.session, record.seq)}: the agent's clock went back by {back}")
         self._times.append(moment)
+
+
+def check_promise(
+    acknowledgement: Acknowledgement, record: Record, digest: str, log_keys: Collection[str], last_index: int
+) -> None:
+    """Check that the relay acknowledged exactly this record, after leaf `last_index`. Raises VerificationError."""
+    where = place(record.session, record.seq)
+    names = (acknowledgement.session, acknowledgement.seq, acknowledgement.hash)
+    if names != (record.session, record.seq, digest):
+        raise VerificationError(f"{where}: the acknowledgement is for another record", where=where)
+    verify_acknowledgement(acknowledgement, log_keys)
+    if acknowledgement.index <= last_index:
+        raise VerificationError(f"{where}: the leaf index {acknowledgement.index} does not rise", where=where)
 
 
 class Remarks:

@@ -6,7 +6,7 @@ Times are RFC 3339 UTC. An error is always `ApiError` with an HTTP status: 400 u
 
 import msgspec
 
-from remote_assist.core.messages import Acknowledgement, Wrap
+from remote_assist.core.messages import Acknowledgement, StoredRecord, Wrap
 
 
 class Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -144,6 +144,37 @@ class Records(Body, frozen=True):
     wraps: tuple[Wrap, ...] = ()
     more: bool = False
     proofs: tuple[tuple[bytes, ...], ...] = ()
+
+
+class NewRecords(Body, frozen=True):
+    """POST /v1/chains/records: the caller's own records, which belong to no session (at most 16)."""
+
+    records: tuple[StoredRecord, ...]
+
+
+class NewRecordsAnswer(Body, frozen=True):
+    """The relay's acknowledgement of each."""
+
+    acknowledgements: tuple[Acknowledgement, ...]
+
+
+class ChainSummary(Body, frozen=True):
+    """Somebody's records that belong to no session; `role` relay: its own. `head`: the last one's hash."""
+
+    id: str
+    owner: str
+    role: str
+    key: str
+    serial: int
+    opened: str
+    records: int
+    head: str
+
+
+class Chains(Body, frozen=True):
+    """GET /v1/chains: all chains of records that belong to no session."""
+
+    chains: tuple[ChainSummary, ...]
 
 
 class ConsistencyAnswer(Body, frozen=True):

@@ -51,6 +51,8 @@ def _act(number: str, name: str, doing: str, done: str) -> tuple[Code, Code]:
     return (Code(f"RA{number}I", name, doing), Code(f"RA{number}O", name, done))
 
 
+_PEOPLE = ("technician", "reviewer", "operator")
+
 _ALL: tuple[Code, ...] = (
     Code("RA1000E", "session-opened", "The session was opened"),
     Code("RA1001E", "consent-granted", "The customer allowed scopes"),
@@ -89,8 +91,28 @@ _ALL: tuple[Code, ...] = (
     Code("RA1995E", "recovered-gap", "The relay had lost records; they were offered again"),
 )
 
-CODES: dict[str, Code] = {code.code: code for code in _ALL}
+_OF_ORGANISATION: tuple[tuple[Code, frozenset[str]], ...] = (
+    (Code("RA2000E", "records-begun", "Somebody's own records begin"), frozenset({*_PEOPLE, "relay"})),
+    (Code("RA2001E", "review-signed", "A reviewer signed off a session"), frozenset({"reviewer"})),
+    (Code("RA2002E", "recording-read", "A recording was read through the relay"), frozenset({"relay"})),
+    (Code("RA2010E", "hold-set", "A legal hold was set"), frozenset({"reviewer", "operator"})),
+    (Code("RA2011E", "hold-lifted", "A legal hold was lifted"), frozenset({"reviewer", "operator"})),
+    (Code("RA2012E", "erased", "Content keys were destroyed on order"), frozenset({"operator"})),
+    (Code("RA2013E", "retention-ended", "Content keys were destroyed when their time was over"), frozenset({"relay"})),
+    (Code("RA2020E", "break-glass", "Emergency access was used"), frozenset({"operator", "technician"})),
+    (Code("RA2021E", "rollback-accepted", "The operator accepted an older state of the log"), frozenset({"relay"})),
+    (Code("RA2022E", "push-failed", "The live push cannot deliver the log"), frozenset({"relay"})),
+    (Code("RA2023E", "push-recovered", "The live push delivers the log again"), frozenset({"relay"})),
+    (Code("RA2024E", "checkpoint-anchored", "A checkpoint was given to an outside witness"), frozenset({"relay"})),
+)
+
+CODES: dict[str, Code] = {code.code: code for code in (*_ALL, *(code for code, _ in _OF_ORGANISATION))}
 """Every code there is."""
+
+ORGANISATION_WRITERS: dict[str, frozenset[str]] = {code.code: writers for code, writers in _OF_ORGANISATION}
+"""Codes that belong to no session → who may write them in records of their own: roles, or `relay`."""
+
+RECORDS_BEGUN = "RA2000E"
 
 SESSION_OPENED = "RA1000E"
 SESSION_ENDED = "RA1990E"

@@ -15,7 +15,7 @@ import msgspec
 from remote_assist.core import sshsig
 from remote_assist.core.canonical import canonical_bytes
 from remote_assist.core.messages import Acknowledgement
-from remote_assist.core.record_codes import CODES, Code
+from remote_assist.core.record_codes import CODES, ORGANISATION_WRITERS, Code
 from remote_assist.errors import LocalProtocolError, RemoteProtocolError, VerificationError
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "Record",
     "RecordDraft",
     "SealedField",
+    "SignedText",
     "acknowledgement_bytes",
     "decode_record",
     "encode_record",
@@ -53,8 +54,12 @@ NO_RECORD = "0" * 64
 """`prev` of a session's first record."""
 
 ACTOR_KINDS = frozenset({"technician", "customer", "agent", "relay"})
+ORGANISATION_ACTOR_KINDS = frozenset({"technician", "reviewer", "operator", "relay"})
+MAX_DETAILS = 16
+MAX_DETAIL_CHARS = 2000
 _HASH = re.compile(r"[0-9a-f]{64}")
-_SESSION = re.compile(r"s-[a-z2-7]{16}")
+_SESSION = re.compile(r"[so]-[a-z2-7]{16}")
+_OF_ORGANISATION = "o-"
 _FIELD_NAME = re.compile(r"[a-z][a-z0-9_.-]{0,63}")
 _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z")
 
@@ -103,11 +108,20 @@ class Opening(_Part, frozen=True, kw_only=True):
     lists: tuple[bytes, ...] = ()
 
 
+class SignedText(_Part, frozen=True, kw_only=True):
+    """Words a person signed for themselves, so that stock `ssh-keygen -Y verify` checks them (SSHSIG, `purpose`)."""
+
+    purpose: str
+    text: str
+    signature: str
+
+
 class RecordDraft(_Part, frozen=True, kw_only=True):
     """A record before the journal gives it its place. `action` ties an intent to its outcome.
 
     `program` is argv[0]'s base name, `paths` as `path_text` writes them, `sizes` named counts and bytes,
     `recording` and `approver` are reserved. What is here is readable by the relay; what is not goes to `sealed`.
+    Only in records of no session: `about` names what the record is about, `details` its words, `signed` a signed text.
     """
 
     code: str
@@ -126,6 +140,9 @@ class RecordDraft(_Part, frozen=True, kw_only=True):
     recording: str = ""
     sealed: dict[str, SealedField] = {}
     opening: Opening | None = None
+    about: str = ""
+    details: dict[str, str] = {}
+    signed: SignedText | None = None
 
 
 class Record(RecordDraft, frozen=True, kw_only=True):
@@ -301,9 +318,30 @@ def _fault(record: Record) -> str:
         return "its place in the chain is malformed"
     if (record.seq == 0) != (record.opening is not None):
         return "the opening belongs to the first record and to no other"
+    fault = _fault_of_organisation(record) if record.session.startswith(_OF_ORGANISATION) else _fault_of_session(record)
+    return fault or _fault_in_values(record)
+
+
+def _fault_of_session(record: Record) -> str:
+    if record.code in ORGANISATION_WRITERS:
+        return f"{record.code} belongs to no session"
     if record.actor.kind not in ACTOR_KINDS:
         return f"there is no actor {record.actor.kind[:32]!r}"
-    return _fault_in_values(record)
+    if record.about or record.details or record.signed is not None:
+        return "`about`, `details` and `signed` belong to records of no session"
+    return ""
+
+
+def _fault_of_organisation(record: Record) -> str:
+    if record.code not in ORGANISATION_WRITERS:
+        return f"{record.code} belongs to a session"
+    if record.actor.kind not in ORGANISATION_ACTOR_KINDS:
+        return f"there is no actor {record.actor.kind[:32]!r} here"
+    if len(record.details) > MAX_DETAILS or not all(map(_FIELD_NAME.fullmatch, record.details)):
+        return "its details are malformed"
+    if max((len(value) for value in (record.about, *record.details.values())), default=0) > MAX_DETAIL_CHARS:
+        return "a detail is too long"
+    return ""
 
 
 def _is_canonical(record: Record, raw: bytes) -> bool:

@@ -16,6 +16,8 @@ import msgspec
 from remote_assist.core.api import (
     About,
     ApiError,
+    Chains,
+    ChainSummary,
     ChallengeAnswer,
     ConsistencyAnswer,
     ListsAnswer,
@@ -23,6 +25,8 @@ from remote_assist.core.api import (
     Login,
     LoginAnswer,
     NewNote,
+    NewRecords,
+    NewRecordsAnswer,
     NewTicket,
     Records,
     Sessions,
@@ -34,7 +38,8 @@ from remote_assist.core.api import (
 from remote_assist.core.checkpoint import MAX_NOTE_BYTES
 from remote_assist.core.codec import decode, encode
 from remote_assist.core.codes import relay_origin
-from remote_assist.core.messages import Wrap
+from remote_assist.core.messages import Acknowledgement, StoredRecord, Wrap
+from remote_assist.core.organisation import is_chain_id
 from remote_assist.errors import (
     AssistError,
     AuditUnavailable,
@@ -175,11 +180,11 @@ class RelayApi:
         return (await self._get(f"/v1/log/consistency?from={old}&to={new}", ConsistencyAnswer)).hashes
 
     async def record_pages(self, session: str, size: int = 0) -> AsyncIterator[Records]:
-        """A session's records from the first on, a page at a time; with `size`, proofs for the tree of that size."""
-        start = 0
+        """A session's or chain's records from the first on, by pages; with `size`, proofs for the tree of that size."""
+        start, kind = 0, "chains" if is_chain_id(session) else "sessions"
         for _ in range(MAX_PAGES):
             sized = f"&size={size}" if size else ""
-            page = await self._get(f"/v1/sessions/{quote(session, safe='')}/records?from={start}{sized}", Records)
+            page = await self._get(f"/v1/{kind}/{quote(session, safe='')}/records?from={start}{sized}", Records)
             if page.proofs and len(page.proofs) != len(page.records):
                 raise VerificationError("the relay's proofs do not match its records", where=session)
             yield page
@@ -189,6 +194,19 @@ class RelayApi:
             if not page.records:
                 raise RemoteProtocolError("the relay promises more records and sends none")
         raise RemoteProtocolError(f"session {session} has more records than can be read")
+
+    async def chains(self) -> tuple[ChainSummary, ...]:
+        """All chains of records that belong to no session."""
+        return (await self._get("/v1/chains", Chains)).chains
+
+    async def chain(self, chain: str) -> ChainSummary:
+        """One chain. Raises UsageError when there is none."""
+        return await self._get(f"/v1/chains/{quote(chain, safe='')}", ChainSummary)
+
+    async def new_records(self, records: tuple[StoredRecord, ...]) -> tuple[Acknowledgement, ...]:
+        """Have records of one's own kept; the acknowledgements are unverified."""
+        answer = await self._call("POST", "/v1/chains/records", NewRecordsAnswer, NewRecords(records=records))
+        return answer.acknowledgements
 
     async def records(self, session: str) -> list[LoggedRecord]:
         """All of a session's records."""

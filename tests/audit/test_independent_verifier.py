@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,10 @@ from msgspec.structs import replace
 from remote_assist import cli
 from remote_assist.audit.export import ExportWriter
 from remote_assist.audit.receipt import InTheLog, build_receipt, receipt_bytes
+from remote_assist.core.api import LoggedRecord
 from remote_assist.core.keys import new_key, public_line
-from tests.audit.world import CA_LINE, LOG_LINE, RELAY, START, Tree, World, new_world, play, seed, signed_lists
+from tests.audit.own import relays, ritas
+from tests.audit.world import CA_LINE, LOG_LINE, RELAY, START, Log, Tree, World, new_world, play, seed, signed_lists
 
 VERIFIER = Path(__file__).parents[2] / "docs" / "verify" / "verify.py"
 OTHER_KEY = new_key(seed("another log"))
@@ -184,3 +187,27 @@ async def test_records_newer_than_the_checkpoint_are_said_not_refused(
     lines += [writer.record(one, proof=tree.inclusion(one.acknowledgement.index, older)) for one in world.logged()]
     (tmp_path / "export").write_bytes(b"".join([*lines, writer.trailer()]))
     assert await _in_thread(lambda: both(tmp_path / "export", *trusts["ca"])) == (0, 0)
+
+
+def test_both_read_records_of_no_session_and_both_find_what_was_changed(
+    tmp_path: Path, world: World, trusts: dict[str, list[str]]
+) -> None:
+    log = Log(first_index=60)
+    chains = [ritas(log, world.session), relays(log)]
+    tree = Tree(one.acknowledgement for one in [*world.logged(), *chains[0], *chains[1]])
+
+    def export(*changed: list[LoggedRecord]) -> bytes:
+        writer = ExportWriter(tree.checkpoint())
+        first = writer.header(origin=RELAY, lists=signed_lists(), now=START)
+        lines = [writer.record(one, proof=tree.inclusion(one.acknowledgement.index)) for log in changed for one in log]
+        return b"".join([first, *lines, writer.trailer()])
+
+    file = tmp_path / "export"
+    file.write_bytes(export(*chains))
+    assert both(file, *trusts["ca"]) == both(file, *trusts["log"]) == (0, 0)
+    assert both(file, *trusts["other"]) == (5, 5)
+    late = ritas(Log(first_index=60), at=START + timedelta(hours=12))
+    stranger = [replace(chains[1][0], head=chains[0][0].head), chains[1][1]]
+    for forged in ([chains[0][1:]], [stranger], [[chains[0][0], chains[1][1]]], [late]):
+        file.write_bytes(export(*forged))
+        assert both(file, *trusts["ca"]) == (5, 5)

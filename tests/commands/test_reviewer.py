@@ -14,7 +14,17 @@ from msgspec.structs import replace
 from remote_assist import cli
 from remote_assist.audit.receipt import build_receipt, receipt_bytes
 from remote_assist.core import codec
-from remote_assist.core.api import ApiError, ListsAnswer, LoggedRecord, LoginAnswer, Records, Sessions, SessionSummary
+from remote_assist.core.api import (
+    ApiError,
+    Chains,
+    ChainSummary,
+    ListsAnswer,
+    LoggedRecord,
+    LoginAnswer,
+    Records,
+    Sessions,
+    SessionSummary,
+)
 from remote_assist.core.certificates import issue_certificate
 from remote_assist.core.keys import new_key, public_line
 from remote_assist.core.lists import ReviewerKey
@@ -24,6 +34,7 @@ from remote_assist.core.reviewer_keys import reviewer_key_file, reviewer_public
 from remote_assist.core.sealing import wrap
 from remote_assist.technician.home import Home, Identity
 from remote_assist.technician.session_folder import SessionFacts
+from tests.audit.own import ritas
 from tests.audit.world import (
     ALICE,
     CA,
@@ -32,6 +43,7 @@ from tests.audit.world import (
     LOG_LINE,
     REVIEWER_PRIVATE,
     START,
+    Log,
     Tree,
     World,
     new_world,
@@ -48,6 +60,7 @@ class Relay:
 
     def __init__(self) -> None:
         self.logs: dict[str, list[LoggedRecord]] = {}
+        self.chains: dict[str, list[LoggedRecord]] = {}
         self.wraps: dict[str, list[Wrap]] = {}
         self.states: dict[str, str] = {}
         self.signs_with = LOG
@@ -81,10 +94,32 @@ class Relay:
         application.router.add_get("/v1/sessions", self._sessions)
         application.router.add_get("/v1/sessions/{id}", self._session)
         application.router.add_get("/v1/sessions/{id}/records", self._records)
+        application.router.add_get("/v1/chains", self._chains)
+        application.router.add_get("/v1/chains/{id}", self._chain)
+        application.router.add_get("/v1/chains/{id}/records", self._records)
         return application
 
+    def chain(self, name: str) -> ChainSummary:
+        last = self.chains[name][-1]
+        return ChainSummary(
+            id=name,
+            owner="Rita Example",
+            role="reviewer",
+            key="SHA256:x",
+            serial=9,
+            opened=last.acknowledgement.time,
+            records=len(self.chains[name]),
+            head=last.acknowledgement.hash,
+        )
+
+    async def _chains(self, request: web.Request) -> web.Response:
+        return web.Response(body=codec.encode(Chains(chains=tuple(map(self.chain, self.chains)))))
+
+    async def _chain(self, request: web.Request) -> web.Response:
+        return web.Response(body=codec.encode(self.chain(request.match_info["id"])))
+
     def tree(self) -> Tree:
-        return Tree(one.acknowledgement for log in self.logs.values() for one in log)
+        return Tree(one.acknowledgement for log in (self.logs | self.chains).values() for one in log)
 
     async def _checkpoint(self, request: web.Request) -> web.Response:
         return web.Response(text=self.tree().checkpoint(self.signed_size, key=self.signs_with))
@@ -103,12 +138,12 @@ class Relay:
 
     async def _records(self, request: web.Request) -> web.Response:
         name, start = request.match_info["id"], int(request.query["from"])
-        page = self.logs[name][start : start + PAGE]
-        more = start + PAGE < len(self.logs[name])
+        log = (self.logs | self.chains)[name]
+        page, more = log[start : start + PAGE], start + PAGE < len(log)
         size = int(request.query.get("size", 0))
         tree = self.tree()
         proofs = tuple(tree.inclusion(one.acknowledgement.index, size) for one in page) if size else ()
-        wraps = tuple(self.wraps[name])
+        wraps = tuple(self.wraps.get(name, ()))
         answer = Records(session=name, records=tuple(page), wraps=wraps, more=more, proofs=proofs)
         return web.Response(body=codec.encode(answer))
 
@@ -413,3 +448,20 @@ def test_records_newer_than_the_checkpoint_are_counted(
     assert cli.main(["audit", "export", "-o", str(file)]) == 0
     assert cli.main(["audit", "verify", str(file)]) == 0
     assert "2 records are newer than the export's checkpoint" in capsys.readouterr().err
+
+
+def test_records_of_no_session_are_shown_verified_and_exported(
+    relay: Relay, world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log = ritas(Log(first_index=60), world.session)
+    chain = log[0].acknowledgement.session
+    relay.chains[chain] = log
+    assert cli.main(["audit", "show", chain]) == 0
+    assert f"A reviewer signed off a session: {world.session}" in capsys.readouterr().out
+    assert cli.main(["audit", "verify"]) == 0
+    assert "Rita Example, reviewer" in capsys.readouterr().out
+    assert cli.main(["audit", "export", "-o", str(tmp_path / "all")]) == 0
+    assert cli.main(["audit", "verify", str(tmp_path / "all"), "--json"]) == 0
+    assert [one["records"] for one in objects(capsys.readouterr().out)] == [10, 2]
+    relay.chains[chain] = [log[0], replace(log[1], head=log[0].head)]
+    assert cli.main(["audit", "verify", chain]) == 5

@@ -5,8 +5,9 @@ from pathlib import Path
 
 from remote_assist.audit.export import Header, RecordLine, Trailer
 from remote_assist.audit.receipt import Evidence, Receipt
+from remote_assist.core.organisation import ChainStatement
 from remote_assist.core.record_codes import CODES, JOURNAL_KEY_CODES, NEVER_WAITING, Kind
-from remote_assist.core.records import Actor, Opening, Outcome, Record, SealedField
+from remote_assist.core.records import Actor, Opening, Outcome, Record, SealedField, SignedText
 from remote_assist.core.sealing import Disclosure
 
 DOCS = Path(__file__).parent.parent.parent / "docs" / "audit-format.md"
@@ -14,7 +15,7 @@ DOCS = Path(__file__).parent.parent.parent / "docs" / "audit-format.md"
 
 def test_every_intent_has_its_outcome_and_shares_number_and_name() -> None:
     for code in CODES.values():
-        assert re.fullmatch(r"RA1[0-9]{3}[IOER]", code.code)
+        assert re.fullmatch(r"RA[12][0-9]{3}[IOER]", code.code)
         if code.is_intent or code.is_outcome:
             twin = CODES[code.family + ("O" if code.is_intent else "I")]
             assert (twin.name, twin.is_intent) == (code.name, not code.is_intent)
@@ -42,7 +43,21 @@ def test_the_docs_name_what_a_journal_key_may_sign() -> None:
 
 def test_the_docs_name_every_field_that_is_written() -> None:
     text = DOCS.read_text()
-    kinds = (Record, Actor, Outcome, Opening, SealedField, Header, RecordLine, Trailer, Disclosure, Receipt, Evidence)
+    kinds = (
+        Record,
+        Actor,
+        Outcome,
+        Opening,
+        SealedField,
+        SignedText,
+        ChainStatement,
+        Header,
+        RecordLine,
+        Trailer,
+        Disclosure,
+        Receipt,
+        Evidence,
+    )
     assert [
         f"{kind.__name__}.{name}" for kind in kinds for name in kind.__struct_fields__ if not _named(name, text)
     ] == []

@@ -1,0 +1,158 @@
+"""`audit verify`: sessions, other chains, exports and receipts; what holds is decided in `audit/`."""
+
+import argparse
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import BinaryIO
+
+from remote_assist.audit.export import Header, RecordLine, check_disclosures, proof_of_line, read_export, read_trailer
+from remote_assist.audit.inclusion import check_included
+from remote_assist.audit.own_chain import ChainReport, verify_chain
+from remote_assist.audit.receipt import MAX_RECEIPT_BYTES, read_receipt, verify_receipt
+from remote_assist.audit.verify import SessionReport, verify_session
+from remote_assist.commands.audit_fetch import (
+    Report,
+    empty_session,
+    fetch,
+    is_log_name,
+    open_api,
+    own_home,
+    verify_fetched,
+    wanted_logs,
+)
+from remote_assist.commands.audit_trust import Trust, trust_of, witnesses_of
+from remote_assist.commands.printing import Printer
+from remote_assist.core.checkpoint import Checkpoint, open_checkpoint
+from remote_assist.core.organisation import RELAY, is_chain_id
+from remote_assist.core.records import decode_record
+from remote_assist.errors import Exit, UsageError, VerificationError
+from remote_assist.technician.home import Home
+
+
+async def verify_log(arguments: argparse.Namespace) -> int:
+    """Run `audit verify`."""
+    printer, home = Printer(arguments), own_home()
+    trust = trust_of(arguments, home)
+    if arguments.what == "":
+        raise empty_session()
+    if arguments.what is not None and not is_log_name(arguments.what):
+        return _verify_file(Path(arguments.what), trust, home, printer, strict=arguments.strict)
+    async with open_api(arguments) as api:
+        wanted = await wanted_logs(api, arguments.what)
+        failures = 0
+        for summary in wanted:
+            try:
+                fetched = await fetch(api, summary.id, trust, summary)
+                report = await verify_fetched(api, fetched, trust, home, strict=arguments.strict)
+            except VerificationError as error:
+                if arguments.what is not None:
+                    raise
+                failures += 1
+                print_failure(printer, summary.id, error)
+            else:
+                print_report(printer, report)
+    return Exit.UNVERIFIED if failures else Exit.DONE
+
+
+def _verify_file(path: Path, trust: Trust, home: Home, printer: Printer, *, strict: bool) -> int:
+    try:
+        with path.open("rb") as file:
+            first = file.readline()
+            file.seek(0)
+            if first.strip() == b"{":
+                print_report(printer, _verify_receipt(file, trust, strict=strict))
+            else:
+                for report in _verify_export(file, trust, home, printer, strict=strict):
+                    print_report(printer, report)
+    except OSError as error:
+        raise UsageError(
+            f"{path} cannot be read: {error.strerror}", advice="Name a session (s-…), an export or a receipt."
+        ) from error
+    return Exit.DONE
+
+
+def _verify_receipt(file: BinaryIO, trust: Trust, *, strict: bool) -> SessionReport:
+    receipt = read_receipt(file.read(MAX_RECEIPT_BYTES + 1))
+    return verify_receipt(receipt, log_keys=trust.log_keys, ca_line=trust.ca_line, strict=strict)
+
+
+def _verify_export(file: BinaryIO, trust: Trust, home: Home, printer: Printer, *, strict: bool) -> Iterator[Report]:
+    note = read_trailer(file).checkpoint
+    log_keys, checkpoint = trust.log_keys, None
+    for part in read_export(file):
+        if isinstance(part, Header):
+            log_keys = trust.with_lists(part.lists)
+            checkpoint = open_checkpoint(note, log_keys) if note and log_keys else None
+            if not note:
+                printer.note("this export carries no checkpoint: nothing ties its records to the whole log")
+            continue
+        for line in part:
+            check_disclosures(line)
+        session = decode_record(part[0].record).session
+        report: Report
+        if is_chain_id(session):
+            report = verify_chain(part, log_keys=log_keys, ca_line=trust.ca_line, strict=strict, chain=session)
+        else:
+            report = verify_session(
+                part,
+                log_keys=log_keys,
+                ca_line=trust.ca_line,
+                strict=strict,
+                session=session,
+                witnesses=witnesses_of(home, session),
+            )
+        _check_proofs(part, checkpoint, printer)
+        yield report
+
+
+def _check_proofs(lines: list[RecordLine], checkpoint: Checkpoint | None, printer: Printer) -> None:
+    if checkpoint is None:
+        if any(line.proof for line in lines):
+            raise VerificationError("the export has inclusion proofs, but no checkpoint", where="trailer")
+        return
+    newer = check_included([(line.acknowledgement, proof_of_line(line)) for line in lines], checkpoint)
+    if newer:
+        printer.note(f"{lines[0].acknowledgement.session}: {newer} records are newer than the export's checkpoint")
+
+
+def print_report(printer: Printer, report: Report) -> None:
+    """What a log that holds proves, with what is odd about it."""
+    if isinstance(report, ChainReport):
+        _print_chain(printer, report)
+        return
+    if printer.json:
+        printer.object({"verified": True, "state": report.state, **asdict(report)})
+    else:
+        printer.value("session", report.session, _report_words(report))
+    if not report.ca_checked:
+        printer.note(f"{report.session}: nobody here vouches for the technician's CA ({report.ca_fingerprint})")
+    if report.unacknowledged:
+        printer.note(f"{report.session}: the relay has not acknowledged the last {report.unacknowledged} records")
+    for remark in (*report.incomplete, *report.notes):
+        printer.note(remark)
+
+
+def _print_chain(printer: Printer, report: ChainReport) -> None:
+    if printer.json:
+        printer.object({"verified": True, **asdict(report)})
+    else:
+        whose = "the relay's own records" if report.role == RELAY else f"{report.owner}, {report.role}"
+        leaves = f"leaves {report.first_index} to {report.last_index}"
+        printer.value("chain", report.chain, f"{report.chain}  verified: {report.records} records, {leaves}; {whose}")
+    if not report.ca_checked:
+        printer.note(f"{report.chain}: nobody here vouches for the owner's CA ({report.ca_fingerprint})")
+
+
+def print_failure(printer: Printer, session: str, error: VerificationError) -> None:
+    """What does not hold, and where."""
+    printer.object({"verified": False, "session": session, "error": error.message, "where": error.where})
+    printer.note(error.message)
+
+
+def _report_words(report: SessionReport) -> str:
+    leaves = f"leaves {report.first_index} to {report.last_index}" if report.last_index >= 0 else "no acknowledgement"
+    return (
+        f"{report.session}  verified: {report.records} records, {report.state}, {leaves}; "
+        f"{report.technician}, ticket {report.ticket}"
+    )
