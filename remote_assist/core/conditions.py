@@ -109,5 +109,25 @@ def _fault(error: Exception) -> str:
     return place + re.sub(r" \(in container ''\)|\[INVALID_ARGUMENT\]", "", text).strip()[:300]
 
 
+_PLAIN_WORDS: tuple[tuple[str, str], ...] = (
+    (r'Key not found in map : "([^"]*)"', "the fact '{0}' is missing"),
+    (r'No value with name "([^"]*)" found', "the facts of '{0}' are missing"),
+    (r"Index error: index=(-?\d+) size=(\d+)", "there is no item {0} in a list of {1}"),
+    (r"divide by zero|modulus by zero", "a number is divided by zero"),
+    (r"[Ii]teration budget|Cycle detected|budget exceeded", "there is too much to look through"),
+    (r"SELECT to non-message type", "a value has no parts, and one of them is asked for"),
+    (r"invalid regular expression: ([^\n]*)", "the pattern does not hold ({0})"),
+    (r"integer overflow|OUT_OF_RANGE", "a number is too large"),
+    (r"cannot convert \w+ to (\w+)|String to (\w+) conversion", "a text is no {0}"),
+    (r"No matching overloads found", "a value is of another kind than expected"),
+)
+"""What the library says → what people read."""
+
+
 def _short(error: object) -> str:
-    return re.sub(r"\s+", " ", str(error))[:200]
+    """The reason in plain words; what is not in the table is told as it is, on one line."""
+    said = re.sub(r"\s+", " ", str(error))
+    for pattern, words in _PLAIN_WORDS:
+        if match := re.search(pattern, said):
+            return words.format(*(group for group in match.groups() if group is not None))[:200]
+    return re.sub(r"^[A-Z_]+: ", "", said)[:200]

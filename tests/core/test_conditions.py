@@ -81,3 +81,24 @@ def test_without_the_extra_it_loads_and_says_what_to_install() -> None:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.startswith("no-rules ")
     assert "[rules]" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("expression", "value", "words"),
+    [
+        ("fs.used > 1", {}, "the fact 'used' is missing"),
+        ("fs.used > 1", {"used": "much"}, "a value is of another kind than expected"),
+        ("fs[3] == 1", [1], "there is no item 3 in a list of 1"),
+        ("1 / fs == 1", 0, "a number is divided by zero"),
+        ("fs.used.pct == 1", {"used": 3}, "a value has no parts, and one of them is asked for"),
+        ("int(fs) == 1", "many", "a text is no int"),
+        ("fs * 9223372036854775807 == 1", 5, "a number is too large"),
+    ],
+)
+def test_why_something_cannot_be_said_is_told_in_plain_words(expression: str, value: object, words: str) -> None:
+    verdict = Conditions({"fs"}).value(expression, {"fs": value})
+    assert verdict == Unknown(words)
+
+
+def test_facts_that_were_not_collected_are_named() -> None:
+    assert Conditions({"fs"}).value("fs == 1", {}) == Unknown("the facts of 'fs' are missing")
