@@ -33,7 +33,8 @@ from remote_assist.audit.journal_files import JOURNAL_KEY
 from remote_assist.core.codec import decode
 from remote_assist.core.keys import PrivateKey, load_private
 from remote_assist.core.messages import SignedStatement
-from remote_assist.core.opening import log_keys_of
+from remote_assist.core.opening import log_keys_of, pack_trust_of
+from remote_assist.core.packs import PackTrust
 from remote_assist.core.prompt import Prompt
 from remote_assist.core.records import Actor, Outcome, Record, RecordDraft, decode_record, parse_time
 from remote_assist.core.sealing import new_content_key
@@ -90,6 +91,11 @@ class LeftOver:
         opening = self.records[0].opening
         return () if opening is None else log_keys_of(opening.lists, ca_line)
 
+    def pack_trust(self, around: Surroundings) -> PackTrust:
+        """Who might sign packs by the lists the session began with."""
+        opening, known = self.records[0].opening, around.home.relay(self.relay)
+        return PackTrust() if opening is None or known is None else pack_trust_of(opening.lists, known.ca)
+
     def title(self, undo: UndoFile) -> str:
         """What the fix of an action was called in the records."""
         names = [record.catalog for record in self.records if record.action == undo.action and record.catalog]
@@ -123,7 +129,7 @@ async def _settle_and_end(around: Surroundings, prompt: Prompt, left: LeftOver, 
     keeper = Keeper(left.id, around.moment)
     gate = Gate(machine, keeper, recorder, link_up=lambda: False, show=prompt.show)
     services = "" if around.services is None else str(around.services.resolve())
-    shelf = Shelf(around.clock, around.services)
+    shelf = Shelf(around.clock, around.home.path, left.pack_trust(around), around.services)
     for undo in open_undo_files(left.journal.folder):
         restarted = Restarted.of(undo.records)
         if restarted and await helped_after_restart(gate, prompt, undo, restarted, shelf, left.title(undo)):

@@ -17,10 +17,12 @@ from remote_assist.agent.machine import Machine
 from remote_assist.agent.progress import telling
 from remote_assist.agent.token_map import TokenMap
 from remote_assist.core.catalog_model import Catalog
+from remote_assist.core.packs import NOBODY, PackTrust
 from remote_assist.core.requests import Collect
-from remote_assist.diagnostics.catalog_loader import load_catalog
 from remote_assist.diagnostics.collect import collect_bundle
+from remote_assist.diagnostics.pack_catalog import Shelved, Stocked, stock
 from remote_assist.errors import RefusedError
+from remote_assist.transport.pack_folder import PackFolder
 
 
 class Item(Protocol):
@@ -35,18 +37,34 @@ class Item(Protocol):
 
 @dataclass
 class Shelf:
-    """This agent's catalog, read from disk once, when it is first needed."""
+    """This agent's catalog with the packs that count, read from disk once, when it is first needed.
+
+    `trust`: who may sign packs, by the lists of this session. `tell` hears of every pack that is refused.
+    """
 
     clock: Callable[[], datetime]
+    home: Path | None = None
+    trust: PackTrust = NOBODY
     services_folder: Path | None = None
+<<<<<<< HEAD
     tokens: TokenMap | None = None
+=======
+    tell: Callable[[Shelved], None] = lambda pack: None
+>>>>>>> dfd80d1 (diagnostics/pack_catalog: packs of an organisation, signed, pinned, revocable; patterns and YAML that end in bounded time)
     _catalog: Catalog | None = None
 
     async def catalog(self) -> Catalog:
         """The catalog. Raises ContentError when its files are damaged."""
         if self._catalog is None:
-            self._catalog = await asyncio.to_thread(load_catalog)
+            stocked = await asyncio.to_thread(self._stock)
+            for pack in stocked.packs:
+                if pack.why_not:
+                    self.tell(pack)
+            self._catalog = stocked.catalog
         return self._catalog
+
+    def _stock(self) -> Stocked:
+        return stock([] if self.home is None else PackFolder(self.home).installed(), self.trust)
 
     @property
     def services(self) -> str:

@@ -42,7 +42,7 @@ async def self_check(home: Path, services: Path | None, moment: Clock, show: Cal
 
     Raises RefusedError without the extra [rules], AuditUnavailable when the look cannot be written down.
     """
-    shelf = Shelf(lambda: moment().utc, services)
+    shelf = Shelf(lambda: moment().utc, services_folder=services)
     catalog = await shelf.catalog()
     bundle = catalog.bundles[BUNDLE]
     gate = _gate(home, moment, show)

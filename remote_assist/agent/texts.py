@@ -56,6 +56,7 @@ TEXTS: Mapping[str, str] = {
     "restart.now": 'The fix "{title}" restarts this computer now. Start this program again afterwards.',
     "restart.helped": 'The fix "{title}" helped: looked at after the restart.',
     "restart.did-not-help": 'The fix "{title}" did not help: {why}',
+    "pack.refused": "not used: {why}",
     "undo.title": 'The fix "{title}" was stopped in the middle. Undo what it did?',
     "undo.step": "undo: {step}",
     "undo.keys": "y undo it    n leave it as it is (also if you do nothing for {deadline} s)",

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+import msgspec
+
 from remote_assist.authority.folder import LISTS, AuthorityFolder, read_bytes, read_text, write_public
 from remote_assist.authority.founding import REVIEWERS_LIFE
 from remote_assist.core import keys
@@ -103,8 +105,7 @@ def add_pack_key(folder: AuthorityFolder, public_file: Path, *, now: datetime) -
     with folder.change() as ca_key:
         before = folder.packs()
         if line not in before.keys:
-            body = PacksList(number=before.number + 1, keys=(*before.keys, line), issued=format_time(now))
-            folder.write_list(ca_key, body)
+            folder.write_list(ca_key, _next_packs(before, now, keys=(*before.keys, line)))
     return keys.fingerprint(line)
 
 
@@ -116,8 +117,22 @@ def remove_pack_key(folder: AuthorityFolder, public_file: Path, *, now: datetime
         if line not in before.keys:
             raise UsageError(f"{keys.fingerprint(line)} is not on the packs' list")
         kept = tuple(key for key in before.keys if key != line)
-        folder.write_list(ca_key, PacksList(number=before.number + 1, keys=kept, issued=format_time(now)))
+        folder.write_list(ca_key, _next_packs(before, now, keys=kept))
     return keys.fingerprint(line)
+
+
+def revoke_pack(folder: AuthorityFolder, digest: str, *, now: datetime) -> None:
+    """Let one pack (its SHA-256) count no more, whoever signed it."""
+    if not re.fullmatch(r"[0-9a-f]{64}", digest):
+        raise UsageError("a pack is named by its SHA-256", advice="`remote-assist kb pack list` shows it.")
+    with folder.change() as ca_key:
+        before = folder.packs()
+        if digest not in before.revoked:
+            folder.write_list(ca_key, _next_packs(before, now, revoked=(*before.revoked, digest)))
+
+
+def _next_packs(before: PacksList, now: datetime, **changes: tuple[str, ...]) -> PacksList:
+    return msgspec.structs.replace(before, number=before.number + 1, issued=format_time(now), **changes)
 
 
 def _read_request(path: Path) -> bytes:

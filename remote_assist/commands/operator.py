@@ -16,6 +16,7 @@ from remote_assist.authority.vouching import (
     new_reviewer,
     remove_pack_key,
     remove_reviewer,
+    revoke_pack,
 )
 from remote_assist.commands.printing import Printer, add_output_options
 from remote_assist.core.certificates import ROLES
@@ -45,7 +46,7 @@ def add_commands(verbs: "Subparsers[argparse.ArgumentParser]") -> None:
     reviewing = _action(actions, "reviewers", _reviewers, "list, add or remove reviewers' keys")
     _one_of(reviewing, ("--add", "PUB"), ("--remove", "ID")).add_argument("--new", action="store_true")
     packing = _action(actions, "packs", _packs, "list, add or remove keys that sign catalog packs")
-    _one_of(packing, ("--add", "KEY.pub"), ("--remove", "KEY.pub"))
+    _one_of(packing, ("--add", "KEY.pub"), ("--remove", "KEY.pub"), ("--revoke", "SHA256"))
     revoking = _action(actions, "revoke", _revoke, "take certificates back")
     revoking.add_argument("serials", type=_serial, nargs="+", metavar="SERIAL")
     _action(actions, "show", _show, "show keys, lists and certificates")
@@ -144,8 +145,13 @@ def _packs(arguments: argparse.Namespace, printer: Printer) -> None:
     elif arguments.remove is not None:
         mark = remove_pack_key(folder, Path(arguments.remove), now=_now())
         printer.value("removed", mark, f"{mark} may sign packs no more. {AGAIN}")
+    elif arguments.revoke is not None:
+        revoke_pack(folder, arguments.revoke, now=_now())
+        printer.value("revoked", arguments.revoke, f"The pack {arguments.revoke} counts no more. {AGAIN}")
     else:
         body = folder.packs()
+        for digest in body.revoked:
+            printer.value("revoked_pack", digest)
         for line in body.keys:
             printer.value("pack_key", fingerprint(line))
         printer.line(f"List {body.number}, {len(body.keys)} keys.")

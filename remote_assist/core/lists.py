@@ -37,11 +37,15 @@ MAX_SERIALS = 1500
 MAX_KEYS = 32
 """Most keys on one list."""
 
+MAX_REVOKED_PACKS = 100
+"""Most revoked packs listed; versions that nobody has installed need no mention."""
+
 MAX_ORGANISATION_CHARS = 100
 
 KINDS = ("organisation", "reviewers", "packs", "revocations")
 
 _ADOPT = b"remote-assist adopt-request/1\0"
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 _REVIEWER_ID = re.compile(r"[a-z0-9][a-z0-9.-]{0,63}")
 
 
@@ -70,12 +74,15 @@ class ReviewersList(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag
     expires: str
 
 
-class PacksList(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="packs"):
-    """Public key lines that may sign catalog packs."""
+class PacksList(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, tag_field="kind", tag="packs"
+):
+    """Public key lines that may sign catalog packs, and the digests (SHA-256, hex) of packs that count no more."""
 
     number: int
     keys: tuple[str, ...]
     issued: str
+    revoked: tuple[str, ...] = ()
 
 
 class RevocationsList(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="revocations"):
@@ -220,7 +227,7 @@ def _content_fault(body: AnyList) -> str:
     if isinstance(body, ReviewersList):
         return _reviewers_fault(body.keys) or _time_fault(body.issued) or _time_fault(body.expires)
     if isinstance(body, PacksList):
-        return _lines_fault(body.keys) or _time_fault(body.issued)
+        return _lines_fault(body.keys) or _digests_fault(body.revoked) or _time_fault(body.issued)
     if not _is_organisation(body.name):
         return "its name is empty, too long or not printable"
     if not body.log_keys:
@@ -234,6 +241,12 @@ def _serials_fault(serials: tuple[int, ...]) -> str:
     if any(not 0 <= serial < 1 << 64 for serial in serials) or len(set(serials)) != len(serials):
         return "a serial is there twice or is no serial"
     return ""
+
+
+def _digests_fault(digests: tuple[str, ...]) -> str:
+    if len(digests) > MAX_REVOKED_PACKS or len(set(digests)) != len(digests):
+        return f"it names more than {MAX_REVOKED_PACKS} packs, or one twice"
+    return "" if all(_DIGEST.fullmatch(digest) for digest in digests) else "a revoked pack is no SHA-256"
 
 
 def _reviewers_fault(reviewers: tuple[ReviewerKey, ...]) -> str:

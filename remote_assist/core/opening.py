@@ -12,8 +12,9 @@ from remote_assist.core import sshsig
 from remote_assist.core.certificates import Certificate, ca_of, check_certificate
 from remote_assist.core.codec import decode
 from remote_assist.core.codes import session_id
-from remote_assist.core.lists import OrganisationList, RevocationsList, open_list
+from remote_assist.core.lists import OrganisationList, PacksList, RevocationsList, open_list
 from remote_assist.core.messages import SignedStatement
+from remote_assist.core.packs import PackTrust
 from remote_assist.core.record_codes import SESSION_OPENED
 from remote_assist.core.records import Opening, Record, parse_time, place
 from remote_assist.errors import AssistError, VerificationError
@@ -51,6 +52,12 @@ def log_keys_of(lists: Sequence[bytes], ca_line: str) -> tuple[str, ...]:
     """The log keys on the organisation lists among `lists`. Raises VerificationError for another CA's list."""
     opened = [open_list(raw, ca_line=ca_line) for raw in lists]
     return tuple(dict.fromkeys(key for one in opened if isinstance(one, OrganisationList) for key in one.log_keys))
+
+
+def pack_trust_of(lists: Sequence[bytes], ca_line: str) -> PackTrust:
+    """Who may sign packs, by the lists among `lists`. Raises VerificationError for another CA's list."""
+    opened = [open_list(raw, ca_line=ca_line) for raw in lists]
+    return next((PackTrust(one.keys, one.revoked) for one in opened if isinstance(one, PacksList)), PackTrust())
 
 
 def _check(record: Record, opening: Opening, ca_line: str | None) -> OpenedSession:

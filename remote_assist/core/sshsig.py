@@ -23,7 +23,7 @@ from remote_assist.errors import ContentError, LocalProtocolError, VerificationE
 
 NAMESPACES = {
     purpose: f"{purpose}@remote-assist"
-    for purpose in ("login", "pair", "approve", "join", "review", "head", "ack", "list", "organisation")
+    for purpose in ("login", "pair", "approve", "join", "review", "head", "ack", "list", "organisation", "pack")
 }
 """Purpose → SSHSIG namespace."""
 

@@ -13,6 +13,7 @@ from remote_assist.core.catalog_model import (
     Verify,
     digest_of,
 )
+from remote_assist.core.patterns import pattern_fault
 from remote_assist.diagnostics.catalog_kinds import platforms, read_command
 from remote_assist.diagnostics.catalog_section import Section, near
 
@@ -75,6 +76,8 @@ def _parameter(name: str, section: Section) -> Parameter:
         section.problem("an enum needs 'values'")
     if parameter.type == "string" and not parameter.pattern:
         section.problem("a string needs a 'pattern': free text never reaches a program")
+    if parameter.pattern and (fault := pattern_fault(parameter.pattern)):
+        section.problem(fault, "pattern")
     section.finish()
     return parameter
 

@@ -20,6 +20,7 @@ from remote_assist.core.catalog_model import (
     OutcomeSpec,
     digest_of,
 )
+from remote_assist.core.patterns import pattern_fault
 from remote_assist.diagnostics.catalog_section import Section
 
 MIB = 1 << 20
@@ -153,12 +154,19 @@ def _extract(section: Section) -> dict[str, ExtractSpec]:
     for key in section.value:
         if isinstance(section.get(key), str):
             result[key] = ExtractSpec(section.text(key), "int" if r"\d" in section.text(key) else "string")
+            _check_pattern(result[key].regex, section, key)
             continue
         below = section.section(key)
         kinds = ("string", "int", "double", "size")
         result[key] = ExtractSpec(below.text("regex"), below.choice("type", kinds, "string"))
+        _check_pattern(result[key].regex, below, "regex")
         below.finish()
     return result
+
+
+def _check_pattern(pattern: str, section: Section, key: str) -> None:
+    if fault := pattern_fault(pattern):
+        section.problem(fault, key)
 
 
 def _fields(section: Section) -> dict[str, FieldSpec]:

@@ -1,6 +1,6 @@
 """Catalog files → `Catalog`. Every problem names file, line, key and, where there is one, the nearest known key."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
@@ -52,6 +52,14 @@ def read_catalog(paths: Sequence[Path]) -> Reading:
     return reading
 
 
+def read_texts(files: Mapping[str, bytes]) -> Reading:
+    """Catalog files that are no files here: those of a pack."""
+    reading = Reading()
+    for name, raw in files.items():
+        _read_raw(name, raw, reading)
+    return reading
+
+
 def shipped_folder() -> Path:
     """Where the shipped catalog lies."""
     return Path(str(resources.files("remote_assist.diagnostics") / "catalog"))
@@ -77,7 +85,11 @@ def _read_file(file: Path, reading: Reading) -> None:
     except OSError as error:
         reading.problems.append(Problem(str(file), 1, f"cannot be read: {error.strerror}"))
         return
-    documents, found = read_documents(str(file), raw)
+    _read_raw(str(file), raw, reading)
+
+
+def _read_raw(name: str, raw: bytes, reading: Reading) -> None:
+    documents, found = read_documents(name, raw)
     reading.problems += found
     for document in documents:
         section = Section(document, document.value, (), reading.problems)

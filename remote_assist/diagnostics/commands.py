@@ -11,7 +11,7 @@ from remote_assist.diagnostics.look import ENVIRONMENT, Gathered, Look, Unavaila
 from remote_assist.diagnostics.powershell import powershell_argv
 from remote_assist.errors import AssistError
 
-MAX_LINE_CHARS = 2000
+MAX_LINE_CHARS = 1000
 """Patterns of the catalog see no longer line than this, whatever a program prints."""
 
 OUTPUT_BYTES = 1 << 20

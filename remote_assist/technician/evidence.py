@@ -4,14 +4,21 @@ The catalog, its YAML and the rule engine are loaded only when findings or a fix
 """
 
 import functools
+import os
 import shutil
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from remote_assist.core.certificates import ca_of
+from remote_assist.core.opening import pack_trust_of
+from remote_assist.core.packs import PackTrust
 from remote_assist.core.requests import Collect, PlanFix
-from remote_assist.errors import ContentError, UsageError
+from remote_assist.errors import AssistError, ContentError, UsageError
+from remote_assist.technician.home import Home, default_home
+from remote_assist.technician.login import read_certificate_line
+from remote_assist.transport.pack_folder import PackFolder
 
 if TYPE_CHECKING:  # only names for types: both load the catalog or the rule engine
     from remote_assist.core.catalog_model import Catalog
@@ -23,10 +30,20 @@ DEFAULT_BUNDLE = "first-look"
 
 @functools.cache
 def catalog() -> "Catalog":
-    """The shipped catalog, read once a process."""
-    from remote_assist.diagnostics.catalog_loader import load_catalog
+    """The shipped catalog and the packs installed here, read once a process."""
+    from remote_assist.diagnostics.pack_catalog import stock
 
-    return load_catalog()
+    home = Home(default_home(os.environ))
+    return stock(PackFolder(home.path).installed(), pack_trust(home)).catalog
+
+
+def pack_trust(home: Home) -> PackTrust:
+    """Who may sign packs, by the lists of the last login; nobody where there was none."""
+    try:
+        ca_line = ca_of(read_certificate_line(Path(home.identity().certificate_file)))
+        return pack_trust_of(home.lists(), ca_line)
+    except AssistError:
+        return PackTrust()
 
 
 def collect_request(bundle: str) -> Collect:
