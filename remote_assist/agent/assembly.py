@@ -119,19 +119,16 @@ def _wraps(content_key: ContentKey, lists: TrustedLists) -> list[Wrap]:
 def _executors(session: Session, around: Surroundings, log: LogRequests) -> Mapping[type[Message], Executor]:
     """Request → what serves it. A request that is not here is refused by the codec before it comes so far."""
     about = SessionRequests(session)
-<<<<<<< HEAD
-    shelf = Shelf(around.clock, around.services, TokenMap(around.home.path, around.entropy))
-    chat = ChatRequests(session.chat)
-=======
     packs = session.facts.technician.lists.packs
     shelf = Shelf(
         around.clock,
         around.home.path,
         PackTrust(packs.keys, packs.revoked),
         around.services,
+        TokenMap(around.home.path, around.entropy),
         tell=lambda pack: session.prompt.show(say("pack.refused", why=pack.why_not)),
     )
->>>>>>> dfd80d1 (diagnostics/pack_catalog: packs of an organisation, signed, pinned, revocable; patterns and YAML that end in bounded time)
+    chat = ChatRequests(session.chat)
     diagnostics = DiagnosticRequests(shelf)
     fixes = FixRequests(session, shelf, ask_each=around.ask_each)
     table = {

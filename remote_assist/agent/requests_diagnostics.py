@@ -46,11 +46,8 @@ class Shelf:
     home: Path | None = None
     trust: PackTrust = NOBODY
     services_folder: Path | None = None
-<<<<<<< HEAD
     tokens: TokenMap | None = None
-=======
     tell: Callable[[Shelved], None] = lambda pack: None
->>>>>>> dfd80d1 (diagnostics/pack_catalog: packs of an organisation, signed, pinned, revocable; patterns and YAML that end in bounded time)
     _catalog: Catalog | None = None
 
     async def catalog(self) -> Catalog:
