@@ -13,8 +13,9 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
+from relay.database import open_engine
 from relay.log_tree import LogTree, TreeReader
-from relay.schema import create_tables, open_engine
+from relay.migrations import migrate
 from remote_assist.core.records import leaf_hash
 from remote_assist.core.tree import check_inclusion
 from tests.relay.world import RelayWorld
@@ -64,7 +65,7 @@ def fsync_seconds(path: Path, count: int) -> float:
 def proofs(folder: Path, leaves: int) -> None:
     """Make the tree of a database of so many records, then prove records of it, each with a cold reader."""
     engine = open_engine(str(folder / "large.db"))
-    create_tables(engine)
+    migrate(engine)
     with engine.begin() as connection:
         connection.exec_driver_sql("PRAGMA foreign_keys=OFF")
         _fill(connection, leaves)

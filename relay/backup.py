@@ -16,7 +16,8 @@ from pathlib import Path
 
 from relay.checkpoints import CHECKPOINT, contradiction
 from relay.data_folder import ADOPT_REQUEST, DATABASE, LOG_KEY, read_log_key, require_data, write_new
-from relay.schema import VERSION, open_engine
+from relay.database import open_engine, open_read_only
+from relay.migrations import migrate, standing
 from relay.trust import CA_FILE, LISTS_FOLDER, read_bounded
 from remote_assist.core.checkpoint import MAX_NOTE_BYTES, Checkpoint, open_checkpoint
 from remote_assist.core.keys import load_private, public_line
@@ -114,12 +115,7 @@ def _open_copy(file: Path) -> tuple[dict[str, bytes], Copied]:
         with closing(sqlite3.connect(f"file:{file.resolve()}?mode=ro", uri=True)) as copy:
             if copy.execute("PRAGMA integrity_check").fetchone() != ("ok",):
                 raise ContentError(f"{file} is damaged", advice="Take another copy.")
-            version = copy.execute("PRAGMA user_version").fetchone()[0]
-            if version != VERSION:
-                raise ContentError(
-                    f"{file} has tables of version {version}, this program knows version {VERSION}",
-                    advice="Restore it with the release that wrote it.",
-                )
+            _check_revision(file)
             rows = copy.execute(f"SELECT name, raw FROM {TABLE}").fetchall()  # noqa: S608  # our own constant
             beside = {str(name): bytes(raw) for name, raw in rows if name in FILES}
             if LOG_KEY not in beside:
@@ -127,6 +123,16 @@ def _open_copy(file: Path) -> tuple[dict[str, bytes], Copied]:
             return beside, _end_of(copy)
     except sqlite3.Error as error:
         raise ContentError(f"{file} is no copy made by `remote-assist-relay backup`: {error}") from error
+
+
+def _check_revision(file: Path) -> None:
+    """Raise ContentError for a copy made by a newer release; an older one is migrated where it is put back."""
+    engine = open_read_only(file)
+    try:
+        with engine.connect() as connection:
+            standing(connection)
+    finally:
+        engine.dispose()
 
 
 def _fill(data: Path, file: Path, beside: dict[str, bytes]) -> None:
@@ -148,6 +154,7 @@ def _check_log(data: Path, beside: dict[str, bytes], known: Checkpoint | None, *
     """The records are those the copy's own checkpoint signs for, and those of the known one."""
     engine = open_engine(str(data / DATABASE))
     try:
+        migrate(engine)
         with engine.connect() as connection:
             own = _checkpoint(beside[CHECKPOINT], beside, CHECKPOINT) if CHECKPOINT in beside else None
             if own is not None and (fault := contradiction(connection, own)):

@@ -21,7 +21,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
 
-from relay.schema import create_tables, open_engine
+from relay.database import open_engine
+from relay.migrations import migrate
 from relay.trust import CA_FILE, LISTS_FOLDER, check_log_key, read_bounded, read_trust
 from remote_assist.core.keys import MAX_PRIVATE_BYTES, load_private, new_key, private_bytes
 from remote_assist.core.lists import KINDS, adopt_request
@@ -51,7 +52,7 @@ def initialise(data: Path, organisation: str, *, entropy: Callable[[int], bytes]
     write_new(data / ADOPT_REQUEST, request, mode=0o644)
     write_new(data / DATABASE, b"")
     engine = open_engine(str(data / DATABASE))
-    create_tables(engine)
+    migrate(engine)
     engine.dispose()
 
 

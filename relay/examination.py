@@ -5,18 +5,21 @@ Rule: looking changes nothing: the database is opened read-only and nothing is r
 
 import asyncio
 import shutil
-import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import msgspec
+from sqlalchemy import Connection, func, select
+from sqlalchemy.exc import SQLAlchemyError
 
 from relay.checkpoints import CHECKPOINT
 from relay.data_folder import DATABASE, read_log_key, require_data
+from relay.database import open_read_only
 from relay.front_door import load_tls
-from relay.schema import VERSION
+from relay.migrations import standing
+from relay.schema import records
 from relay.ticket_systems import TicketSystems
 from relay.tls_dates import validity
 from relay.trust import check_log_key, read_bounded, read_trust
@@ -46,6 +49,7 @@ def examine(settings: RelaySettings, *, now: datetime) -> Iterator[Finding]:
     parts: dict[str, Callable[[RelaySettings, datetime], str]] = {
         "permissions": _permissions,
         "database": _database,
+        "migrations": _migrations,
         "disk": _disk,
         "clock": _clock,
         "certificate": _certificate,
@@ -58,8 +62,10 @@ def examine(settings: RelaySettings, *, now: datetime) -> Iterator[Finding]:
             yield Finding(what, True, look(settings, now))
         except AssistError as error:
             yield Finding(what, False, error.message, error.advice)
-        except (OSError, sqlite3.Error) as error:
+        except OSError as error:
             yield Finding(what, False, str(error), "Look at the file and its permissions.")
+        except SQLAlchemyError as error:
+            yield Finding(what, False, _of_driver(error), "Look at the file and its permissions.")
     for name in settings.ticket_systems:
         try:
             yield Finding(f"tickets {name}", True, asyncio.run(_ticket_system(settings, name)))
@@ -83,24 +89,29 @@ def _permissions(settings: RelaySettings, now: datetime) -> str:
 
 
 def _database(settings: RelaySettings, now: datetime) -> str:
-    with closing(_open(settings.data)) as database:
-        found = database.execute("PRAGMA integrity_check(1)").fetchone()[0]
+    with _reading(settings) as connection:
+        found = connection.exec_driver_sql("PRAGMA integrity_check(1)").scalar_one()
         if found != "ok":
             raise ContentError(f"relay.db is damaged: {found}", advice="Restore a copy: remote-assist-relay restore.")
-        version = int(database.execute("PRAGMA user_version").fetchone()[0])
-        if version > VERSION:
-            raise ContentError(
-                f"relay.db has tables of version {version}, this program knows {VERSION}",
-                advice="Run the remote-assist release that wrote it.",
-            )
-        count = int(database.execute("SELECT count(*) FROM records").fetchone()[0])
+        count = int(connection.execute(select(func.count()).select_from(records)).scalar_one())
     promised = _promised(settings.data)
     if promised > count:
         raise ContentError(
             f"the relay signed for {promised} records, and the database holds {count}",
             advice="Restore the newest copy of relay.db; the relay will not serve from this one.",
         )
-    return f"whole, schema version {version}, {count} records, {promised} signed for"
+    return f"whole, {count} records, {promised} signed for"
+
+
+def _migrations(settings: RelaySettings, now: datetime) -> str:
+    with _reading(settings) as connection:
+        found = standing(connection)
+    if found.is_behind:
+        raise ContentError(
+            f"the tables are those of revision {found.found or 'none'}; this release has {found.newest}",
+            advice="Make a backup, then serve: a relay brings its tables up to date when it starts.",
+        )
+    return f"the tables are those of revision {found.found}"
 
 
 def _disk(settings: RelaySettings, now: datetime) -> str:
@@ -114,13 +125,13 @@ def _disk(settings: RelaySettings, now: datetime) -> str:
 
 
 def _clock(settings: RelaySettings, now: datetime) -> str:
-    with closing(_open(settings.data)) as database:
-        row = database.execute('SELECT time FROM records ORDER BY "index" DESC LIMIT 1').fetchone()
-    if row is None:
+    with _reading(settings) as connection:
+        last = connection.execute(select(records.c.time).order_by(records.c.index.desc()).limit(1)).scalar()
+    if last is None:
         return f"{now:%Y-%m-%d %H:%M:%S} UTC; nothing was acknowledged yet"
-    if parse_time(row[0]) > now:
+    if parse_time(last) > now:
         raise ContentError(
-            f"the clock says {now:%Y-%m-%d %H:%M:%S} UTC, but a record was acknowledged at {row[0]}",
+            f"the clock says {now:%Y-%m-%d %H:%M:%S} UTC, but a record was acknowledged at {last}",
             advice="Set the clock (timedatectl set-ntp true); acknowledgements would all carry that time.",
         )
     return f"{now:%Y-%m-%d %H:%M:%S} UTC, after the last acknowledgement"
@@ -168,5 +179,16 @@ def _promised(data: Path) -> int:
     return open_checkpoint(note, (public_line(read_log_key(data)),)).size
 
 
-def _open(data: Path) -> sqlite3.Connection:
-    return sqlite3.connect(f"file:{(data / DATABASE).resolve()}?mode=ro", uri=True, timeout=5.0)
+@contextmanager
+def _reading(settings: RelaySettings) -> Iterator[Connection]:
+    engine = open_read_only(settings.data / DATABASE)
+    try:
+        with engine.connect() as connection:
+            yield connection
+    finally:
+        engine.dispose()
+
+
+def _of_driver(error: SQLAlchemyError) -> str:
+    """The driver's own words, without the statement."""
+    return str(getattr(error, "orig", None) or error).strip().partition("\n")[0]

@@ -13,11 +13,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import Connection, func, insert, select, update
-from sqlalchemy.dialects.sqlite import insert as insert_or
 
 from relay.admission import Admitted, NewSession, RecordRefused
 from relay.log_tree import LogTree
-from relay.schema import outbox, records, sessions, tickets, wraps
+from relay.schema import insert_missing, outbox, records, sessions, tickets, wraps
 from remote_assist.core import sshsig
 from remote_assist.core.messages import Acknowledgement, Wrap
 from remote_assist.core.record_codes import JOURNAL_KEY_CODES, SESSION_ENDED
@@ -254,4 +253,4 @@ def _keep_wraps(connection: Connection, session: str, keys: Sequence[Wrap]) -> N
     if held + len(keys) > MAX_SESSION_WRAPS:
         raise RecordRefused(0, "too-many", "a session has only so many wrapped content keys")
     rows = [{"key_id": key.key_id, "reviewer": key.reviewer, "session": session, "sealed": key.sealed} for key in keys]
-    connection.execute(insert_or(wraps).on_conflict_do_nothing(), rows)
+    connection.execute(insert_missing(connection, wraps), rows)

@@ -68,6 +68,8 @@ class Metrics(Collector):
             ("writes_waiting", self._store.waiting, "Jobs waiting for the writer."),
             ("free_bytes", self._store.free_bytes, "Free space on the disk of the database."),
         ):
+            if value is None:
+                continue
             yield GaugeMetricFamily(f"remote_assist_{name}", text, value=value)
         yield CounterMetricFamily(
             "remote_assist_stream_bytes", "Bytes passed between the ends of streams.", value=self._traffic.bytes

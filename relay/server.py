@@ -20,6 +20,7 @@ from relay.chains import Chains
 from relay.checkpoints import Checkpoints
 from relay.control_socket import ControlSocket
 from relay.data_folder import ADDRESS, DATABASE, hold, read_log_key, replace_file, require_data
+from relay.database import SqliteFile
 from relay.front_door import FrontDoor, bind, load_tls, origins_of, own_address, split_listen
 from relay.ledger import Ledger
 from relay.log_pages import LogPages
@@ -134,7 +135,7 @@ class Relay:
         try:
             port = listening.getsockname()[1]
             origins = origins_of(settings.host, port, tls=tls is not None, asked=settings.origins)
-            self._store = Store(settings.data / DATABASE, min_free_bytes=settings.min_free_bytes)
+            self._store = Store(SqliteFile(settings.data / DATABASE), min_free_bytes=settings.min_free_bytes)
             door = self._open_door()
             application = await self._assemble(self._store, log_key, trust, origins, door)
             self._runner = web.AppRunner(

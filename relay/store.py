@@ -9,19 +9,18 @@ Rule 2: after a failed commit nothing of its jobs counts; the connection is thro
 import asyncio
 import contextlib
 import queue
-import shutil
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Generic, TypeVar
 
 import structlog
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
-from relay.schema import check_version, open_engine
+from relay.database import Database
+from relay.migrations import migrate
 from remote_assist.errors import AuditUnavailable
 
 T = TypeVar("T")
@@ -33,6 +32,7 @@ MAX_BATCH = 512
 """Jobs in one transaction."""
 
 READERS = 3
+"""One less than the connections a database gives (relay/database.py): the writer has one."""
 
 
 @dataclass(slots=True)
@@ -46,12 +46,15 @@ class Job(Generic[T]):
 
 
 class Store:
-    """Reads and writes of one data folder. Open it inside a running event loop."""
+    """Reads and writes of one database, brought to this release's tables. Open it inside a running event loop."""
 
-    def __init__(self, path: Path, *, min_free_bytes: int) -> None:
-        self._engine = open_engine(str(path))
-        check_version(self._engine)
-        self._folder = path.parent
+    def __init__(self, database: Database, *, min_free_bytes: int) -> None:
+        """Raises ContentError when the database is ahead of this program."""
+        before = migrate(database.engine)
+        if before.is_behind:
+            structlog.get_logger("store").info("migrated", from_=before.found, to=before.newest)
+        self._database = database
+        self._engine = database.engine
         self._min_free_bytes = min_free_bytes
         self._loop = asyncio.get_running_loop()
         self._jobs: queue.SimpleQueue[Job[object] | None] = queue.SimpleQueue()
@@ -67,12 +70,12 @@ class Store:
         return self._jobs.qsize()
 
     @property
-    def free_bytes(self) -> int:
-        """Free space on the database's disk."""
-        return shutil.disk_usage(self._folder).free
+    def free_bytes(self) -> int | None:
+        """Free space on the database's disk; None when that is on another machine."""
+        return self._database.free_bytes
 
     def on_undo(self, forget: Callable[[], None]) -> None:
-        """Have `forget` called in the writer thread whenever written things were undone."""
+        """Have `forget` called in the writer thread when written things were undone, or another node wrote."""
         self._undone.append(forget)
 
     async def write(self, work: Callable[[Connection], T]) -> T:
@@ -143,7 +146,8 @@ class Store:
         try:
             self._check_space()
             connection = connection or self._engine.connect()
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            if self._database.begin(connection):
+                self._undo()
             for job in batch:
                 self._perform(connection, job)
             connection.commit()
@@ -176,7 +180,8 @@ class Store:
             forget()
 
     def _check_space(self) -> None:
-        if self.free_bytes < self._min_free_bytes:
+        free = self.free_bytes
+        if free is not None and free < self._min_free_bytes:
             raise _store_full("the relay's disk is full")
 
 

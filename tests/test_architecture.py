@@ -34,6 +34,8 @@ LIBRARIES: dict[str, tuple[str, ...]] = {
     "aiohttp_socks": ("remote_assist/technician/api.py",),
     "aiohttp": ("relay/", "remote_assist/technician/api.py", "remote_assist/tickets/http.py"),
     "sqlalchemy": ("relay/",),
+    "alembic": ("relay/migrations/",),
+    "nats": ("relay/bus.py",),
     "uvloop": ("relay/",),
     "prometheus_client": ("relay/metrics.py",),
     "structlog": ("relay/",),

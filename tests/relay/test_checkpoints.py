@@ -9,9 +9,10 @@ import pytest
 
 from relay.checkpoints import CHECKPOINT
 from relay.data_folder import DATABASE
+from relay.database import open_engine
 from relay.log_pages import tile_place
 from relay.log_tree import WIDTH, LogTree, TreeReader
-from relay.schema import create_tables, open_engine
+from relay.migrations import migrate
 from remote_assist.core.api import ConsistencyAnswer, Records
 from remote_assist.core.checkpoint import Checkpoint, open_checkpoint, open_rollback
 from remote_assist.core.codec import decode
@@ -242,7 +243,7 @@ async def test_at_most_one_checkpoint_is_signed_an_interval(tmp_path: Path) -> N
 def _grow(path: Path, sizes: list[int]) -> None:
     """A log that grows to each of `sizes`; after each the relay starts anew."""
     engine = open_engine(str(path))
-    create_tables(engine)
+    migrate(engine)
     with engine.begin() as connection:
         connection.exec_driver_sql("PRAGMA foreign_keys=OFF")
         size = 0

@@ -15,7 +15,7 @@ from tests.relay.test_backup import append, opened
 from tests.relay.test_front_door import tls_files
 from tests.relay.world import Organisation, RelayWorld, TurnableClock
 
-WHAT = ["configuration", "permissions", "database", "disk", "clock", "certificate", "adoption", "lists"]
+WHAT = ["configuration", "permissions", "database", "migrations", "disk", "clock", "certificate", "adoption", "lists"]
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def test_a_damaged_or_newer_database_is_found(organisation: Organisation) -> Non
     file = organisation.data / "relay.db"
     with closing(sqlite3.connect(file)) as database:
         database.execute("PRAGMA user_version=99")
-    assert "version 99" in wrong(organisation)["database"].sentence
+    assert "version 99" in wrong(organisation)["migrations"].sentence
     file.write_bytes(b"no database" * 1000)
     assert "database" in wrong(organisation)
 

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection, func, insert, select
 
-from relay.schema import create_tables, open_engine, tickets
+from relay.database import SqliteFile, open_engine
+from relay.migrations import migrate
+from relay.schema import tickets
 from relay.store import Store
 from remote_assist.errors import AuditUnavailable, ContentError, RefusedError
 
@@ -16,14 +18,14 @@ from remote_assist.errors import AuditUnavailable, ContentError, RefusedError
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     engine = open_engine(str(tmp_path / "relay.db"))
-    create_tables(engine)
+    migrate(engine)
     engine.dispose()
     return tmp_path / "relay.db"
 
 
 @pytest.fixture
 async def store(path: Path) -> AsyncIterator[Store]:
-    opened = Store(path, min_free_bytes=0)
+    opened = Store(SqliteFile(path), min_free_bytes=0)
     yield opened
     await opened.close()
 
@@ -89,7 +91,7 @@ async def test_a_full_file_refuses_and_the_next_write_starts_afresh(store: Store
 
 
 async def test_below_the_reserve_of_free_bytes_nothing_is_written(path: Path) -> None:
-    store = Store(path, min_free_bytes=1 << 60)
+    store = Store(SqliteFile(path), min_free_bytes=1 << 60)
     with pytest.raises(AuditUnavailable, match="disk is full"):
         await store.write(add(1))
     assert await store.read(count) == 0
@@ -103,7 +105,7 @@ async def test_more_jobs_than_the_queue_holds_are_refused(store: Store, monkeypa
 
 
 async def test_closing_finishes_what_is_queued_and_takes_nothing_more(path: Path) -> None:
-    store = Store(path, min_free_bytes=0)
+    store = Store(SqliteFile(path), min_free_bytes=0)
     waiting = [store.submit(add(number)) for number in range(100)]
     await store.close()
     assert [await one for one in waiting] == list(range(100))
@@ -132,7 +134,7 @@ def test_a_database_of_another_version_is_refused(path: Path) -> None:
     database.close()
 
     async def open_it() -> None:
-        Store(path, min_free_bytes=0)
+        Store(SqliteFile(path), min_free_bytes=0)
 
     with pytest.raises(ContentError, match="version 7"):
         asyncio.run(open_it())
