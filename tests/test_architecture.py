@@ -42,6 +42,8 @@ LIBRARIES: dict[str, tuple[str, ...]] = {
     "textual": ("remote_assist/tui/",),
     "rich": ("remote_assist/tui/",),
     "pyte": ("remote_assist/tui/",),
+    "paramiko": ("remote_assist/transport/",),
+    "winrm": ("remote_assist/transport/",),
     "spake2": ("remote_assist/core/pairing.py",),
     "cel_expr_python": ("remote_assist/core/conditions.py",),
     "yaml": ("remote_assist/diagnostics/",),
@@ -179,7 +181,17 @@ def _is_false(node: ast.expr) -> bool:
 def test_the_agent_never_loads_what_only_other_sides_need(module: str) -> None:
     program = f"import sys, {module}; print('\\n'.join(sys.modules))"
     loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
-    unwanted = {"textual", "rich", "aiohttp", "sqlalchemy", "cel_expr_python", "structlog", "uvloop"}
+    unwanted = {
+        "textual",
+        "rich",
+        "aiohttp",
+        "sqlalchemy",
+        "cel_expr_python",
+        "structlog",
+        "uvloop",
+        "paramiko",
+        "winrm",
+    }
     assert unwanted & {name.split(".")[0] for name in loaded} == set()
 
 

@@ -9,6 +9,7 @@ from remote_assist.agent.control import Control, Identity
 from remote_assist.agent.conversation import Executor
 from remote_assist.agent.doors import AgentDoors
 from remote_assist.agent.gate import Gate
+from remote_assist.agent.hop_requests import HopRequests, here_or_there
 from remote_assist.agent.keeper import Keeper
 from remote_assist.agent.log_watch import LogWatch
 from remote_assist.agent.machine import Machine, own_places
@@ -43,6 +44,7 @@ from remote_assist.core.requests import (
     Run,
     SayChat,
     ShowCheckpoint,
+    UseMachine,
     WriteFile,
 )
 from remote_assist.core.sealing import ContentKey, new_content_key, wrap
@@ -131,11 +133,13 @@ def _executors(session: Session, around: Surroundings, log: LogRequests) -> Mapp
     chat = ChatRequests(session.chat)
     diagnostics = DiagnosticRequests(shelf)
     fixes = FixRequests(session, shelf, ask_each=around.ask_each)
+    hops = HopRequests(session, around.home.path)
     table = {
         Run: run_program,
-        ListFolder: list_folder,
-        ReadFile: read_file,
-        WriteFile: write_file,
+        ListFolder: here_or_there(list_folder, hops.list_folder),
+        ReadFile: here_or_there(read_file, hops.read_file),
+        WriteFile: here_or_there(write_file, hops.write_file),
+        UseMachine: hops.use_machine,
         Collect: diagnostics.collect,
         PlanFix: fixes.plan,
         ApplyFix: fixes.apply,

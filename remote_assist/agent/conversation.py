@@ -8,10 +8,12 @@ import asyncio
 import contextlib
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from remote_assist.agent.actions import Action
 from remote_assist.agent.gate import CANCELLED, DISCONNECTED, Gate, Performed, Running, Work
+from remote_assist.agent.machine import Machine
+from remote_assist.agent.texts import say
 from remote_assist.core.messages import Acknowledgement, Message
 from remote_assist.core.records import Actor
 from remote_assist.core.requests import Accepted, Cancel, Done, InputEnd, Refused
@@ -82,6 +84,25 @@ class Input:
 
 
 @dataclass
+class Ground:
+    """Which machine a channel's requests act on: the agent's own, or one behind it."""
+
+    place: str = ""
+    machine: Machine | None = None
+
+    def stand(self, place: str, machine: Machine) -> None:
+        """Act on this machine from now on."""
+        self.place, self.machine = place, machine
+
+    def placed(self, action: Action) -> Action:
+        """The action as it happens here: on a machine behind the agent's it names that machine and needs `hop` too."""
+        if self.machine is None:
+            return action
+        what = say("what.there", what=action.what, place=self.place)
+        return replace(action, what=what, place=self.place, also=(*action.also, "hop"))
+
+
+@dataclass
 class Caller:
     """Who asked for the request that runs now, and the way to answer. Executors see this and the gate, no more."""
 
@@ -89,6 +110,7 @@ class Caller:
     channel: MessageChannel
     actor: Actor
     key: str
+    ground: Ground = field(default_factory=Ground)
     input: Input = field(default_factory=Input)
     running: Running | None = None
     accepted: bool = False
@@ -97,7 +119,15 @@ class Caller:
 
     async def perform(self, action: Action, work: Work) -> Performed:
         """Let an action of this caller through the gate."""
-        return await self.gate.perform(self.actor, self.key, action, work, wanted=self._wanted, begun=self._begun)
+        return await self.gate.perform(
+            self.actor,
+            self.key,
+            self.ground.placed(action),
+            work,
+            wanted=self._wanted,
+            begun=self._begun,
+            machine=self.ground.machine,
+        )
 
     async def accept(self, running: Running, *, size: int = 0, offset: int = 0, prefix_sha256: str = "") -> None:
         """Tell the caller that the act has started."""
@@ -166,6 +196,7 @@ class Conversation:
         self._actor = actor
         self._key = key
         self._executors = executors
+        self._ground = Ground()
         self._caller: Caller | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -187,7 +218,7 @@ class Conversation:
             if self._caller is not None and not self._caller.answered:
                 raise RemoteProtocolError("a request while another one runs on this channel")
             await self._task
-        caller = self._caller = Caller(self._gate, self._channel, self._actor, self._key)
+        caller = self._caller = Caller(self._gate, self._channel, self._actor, self._key, self._ground)
         self._task = asyncio.create_task(self._serve(caller, message))
 
     async def _feed(self, message: bytes | Cancel | InputEnd) -> None:

@@ -142,14 +142,17 @@ class Gate:
         *,
         wanted: Callable[[], bool] = lambda: True,
         begun: Callable[[Running], None] | None = None,
+        machine: Machine | None = None,
     ) -> Performed:
         """Let one action through, or refuse it.
 
         `key` is the fingerprint the SSH connection was authenticated with, `wanted` whether somebody still waits for
-        it, `begun` is told of the action as soon as it can be stopped. Raises RefusedError (recorded, nothing was
-        done) and AuditUnavailable (nothing was done, or its outcome could not be written down).
+        it, `begun` is told of the action as soon as it can be stopped, `machine` is one behind this one. Raises
+        RefusedError (recorded, nothing was done) and AuditUnavailable (nothing was done, or its outcome could not be
+        written down).
         """
-        recheck = self._rule(action, key, wanted)
+        on = machine or self._machine
+        recheck = self._rule(action, key, wanted, on)
         try:
             grant = recheck()
         except RefusedError as error:
@@ -161,7 +164,7 @@ class Gate:
             begun(running)
         try:
             acknowledgement = await self._write_intent(running)
-            return await self._act(running, acknowledgement, work)
+            return await self._act(running, acknowledgement, work, on)
         finally:
             running.phase = OVER
             del self._running[running.number]
@@ -170,7 +173,7 @@ class Gate:
         """One look at a name (its status, where a link points): allowed as an action is, but without a record of its
         own; who looks counts, and says so with `write`. `work` blocks. Raises RefusedError.
         """
-        self._rule(action, key, wanted)()
+        self._rule(action, key, wanted, self._machine)()
         return await asyncio.to_thread(work, self._machine)
 
     async def write(self, draft: RecordDraft) -> None:
@@ -235,7 +238,9 @@ class Gate:
         assert task is not None
         return Running(f"a{next(self._numbers)}", action, actor, grant, recheck, task)
 
-    def _rule(self, action: Action, key: str, wanted: Callable[[], bool]) -> Callable[[], Grant | None]:
+    def _rule(
+        self, action: Action, key: str, wanted: Callable[[], bool], machine: Machine
+    ) -> Callable[[], Grant | None]:
         """Everything that must hold for `action`, as one call that raises RefusedError."""
 
         def check() -> Grant | None:
@@ -244,7 +249,7 @@ class Gate:
             if not self._link_up():
                 raise RefusedError("the relay cannot be reached, so nothing new may start", reason="no-relay")
             for path in action.touched:
-                self._machine.check_limits(path)
+                machine.check_limits(path)
             if action.scope == ANY_SCOPE:
                 self._keeper.consent.check_open()
                 return None
@@ -276,14 +281,14 @@ class Gate:
         running.acknowledgement = acknowledgement
         return acknowledgement
 
-    async def _act(self, running: Running, acknowledgement: Acknowledgement, work: Work) -> Performed:
+    async def _act(self, running: Running, acknowledgement: Acknowledgement, work: Work, machine: Machine) -> Performed:
         running.phase = ACTING
         if not running.action.quiet:
             self._show(say("live.began", what=running.action.what))
         error: AssistError | None = None
         foreign: BaseException | None = None
         try:
-            ending = await work(self._machine, running)
+            ending = await work(machine, running)
         except asyncio.CancelledError as cancelled:
             ending = _stopped(running)
             foreign = None if running.absorb() else cancelled

@@ -18,6 +18,11 @@ from remote_assist.transport.local_target import LocalTarget
 if TYPE_CHECKING:
     from remote_assist.transport.posix_files import PosixFiles
     from remote_assist.transport.posix_programs import RunningProgram
+    from remote_assist.transport.ssh_hop import SshHop
+    from remote_assist.transport.ssh_hop_program import HopProgram
+
+    AnyTarget = LocalTarget | SshHop
+    AnyProgram = RunningProgram | HopProgram
 
 MARK = "REMOTE_ASSIST_SESSION"
 """Environment variable of every program a session starts: who outlives the session is found by it."""
@@ -30,17 +35,20 @@ MAX_NAMED = 50
 class Machine:
     """`target` for diagnostics and fixes, `files` and `start` for the file and run doors."""
 
-    target: LocalTarget
+    target: "AnyTarget"
     session: str
     off_limits: tuple[bytes, ...] = ()
 
     @property
     def files(self) -> "PosixFiles":
+        """The files of this computer; those of a machine behind it have a door of their own."""
+        if not isinstance(self.target, LocalTarget):
+            raise RefusedError("files of that machine are not reached this way", reason="no-such-door")
         return self.target.files
 
     async def start(
         self, argv: Sequence[str], folder: str, *, environment: Mapping[str, str] | None = None, stdin: bool
-    ) -> "RunningProgram":
+    ) -> "AnyProgram":
         """Start a program marked as this session's."""
         marked = {**(environment or {}), MARK: self.session}
         return await self.target.start(argv, folder, environment=marked, stdin=stdin)

@@ -16,10 +16,11 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from remote_assist.agent.columns import wrapped
-from remote_assist.agent.consent_screen import BACKSPACE, ENTER, INTERRUPT, ConsentScreen, open_screen
+from remote_assist.agent.consent_screen import BACKSPACE, ENTER, ESCAPE, INTERRUPT, ConsentScreen, open_screen
 from remote_assist.agent.live_foot import LiveFoot
 from remote_assist.agent.texts import say, wish_title
-from remote_assist.core.prompt import ConsentAnswer, ConsentQuestion, CustomerAct, PlanQuestion
+from remote_assist.core.hostile import HostileStr
+from remote_assist.core.prompt import ConsentAnswer, ConsentQuestion, CustomerAct, PlanQuestion, TypedQuestion
 from remote_assist.errors import ConsentDenied
 
 END_KEYS = frozenset({"e", "E", INTERRUPT})
@@ -31,6 +32,7 @@ MAX_ACTS = 32
 """Lines typed faster than they can be written down; further ones are dropped with the foot still showing them."""
 
 MAX_CODE_CHARS = 120
+MAX_TYPED_CHARS = 256
 MAX_WAITING_LINES = 200
 """Live lines kept while a question is on the screen; the oldest go first."""
 
@@ -98,6 +100,37 @@ class PromptTerminal:
         if not question.undo and not question.ask:
             self.show(say("plan.allowed" if allowed else "plan.denied"))
         return allowed
+
+    async def typed(self, question: TypedQuestion) -> str | None:
+        """One line typed here; what is secret shows nothing. Escape, Ctrl-C and silence answer nothing."""
+        async with self._asking, self._question():
+            self._typing = True
+            try:
+                return await self._read_line(question)
+            finally:
+                self._typing = False
+
+    async def _read_line(self, question: TypedQuestion) -> str | None:
+        text, began = "", self._steady()
+        while (left := question.deadline_seconds - (self._steady() - began)) > 0:
+            shown = "•" * len(text) if question.secret else text
+            keys = say("typed.keys", deadline=int(left))
+            body = [
+                *(say("ask.detail", detail=line) for line in question.lines),
+                f"{_plain(question.label)}{shown}▏",
+                keys,
+            ]
+            self._draw([f"  {line}" for line in ["", *body]])
+            key = await self._next_key()
+            if key in {ESCAPE, INTERRUPT}:
+                return None
+            if key == ENTER:
+                return text
+            if key == BACKSPACE:
+                text = text[:-1]
+            elif key is not None and len(key) == 1 and key.isprintable() and len(text) < MAX_TYPED_CHARS:
+                text += key
+        return None
 
     def show(self, line: str) -> None:
         """A live line with the time; held back while a question is open."""
@@ -236,6 +269,10 @@ class PromptTerminal:
         if self._end is None:
             self._end = asyncio.get_running_loop().create_future()
         return self._end
+
+
+def _plain(text: HostileStr) -> str:
+    return say("ask.detail", detail=text)
 
 
 def _plan_lines(question: PlanQuestion) -> list[str]:

@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Callable, Collection
 from dataclasses import replace
 
-from remote_assist.core.prompt import ConsentAnswer, ConsentQuestion, CustomerAct, PlanQuestion, Prompt
+from remote_assist.core.prompt import ConsentAnswer, ConsentQuestion, CustomerAct, PlanQuestion, Prompt, TypedQuestion
 from remote_assist.core.wishes import common
 
 NO = ConsentAnswer(scopes=(), seconds=0)
@@ -53,6 +53,10 @@ class PromptUnattended:
         if self._screen is None:
             return question.undo
         return await self._screen.allow_plan(question)
+
+    async def typed(self, question: TypedQuestion) -> str | None:
+        """What is typed at the screen; without one nothing."""
+        return None if self._screen is None else await self._screen.typed(question)
 
     def show(self, line: str) -> None:
         """A live line on the screen, or where the caller wants it."""

@@ -51,7 +51,7 @@ async def list_folder(caller: Caller, request: ListFolder) -> None:
         entries, truncated = await asyncio.to_thread(machine.files.list_folder, request.path, max_entries=MAX_ENTRIES)
         await caller.accept(running, size=len(entries))
         for start in range(0, len(entries), LISTING_ENTRIES):
-            part = tuple(_entry(status) for status in entries[start : start + LISTING_ENTRIES])
+            part = tuple(entry_of(status) for status in entries[start : start + LISTING_ENTRIES])
             await caller.channel.send(Listing(entries=part, truncated=truncated))
         return Ending(size=len(entries), truncated=truncated, sizes={"entries": len(entries)})
 
@@ -76,7 +76,7 @@ async def read_file(caller: Caller, request: ReadFile) -> None:
 
 async def write_file(caller: Caller, request: WriteFile) -> None:
     """A new or replaced file, which appears only whole and checked."""
-    path = _checked_target(request)
+    path = checked_target(request)
 
     async def work(machine: Machine, running: Running) -> Ending:
         incoming = await asyncio.to_thread(_open_incoming, machine, request, path)
@@ -172,7 +172,8 @@ async def _send(caller: Caller, running: Running, source: Source) -> Ending:
     )
 
 
-def _entry(status: FileStatus) -> Entry:
+def entry_of(status: FileStatus) -> Entry:
+    """A name as a listing gives it."""
     return Entry(
         name=os.fsencode(status.path).rpartition(b"/")[2] or b"/",
         kind=status.kind,
@@ -199,7 +200,8 @@ class Incoming:
         self.held += len(raw)
 
 
-def _checked_target(request: WriteFile) -> bytes:
+def checked_target(request: WriteFile) -> bytes:
+    """The path of the file that is brought. Raises UsageError for a size, mode or digest no file has."""
     split_path(request.folder)
     check_name(request.name)
     if not 0 <= request.size <= MAX_FILE_BYTES or request.mode & ~MODES:
@@ -238,7 +240,7 @@ async def _receive(caller: Caller, running: Running, incoming: Incoming, request
     began = incoming.held
     prefix = incoming.digest.hexdigest() if began else ""
     await caller.accept(running, size=request.size, offset=began, prefix_sha256=prefix)
-    while raw := await _gather(caller.input):
+    while raw := await gather_input(caller.input):
         running.require()
         if incoming.held + len(raw) > request.size:
             raise RemoteProtocolError("more bytes came than the file was said to have")
@@ -260,7 +262,7 @@ async def _receive(caller: Caller, running: Running, incoming: Incoming, request
     )
 
 
-async def _gather(source: Input) -> bytes:
+async def gather_input(source: Input) -> bytes:
     """The next pieces together, so that the disk gets few large writes."""
     piece = await source.read()
     return piece + source.take_waiting(PIECE_BYTES) if piece else b""

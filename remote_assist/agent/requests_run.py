@@ -20,7 +20,7 @@ from remote_assist.errors import UsageError
 from remote_assist.transport.doors import RemoteProgram
 
 if TYPE_CHECKING:
-    from remote_assist.transport.posix_programs import RunningProgram
+    from remote_assist.agent.machine import AnyProgram
 
 MAX_WORDS = 1024
 MAX_STRING_CHARS = 128 << 10
@@ -71,7 +71,7 @@ async def run_string(gate: Gate, actor: Actor, key: str, shell: str, command: st
     return 128 - status if status < 0 else status
 
 
-async def _relay(program: "RunningProgram", running: Running, send: Send, read: Read | None) -> Ending:
+async def _relay(program: "AnyProgram", running: Running, send: Send, read: Read | None) -> Ending:
     """Carry bytes both ways until the program ends."""
     counts = {KIND_DATA: 0, KIND_ERROR: 0}
     feeder = asyncio.create_task(_feed(program, read)) if read is not None else None
@@ -88,14 +88,14 @@ async def _relay(program: "RunningProgram", running: Running, send: Send, read: 
     return Ending(exit=status, size=sum(counts.values()), sizes=_sizes(counts))
 
 
-async def _feed(program: "RunningProgram", read: Read) -> None:
+async def _feed(program: "AnyProgram", read: Read) -> None:
     while raw := await read():
         await program.feed(raw)
     program.close_stdin()
 
 
 @contextlib.asynccontextmanager
-async def _stoppable(program: "RunningProgram", running: Running) -> AsyncIterator[None]:
+async def _stoppable(program: "AnyProgram", running: Running) -> AsyncIterator[None]:
     """The program ends with its action: asked first when the technician stops it, at once when consent ends."""
 
     def stop() -> None:

@@ -124,6 +124,7 @@ class Session:
         chat: Chat,
         dial_stream: Callable[[str], Awaitable[Link]],
     ) -> None:
+        self._closers: list[Callable[[], None]] = []
         self.facts = facts
         self.prompt = prompt
         self.keeper = keeper
@@ -155,6 +156,10 @@ class Session:
         self._end_written: asyncio.Future[int] | None = None
 
     # --- the beginning ----------------------------------------------------------------------------
+
+    def on_close(self, close: Callable[[], None]) -> None:
+        """Call `close` (which must not wait) when the session is over: something was opened on its behalf."""
+        self._closers.append(close)
 
     def serve(self, doors: AgentDoors) -> None:
         """Use these doors for every stream."""
@@ -287,6 +292,8 @@ class Session:
         if self.end_reason == ENDED_BY_TECHNICIAN:
             await self._let_technician_leave()
         self._streams.abort()
+        for close in self._closers:
+            close()
         self.undelivered = await self._recorder.settle(max(0.05, left))
         await self._stop_tasks()
         if (

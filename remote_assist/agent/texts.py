@@ -45,6 +45,14 @@ TEXTS: Mapping[str, str] = {
     "ask.allowed": "You allowed: {scopes}, until {until}.",
     "ask.denied": "You said no. Nothing was done.",
     "ask.timed-out": "No answer in {seconds} s, so the answer is no. Nothing was done.",
+    # what only the customer can type
+    "typed.keys": "Enter to go on    Esc no (also if you do nothing for {deadline} s)",
+    "hop.key": "The machine {place} shows this key for the first time: {fingerprint}",
+    "hop.key-compare": "Compare it with what the machine's owner tells you, or with its console. Only then type yes.",
+    "hop.key-label": "Is it the right one? ",
+    "hop.password": "{name} wants to reach {place} through this computer.",
+    "hop.password-whose": "Only you see what you type; it is used once and kept nowhere.",
+    "hop.password-label": "Password of {user}: ",
     # plans
     "plan.title": "Plan: {title} (risk: {risk})",
     "plan.step": "{number}  {step}",
@@ -104,6 +112,8 @@ TEXTS: Mapping[str, str] = {
     "what.look": "looks whether {path} is there",
     "what.plan": "prepares the fix {fix}",
     "what.apply": "runs the fix {fix}",
+    "what.hop": "reaches {place}",
+    "what.there": "{what} on {place}",
     "what.forward": "connects to {endpoint}",
     "what.door": "tried {door}",
     "what.chat": "writes to you",

@@ -76,6 +76,16 @@ class PausePressed:
 CustomerAct = LineTyped | PausePressed
 
 
+@dataclass(frozen=True, slots=True)
+class TypedQuestion:
+    """Something only the customer can type: a password (`secret`: never shown), or `yes` to a host key."""
+
+    lines: tuple[HostileStr, ...]
+    label: HostileStr
+    deadline_seconds: float
+    secret: bool = False
+
+
 class Prompt(Protocol):
     """The customer's screen. Every method may be called while an action runs."""
 
@@ -88,6 +98,9 @@ class Prompt(Protocol):
 
     async def allow_plan(self, question: PlanQuestion) -> bool:
         """Show one plan; silence is a no."""
+
+    async def typed(self, question: TypedQuestion) -> str | None:
+        """A line typed at this machine; None when nobody can or wants to."""
 
     def show(self, line: str) -> None:
         """A live line: an action began, ended, was refused; the link went or came. Already safe text."""

@@ -101,6 +101,15 @@ class RequestScopes(Message, frozen=True, tag="request-scopes"):
     reason: str = ""
 
 
+class UseMachine(Message, frozen=True, tag="use-machine"):
+    """Requests on this channel act on `place` (`ssh://user@host[:port]`) from now on (scope hop); "" is the agent's own
+    machine. `password` only where the customer's ssh-agent has no key and the technician is trusted with one.
+    """
+
+    place: str
+    password: str = ""
+
+
 class AskStatus(Message, frozen=True, tag="ask-status"):
     """What is granted now and until when. Not an action; nothing is read from the machine."""
 
@@ -280,6 +289,7 @@ Request = (
     | PlanFix
     | ApplyFix
     | RequestScopes
+    | UseMachine
     | AskStatus
     | ShowCheckpoint
     | SayChat

@@ -43,7 +43,7 @@ from remote_assist.core.messages import (
     Verdict,
 )
 from remote_assist.core.pairing import TechnicianPairing, sign_statement
-from remote_assist.core.prompt import ConsentAnswer, ConsentQuestion, CustomerAct, PlanQuestion
+from remote_assist.core.prompt import ConsentAnswer, ConsentQuestion, CustomerAct, PlanQuestion, TypedQuestion
 from remote_assist.core.records import Record, decode_record
 from remote_assist.core.requests import Done, Refused
 from remote_assist.core.reviewer_keys import reviewer_public
@@ -70,6 +70,8 @@ class Customer:
     decides: asyncio.Event = field(default_factory=asyncio.Event)
     questions: list[ConsentQuestion] = field(default_factory=list)
     plans: list[PlanQuestion] = field(default_factory=list)
+    types: list[str] = field(default_factory=list)
+    typed_questions: list[TypedQuestion] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)
     acts: "asyncio.Queue[CustomerAct]" = field(default_factory=asyncio.Queue)
     end: "asyncio.Future[str]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
@@ -87,6 +89,10 @@ class Customer:
         self.plans.append(question)
         await self.decides.wait()
         return self.allows_plans
+
+    async def typed(self, question: TypedQuestion) -> str | None:
+        self.typed_questions.append(question)
+        return self.types.pop(0) if self.types else None
 
     def show(self, line: str) -> None:
         self.lines.append(line)

@@ -1,0 +1,78 @@
+"""Requests about machines behind the agent's, as long as none is reached: what they need is loaded only then.
+
+Rule: an agent without the extra `hops` refuses with a sentence and loads nothing.
+"""
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from remote_assist.agent.conversation import Caller
+from remote_assist.agent.session import Session
+from remote_assist.core.hostile import HostileStr
+from remote_assist.core.messages import Message
+from remote_assist.core.requests import ListFolder, ReadFile, UseMachine, WriteFile
+from remote_assist.errors import RefusedError
+
+if TYPE_CHECKING:  # only a name for types: it loads paramiko
+    from remote_assist.agent.hops import Hops
+
+M = TypeVar("M", bound=Message)
+
+
+class HopRequests:
+    """Executors that lead to other machines; holds those of one session."""
+
+    def __init__(self, session: Session, home: Path) -> None:
+        self._session = session
+        self._home = home
+        self._hops: Hops | None = None
+
+    async def use_machine(self, caller: Caller, request: UseMachine) -> None:
+        """Stand on another machine. Raises RefusedError where this agent has no way to any."""
+        await self._loaded().use(caller, request)
+
+    async def list_folder(self, caller: Caller, request: ListFolder) -> None:
+        """Entries of a folder there."""
+        from remote_assist.agent import requests_hop_files
+
+        await requests_hop_files.list_folder(caller, request)
+
+    async def read_file(self, caller: Caller, request: ReadFile) -> None:
+        """A file from there."""
+        from remote_assist.agent import requests_hop_files
+
+        await requests_hop_files.read_file(caller, request)
+
+    async def write_file(self, caller: Caller, request: WriteFile) -> None:
+        """A file to there."""
+        from remote_assist.agent import requests_hop_files
+
+        await requests_hop_files.write_file(caller, request)
+
+    def _loaded(self) -> "Hops":
+        if self._hops is None:
+            try:
+                from remote_assist.agent.hops import Hops
+            except ModuleNotFoundError as error:
+                raise RefusedError(
+                    "this agent has no way to other machines",
+                    reason="no-such-door",
+                    advice="The customer installs it with: pip install 'remote-assist[hops]'",
+                ) from error
+            facts = self._session.facts
+            name = HostileStr(facts.technician.certificate.name)
+            self._hops = Hops(facts.id, name, self._session.prompt, self._home)
+            self._session.on_close(self._hops.close)
+        return self._hops
+
+
+def here_or_there(
+    here: Callable[[Caller, M], Awaitable[None]], there: Callable[[Caller, M], Awaitable[None]]
+) -> Callable[[Caller, M], Awaitable[None]]:
+    """`there` on a channel that stands on another machine, else `here`."""
+
+    async def execute(caller: Caller, request: M) -> None:
+        await (here if caller.ground.machine is None else there)(caller, request)
+
+    return execute
