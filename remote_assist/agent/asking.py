@@ -9,7 +9,7 @@ from remote_assist.core.statement import VerifiedTechnician
 from remote_assist.core.wishes import in_order, scope_of
 from remote_assist.settings import AgentSettings
 
-SERVED_SCOPES = frozenset({"diagnose", "files:read", "files:write", "fix", "terminal", "forward"})
+SERVED_SCOPES = frozenset({"diagnose", "files:read", "files:write", "fix", "terminal", "forward", "hop"})
 """Scopes this agent has doors for; others are not offered, because a yes to them would mean nothing."""
 
 MAX_REASON_CHARS = 200

@@ -6,7 +6,6 @@ file that is brought appears only whole and checked, under a name of its own unt
 
 import hashlib
 import os
-from typing import cast
 
 from remote_assist.agent.actions import Ending, list_action, read_action, write_action
 from remote_assist.agent.conversation import Caller
@@ -117,4 +116,4 @@ async def _receive(caller: Caller, running: Running, incoming: IncomingFile, req
 def _hop(machine: Machine) -> SshHop:
     if not isinstance(machine.target, SshHop):
         raise RefusedError("files of this machine are not reached this way", reason="no-such-door")
-    return cast(SshHop, machine.target)
+    return machine.target

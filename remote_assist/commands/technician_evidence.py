@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING, Any
 from remote_assist.commands.printing import Printer
 from remote_assist.commands.progress_line import ProgressLine, size_words
 from remote_assist.commands.technician_options import (
+    add_machine_options,
     add_session_argument,
     add_technician_options,
     checked_session,
+    connect,
+    machine_place,
     open_desk,
 )
 from remote_assist.core.codes import is_session_id
@@ -36,6 +39,7 @@ def add_commands(verbs: Any) -> None:
     diagnose = verbs.add_parser("diagnose", help="collect a bundle of facts")
     add_technician_options(diagnose)
     add_session_argument(diagnose)
+    add_machine_options(diagnose)
     diagnose.add_argument("--bundle", metavar="NAME", default="first-look", help="which bundle (first-look)")
     diagnose.add_argument("-o", "--output", metavar="FILE", type=Path, help="where to keep it (a name with the time)")
     diagnose.set_defaults(run=_diagnose)
@@ -45,6 +49,7 @@ def add_commands(verbs: Any) -> None:
         description="Of the session's last bundle (first-look is collected when there is none), or of a file, offline.",
     )
     add_technician_options(findings)
+    add_machine_options(findings)
     findings.add_argument("what", metavar="SESSION|FILE", help="a session, or a bundle file")
     findings.add_argument("--all", action="store_true", help="also what passed or was skipped")
     findings.set_defaults(run=_findings)
@@ -55,6 +60,7 @@ def add_commands(verbs: Any) -> None:
     )
     add_technician_options(fix)
     add_session_argument(fix)
+    add_machine_options(fix)
     fix.add_argument("fix", metavar="FIX", help="the fix, as findings name it")
     fix.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="a parameter; may be repeated")
     fix.add_argument("--plan", action="store_true", help="only show the plan; change nothing")
@@ -68,7 +74,7 @@ async def _diagnose(arguments: argparse.Namespace) -> int:
     session = checked_session(arguments.session)
     out = arguments.output or Path(default_bundle_name(session, arguments.bundle, datetime.now(UTC)))
     progress = ProgressLine()
-    async with await open_desk(arguments) as desk, await desk.connect(session) as connected:
+    async with await open_desk(arguments) as desk, await connect(desk, session, arguments) as connected:
         try:
             summary = await connected.collect(arguments.bundle, out, progress)
         finally:
@@ -108,10 +114,10 @@ async def _findings_of_session(arguments: argparse.Namespace) -> "list[Finding]"
     from remote_assist.technician.evidence import evaluate_bundle
 
     async with await open_desk(arguments) as desk:
-        bundle = desk.session_folder(arguments.what).bundle
+        bundle = desk.session_folder(arguments.what).bundle_of(machine_place(arguments))
         if bundle.is_file():
             return await asyncio.to_thread(evaluate_bundle, bundle)
-        async with await desk.connect(arguments.what) as connected:
+        async with await connect(desk, arguments.what, arguments) as connected:
             return await connected.findings()
 
 
@@ -143,8 +149,8 @@ def _print_finding(printer: Printer, finding: "Finding") -> None:
 async def _fix(arguments: argparse.Namespace) -> int:
     session = checked_session(arguments.session)
     chosen = parse_settings(arguments.set)
-    async with await open_desk(arguments) as desk, await desk.connect(session) as connected:
-        bundle = desk.session_folder(session).bundle
+    async with await open_desk(arguments) as desk, await connect(desk, session, arguments) as connected:
+        bundle = desk.session_folder(session).bundle_of(machine_place(arguments))
         request = await asyncio.to_thread(_request, arguments.fix, chosen, bundle)
         plan = await connected.plan(request.fix, request.version, request.digest, request.parameters)
         printer = Printer(arguments)

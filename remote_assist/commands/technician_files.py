@@ -11,9 +11,11 @@ from typing import Any
 from remote_assist.commands.printing import Printer
 from remote_assist.commands.progress_line import ProgressLine, size_words
 from remote_assist.commands.technician_options import (
+    add_machine_options,
     add_session_argument,
     add_technician_options,
     checked_session,
+    connect,
     open_desk,
 )
 from remote_assist.core.hostile import safe_text
@@ -26,6 +28,7 @@ def add_commands(verbs: Any) -> None:
     ls = verbs.add_parser("ls", help="list a folder of the customer")
     add_technician_options(ls)
     add_session_argument(ls)
+    add_machine_options(ls)
     ls.add_argument("path", metavar="PATH", help="an absolute path of the customer's machine")
     ls.set_defaults(run=_ls)
     get = verbs.add_parser(
@@ -40,6 +43,7 @@ def add_commands(verbs: Any) -> None:
     ):
         add_technician_options(parser)
         add_session_argument(parser)
+        add_machine_options(parser)
         parser.add_argument("paths", metavar=paths, nargs="+", help=text)
         parser.add_argument("--force", action="store_true", help="replace a file that is there already")
     get.set_defaults(run=_get)
@@ -49,7 +53,7 @@ def add_commands(verbs: Any) -> None:
 async def _ls(arguments: argparse.Namespace) -> int:
     session = checked_session(arguments.session)
     printer = Printer(arguments)
-    async with await open_desk(arguments) as desk, await desk.connect(session) as connected:
+    async with await open_desk(arguments) as desk, await connect(desk, session, arguments) as connected:
         listing = await connected.listing(os.fsencode(arguments.path))
     for entry in listing.entries:
         if printer.plain:
@@ -88,7 +92,7 @@ async def _get(arguments: argparse.Namespace) -> int:
     session = checked_session(arguments.session)
     *remote, folder = _two_or_more(arguments.paths, "get SESSION REMOTE… LOCALDIR")
     printer, progress = Printer(arguments), ProgressLine()
-    async with await open_desk(arguments) as desk, await desk.connect(session) as connected:
+    async with await open_desk(arguments) as desk, await connect(desk, session, arguments) as connected:
         for path in remote:
             try:
                 fetched = await connected.get(os.fsencode(path), Path(folder), progress, force=arguments.force)
@@ -104,7 +108,7 @@ async def _put(arguments: argparse.Namespace) -> int:
     session = checked_session(arguments.session)
     *local, folder = _two_or_more(arguments.paths, "put SESSION LOCAL… REMOTEDIR")
     printer, progress = Printer(arguments), ProgressLine()
-    async with await open_desk(arguments) as desk, await desk.connect(session) as connected:
+    async with await open_desk(arguments) as desk, await connect(desk, session, arguments) as connected:
         for path in local:
             try:
                 done = await connected.put(Path(path), os.fsencode(folder), progress, force=arguments.force)

@@ -13,12 +13,15 @@ from remote_assist.commands.printing import add_output_options
 from remote_assist.commands.relay_options import add_relay_options, proxy_url, relay_origins
 from remote_assist.core.codes import is_session_id
 from remote_assist.core.durations import parse_duration
+from remote_assist.core.requests import UseMachine
 from remote_assist.core.resume import LinkNews
+from remote_assist.core.wishes import parse_hop
 from remote_assist.errors import UsageError
 from remote_assist.settings import TechnicianSettings
 
 if TYPE_CHECKING:  # only a name for types: the desk loads SSH and HTTP, which `--help` need not wait for
     from remote_assist.technician.desk import Desk
+    from remote_assist.technician.session import Session
 
 
 def add_technician_options(parser: argparse.ArgumentParser) -> None:
@@ -33,6 +36,36 @@ def add_session_argument(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--patience", metavar="15m", default="", help="how long a connection that was cut may take to come back"
     )
+
+
+def add_machine_options(parser: argparse.ArgumentParser) -> None:
+    """A machine behind the customer's, instead of their own."""
+    parser.add_argument(
+        "--on",
+        metavar="PLACE",
+        default="",
+        help="act on ssh://USER@HOST[:PORT], as the customer's machine reaches it (they must have allowed hop=PLACE)",
+    )
+    parser.add_argument(
+        "--ask-password",
+        action="store_true",
+        help="with --on: type the password here; else the customer's ssh-agent or the customer gives it",
+    )
+
+
+def machine_place(arguments: argparse.Namespace) -> str:
+    """What `--on` names, in its one spelling; empty for the customer's own machine. Raises UsageError."""
+    return str(parse_hop(arguments.on)) if arguments.on else ""
+
+
+async def connect(desk: "Desk", session: str, arguments: argparse.Namespace) -> "Session":
+    """The session, standing on the machine that `--on` names. Raises UsageError for a place that is none."""
+    place = machine_place(arguments)
+    password = getpass.getpass(f"password for {place}: ") if place and arguments.ask_password else ""
+    connected = await desk.connect(session)
+    if place:
+        connected.stand_on(UseMachine(place=place, password=password))
+    return connected
 
 
 def technician_settings(arguments: argparse.Namespace, environment: Mapping[str, str]) -> TechnicianSettings:

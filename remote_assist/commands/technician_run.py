@@ -20,9 +20,11 @@ import msgspec
 
 from remote_assist.commands.printing import Printer, ascii_json
 from remote_assist.commands.technician_options import (
+    add_machine_options,
     add_session_argument,
     add_technician_options,
     checked_session,
+    connect,
     open_desk,
 )
 from remote_assist.core.hostile import HostileStr, safe_text
@@ -62,6 +64,7 @@ def add_commands(verbs: Any) -> None:
     )
     parser.add_argument("--folder", metavar="PATH", default="", help="the customer's folder to run it in")
     add_session_argument(parser)
+    add_machine_options(parser)
     parser.epilog = "Everything after -- is the program and its arguments, whatever it looks like."
     _keep_words_after_dashes(parser)
     parser.set_defaults(run=_run)
@@ -94,7 +97,7 @@ async def _run(arguments: argparse.Namespace) -> int:
     if arguments.input and arguments.stdin:
         raise UsageError("-i and --stdin both want standard input", advice="Choose one.")
     try:
-        async with await open_desk(arguments) as desk, await desk.connect(session) as connected:
+        async with await open_desk(arguments) as desk, await connect(desk, session, arguments) as connected:
             if arguments.stdin:
                 return await _run_lines(arguments, connected)
             stdin = stdin_chunks() if arguments.input else None

@@ -11,6 +11,7 @@ from datetime import datetime
 from types import TracebackType
 from typing import Any, Self
 
+from remote_assist.core.requests import UseMachine
 from remote_assist.core.resume import LinkNews
 from remote_assist.core.wishes import Endpoint
 from remote_assist.errors import RefusedError, VerificationError
@@ -51,6 +52,7 @@ class AgentLink:
         self._route = route
         self._connection = connection
         self._idle: list[Conversation] = []
+        self._machine: UseMachine | None = None
         self.distrust: VerificationError | None = None
         """Why nothing more may go through this link: the relay's log contradicts itself."""
 
@@ -88,6 +90,11 @@ class AgentLink:
             async with asyncio.timeout(5):
                 await self._connection.wait_closed()
 
+    def use(self, machine: UseMachine | None) -> None:
+        """Have every later conversation stand on `machine`; None is the agent's own."""
+        self._machine = machine
+        self._idle.clear()
+
     @contextlib.asynccontextmanager
     async def conversation(self) -> AsyncIterator[Conversation]:
         """A conversation for one request. One that broke off in the middle is closed, which cancels its request."""
@@ -111,7 +118,11 @@ class AgentLink:
 
     async def _new(self) -> Conversation:
         channel = await open_channel(self._connection)
-        return Conversation(channel, self._route.ledger, deadline_seconds=self._route.settings.request_deadline_seconds)
+        deadline = self._route.settings.request_deadline_seconds
+        conversation = Conversation(channel, self._route.ledger, deadline_seconds=deadline)
+        if self._machine is not None:
+            await conversation.stand_on(self._machine)
+        return conversation
 
     async def _put_back(self, conversation: Conversation) -> None:
         if len(self._idle) < MAX_IDLE and conversation.is_quiet:

@@ -30,6 +30,7 @@ from remote_assist.core.requests import (
     Request,
     ShowCheckpoint,
     Status,
+    UseMachine,
 )
 from remote_assist.errors import (
     AssistError,
@@ -42,6 +43,9 @@ from remote_assist.errors import (
 )
 from remote_assist.technician.session_folder import SessionFolder
 from remote_assist.transport.channel import ErrorData, MessageChannel
+
+TYPING_SECONDS = 150.0
+"""How long the way to another machine may take: the customer may have to type a password, or to compare a key."""
 
 MAX_ENTRIES = 100_000
 """Most names taken of one listing."""
@@ -113,6 +117,16 @@ class Conversation:
                 raise RemoteProtocolError("data where none was asked for")
             else:
                 await on_data(KIND_ERROR if isinstance(answer, ErrorData) else KIND_DATA, answer)
+
+    async def stand_on(self, machine: UseMachine) -> None:
+        """Have the requests of this channel act on another machine. Raises RefusedError, UnreachableError."""
+        try:
+            result = await self.ask(machine, deadline_seconds=TYPING_SECONDS)
+        except BaseException:
+            await self.close()
+            raise
+        if result.done is not None:
+            check_done(result.done)
 
     async def ask(self, request: Request, *, deadline_seconds: float | None = None) -> Result:
         """A request that neither sends nor receives data, from first to last answer."""

@@ -31,6 +31,7 @@ from remote_assist.core.requests import (
     Run,
     SayChat,
     Status,
+    UseMachine,
 )
 from remote_assist.core.wishes import Endpoint
 from remote_assist.errors import AssistError, RefusedError, RemoteProtocolError, UsageError, VerificationError
@@ -92,6 +93,7 @@ class Session:
         self._folder = folder
         self._ending = ending
         self._clock = clock
+        self._place = ""
         facts = folder.facts()
         self.id = facts.session
         self.ticket = facts.ticket
@@ -131,6 +133,11 @@ class Session:
             except AssistError:
                 continue  # the link is cut or the session over: whoever acts is told
 
+    def stand_on(self, machine: UseMachine | None) -> None:
+        """Have everything that follows act on a machine behind the customer's (scope hop); None is their own."""
+        self._link.use(machine)
+        self._place = "" if machine is None else machine.place
+
     async def status(self) -> Status:
         """What is granted now, and until when."""
         async with self._link.conversation() as conversation:
@@ -155,7 +162,7 @@ class Session:
             if on_progress is not None:
                 on_progress(progress)
 
-        part = PartFile(self._folder.bundle, force=True)
+        part = PartFile(self._bundle, force=True)
         try:
             await part.open()
             async with self._link.conversation() as conversation:
@@ -172,18 +179,22 @@ class Session:
 
     async def findings(self, bundle_file: Path | None = None) -> "list[Finding]":
         """What known issues say about a bundle: the one named, else the session's last, else a fresh first-look."""
-        if bundle_file is None and not self._folder.bundle.is_file():
+        if bundle_file is None and not self._bundle.is_file():
             await self.collect(DEFAULT_BUNDLE)
-        return await asyncio.to_thread(evaluate_bundle, bundle_file or self._folder.bundle)
+        return await asyncio.to_thread(evaluate_bundle, bundle_file or self._bundle)
 
     async def facts(self, bundle_file: Path | None = None) -> Mapping[str, object]:
         """The facts of a bundle: the one named, else the session's last. Raises UsageError when there is none."""
-        return await asyncio.to_thread(facts_of, bundle_file or self._folder.bundle)
+        return await asyncio.to_thread(facts_of, bundle_file or self._bundle)
+
+    @property
+    def _bundle(self) -> Path:
+        return self._folder.bundle_of(self._place)
 
     @property
     def has_bundle(self) -> bool:
         """Whether a bundle of this session lies on this machine."""
-        return self._folder.bundle.is_file()
+        return self._bundle.is_file()
 
     async def plan(self, fix: str, version: int, digest: str, parameters: Mapping[str, str]) -> Plan:
         """Prechecks and dry run of a fix; nothing is changed."""

@@ -10,6 +10,7 @@ Rule: the keys are usable until the earlier of consent end and certificate expir
 """
 
 import contextlib
+import hashlib
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -65,6 +66,12 @@ class SessionFolder:
     def bundle(self) -> Path:
         """Where the session's last bundle is kept."""
         return self.path / "bundle.tar.zst"
+
+    def bundle_of(self, place: str) -> Path:
+        """Where the last bundle of a machine behind the customer's is kept; of their own when `place` is empty."""
+        if not place:
+            return self.bundle
+        return self.path / f"bundle-{hashlib.sha256(place.encode()).hexdigest()[:16]}.tar.zst"
 
     @property
     def acknowledgements_file(self) -> Path:

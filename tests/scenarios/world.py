@@ -45,6 +45,8 @@ class World:
     other_ports: tuple[int, ...] = ()
     """Ports of further addresses of the same relay, which people name after the first."""
     programs: list[subprocess.Popen[str]] = field(default_factory=list)
+    extra: dict[str, dict[str, str]] = field(default_factory=dict)
+    """State folder → what else its owner's environment holds."""
 
     @property
     def relay_url(self) -> str:
@@ -61,6 +63,7 @@ class World:
             "PATH": f"{BIN}{os.pathsep}{os.environ.get('PATH', '')}",
             "REMOTE_ASSIST_RELAY": ",".join([self.relay_url, *self.other_urls]),
             "REMOTE_ASSIST_HOME": str(self.folder / home),
+            **self.extra.get(home, {}),
         }
 
     def command(

@@ -1,0 +1,79 @@
+"""A real machine to hop to: OpenSSH's sshd or dropbear on loopback, a private one for each test."""
+
+import getpass
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.scenarios.stock import need
+from tests.scenarios.world import free_port, wait_for_port
+
+SFTP_SERVER = "/usr/lib/openssh/sftp-server"
+
+
+@dataclass(frozen=True)
+class SshMachine:
+    """Where it is, and what it shows and takes."""
+
+    port: int
+    host_key: str
+    user_key: Path
+
+    @property
+    def place(self) -> str:
+        return f"ssh://{getpass.getuser()}@127.0.0.1:{self.port}"
+
+
+@contextmanager
+def openssh(folder: Path) -> Iterator[SshMachine]:
+    """OpenSSH's server with a fresh host key; takes one fresh user key and nothing else."""
+    need("sshd", "ssh-keygen", "ssh-agent", "ssh-add")
+    folder.mkdir(parents=True)
+    if os.getuid() == 0:
+        Path("/run/sshd").mkdir(exist_ok=True)
+    for name in ("host", "user"):
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / name)], check=True)
+    shutil.copy(folder / "user.pub", folder / "authorized")
+    port = free_port()
+    options = {
+        "Port": port,
+        "ListenAddress": "127.0.0.1",
+        "HostKey": folder / "host",
+        "PidFile": folder / "pid",
+        "AuthorizedKeysFile": folder / "authorized",
+        "StrictModes": "no",
+        "PasswordAuthentication": "no",
+        "UsePAM": "no",
+        "PermitRootLogin": "prohibit-password",
+        "Subsystem": f"sftp {SFTP_SERVER}",
+    }
+    (folder / "config").write_text("".join(f"{name} {value}\n" for name, value in options.items()))
+    argv = [str(shutil.which("sshd")), "-D", "-e", "-f", str(folder / "config")]
+    with (folder / "log").open("wb") as log:
+        server = subprocess.Popen(argv, stderr=log, stdout=log)
+    try:
+        wait_for_port(port)
+        yield SshMachine(port, (folder / "host.pub").read_text(), folder / "user")
+    finally:
+        server.terminate()
+        server.wait(20)
+
+
+@contextmanager
+def ssh_agent(folder: Path, *keys: Path) -> Iterator[str]:
+    """A customer's ssh-agent that holds these keys; yields its socket."""
+    socket = str(folder / "agent.sock")
+    agent = subprocess.Popen(["ssh-agent", "-D", "-a", socket], stdout=subprocess.DEVNULL)
+    try:
+        while not Path(socket).exists():
+            assert agent.poll() is None
+        for key in keys:
+            subprocess.run(["ssh-add", "-q", str(key)], env={**os.environ, "SSH_AUTH_SOCK": socket}, check=True)
+        yield socket
+    finally:
+        agent.terminate()
+        agent.wait(20)

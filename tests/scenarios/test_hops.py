@@ -1,0 +1,132 @@
+"""Machines behind the customer's, by SSH: a real sshd, the customer's ssh-agent, pinned keys, every act recorded."""
+
+import json
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from tests.scenarios.ssh_machine import SshMachine, openssh, ssh_agent
+from tests.scenarios.world import StepFailed, World, served_world
+
+pytestmark = pytest.mark.slow
+
+
+@dataclass
+class HopWorld:
+    """A served world whose customer knows one machine and has its key in their ssh-agent."""
+
+    world: World
+    machine: SshMachine
+    session: str = field(default="")
+
+    def __call__(self, verb: str, *words: str, expect: int = 0, stdin: str = "") -> str:
+        argv = [verb, self.session, "--on", self.machine.place, *words]
+        done = self.world.command(*argv, expect=expect, stdin=stdin)
+        return done.stdout if expect == 0 else done.stderr
+
+    def records(self) -> list[dict[str, str]]:
+        done = self.world.command("audit", "show", self.session, "--json")
+        return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+@pytest.fixture(scope="module")
+def hop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HopWorld]:
+    folder = tmp_path_factory.mktemp("hops")
+    with openssh(folder / "machine") as machine, ssh_agent(folder, machine.user_key) as socket:
+        customer = folder / "customer"
+        (customer / ".ssh").mkdir(parents=True)
+        (customer / ".ssh" / "known_hosts").write_text(f"[127.0.0.1]:{machine.port} {machine.host_key}")
+        with served_world(folder / "world") as world:
+            world.extra["customer-home"] = {"HOME": str(customer), "SSH_AUTH_SOCK": socket}
+            scopes = f"diagnose,files:read,files:write,terminal,hop={machine.place}"
+            hop = HopWorld(world, machine)
+            _, hop.session, _ = world.session(scopes=scopes)
+            yield hop
+
+
+def test_a_program_runs_over_there_and_its_status_comes_back(hop: HopWorld) -> None:
+    assert hop("run", "--", "sh", "-c", "echo $SSH_CONNECTION; pwd").startswith("127.0.0.1 ")
+    assert hop("run", "--folder", "/var", "--", "pwd").strip() == "/var"
+    assert hop("run", "-i", "--", "cat", stdin="there and back") == "there and back"
+    hop("run", "--", "sh", "-c", "exit 7", expect=7)
+    words = ["a b", "$(id)", "'\"", "", "ünï"]
+    assert hop("run", "--", "printf", "%s|", *words) == "".join(f"{word}|" for word in words)
+
+
+def test_every_act_names_the_machine_and_needs_the_hop(hop: HopWorld) -> None:
+    hop("run", "--", "true")
+    acts = [one for one in hop.records() if one["code"] in {"RA1400I", "RA1501I"}]
+    assert acts
+    assert all(f"on {hop.machine.place}" in one["what"] for one in acts)
+
+
+def test_a_bundle_and_its_findings_are_of_that_machine(hop: HopWorld, tmp_path: Path) -> None:
+    out = tmp_path / "there.tar.zst"
+    told = json.loads(hop("diagnose", "-o", str(out), "--json").splitlines()[-1])
+    assert out.stat().st_size == told["size"]
+    assert told["collectors"]["host"] == "ok"
+    found = [json.loads(line) for line in hop("findings", "--json", "--all").splitlines()]
+    assert len(found) > 5
+
+
+def test_files_go_both_ways(hop: HopWorld, tmp_path: Path) -> None:
+    content = os.urandom(3 << 20)
+    source, there, back = tmp_path / "source.bin", tmp_path / "there", tmp_path / "back"
+    source.write_bytes(content)
+    there.mkdir()
+    back.mkdir()
+    hop("put", str(source), str(there))
+    assert (there / "source.bin").read_bytes() == content
+    assert "source.bin" in hop("ls", str(there))
+    hop("get", str(there / "source.bin"), str(back))
+    assert (back / "source.bin").read_bytes() == content
+    assert "is there already" in hop("put", str(source), str(there), expect=3)
+    (there / "link").symlink_to("source.bin")
+    assert "is a link, not a file" in hop("get", str(there / "link"), str(back), expect=3)
+    assert sorted(path.name for path in there.iterdir()) == ["link", "source.bin"]
+
+
+def test_what_was_not_granted_is_refused(hop: HopWorld) -> None:
+    other = hop.machine.place.replace("127.0.0.1", "localhost")
+    done = hop.world.command("run", hop.session, "--on", other, "--", "true", expect=255)
+    assert f"allowed hop only to {hop.machine.place}" in done.stderr
+    done = hop.world.command("run", hop.session, "--on", "telnet://x@y", "--", "true", expect=2)
+    assert "names no machine" in done.stderr
+
+
+def test_an_interrupted_program_ends_over_there(hop: HopWorld, tmp_path: Path) -> None:
+    mark = tmp_path / "pid"
+    script = f"echo $$ >{mark}.part; mv {mark}.part {mark}; exec sleep 600"
+    program = hop.world.start("remote-assist", "run", hop.session, "--on", hop.machine.place, "--", "sh", "-c", script)
+    _until(mark.exists)
+    program.send_signal(signal.SIGINT)
+    program.wait(30)
+    number = mark.read_text().strip()
+    _until(lambda: not Path(f"/proc/{number}").exists() or "Z" in Path(f"/proc/{number}/stat").read_text().split()[2])
+
+
+def test_a_machine_that_shows_another_key_is_refused_and_nobody_is_asked(hop: HopWorld, tmp_path: Path) -> None:
+    with openssh(tmp_path / "other") as other, served_world(tmp_path / "world") as world:
+        customer = tmp_path / "customer"
+        (customer / ".ssh").mkdir(parents=True)
+        (customer / ".ssh" / "known_hosts").write_text(f"[127.0.0.1]:{other.port} {hop.machine.host_key}")
+        world.extra["customer-home"] = {"HOME": str(customer)}
+        _, session, _ = world.session(scopes=f"terminal,hop={other.place}")
+        done = world.command("run", session, "--on", other.place, "--", "true", expect=255)
+        assert "shows another host key" in done.stderr
+        (customer / ".ssh" / "known_hosts").unlink()
+        done = world.command("run", session, "--on", other.place, "--", "true", expect=255)
+        assert "did not confirm it" in done.stderr
+
+
+def _until(holds: Callable[[], bool]) -> None:
+    end = time.monotonic() + 60
+    while not holds():
+        if time.monotonic() > end:
+            raise StepFailed("it did not come about")
+        time.sleep(0.05)
