@@ -141,7 +141,7 @@ def _executors(session: Session, around: Surroundings, log: LogRequests) -> Mapp
         WriteFile: here_or_there(write_file, hops.write_file),
         UseMachine: hops.use_machine,
         Collect: diagnostics.collect,
-        PlanFix: fixes.plan,
+        PlanFix: here_or_there(fixes.plan, hops.plan_fix),
         ApplyFix: fixes.apply,
         RequestScopes: about.request_scopes,
         AskStatus: about.status,

@@ -11,7 +11,7 @@ from remote_assist.agent.conversation import Caller
 from remote_assist.agent.session import Session
 from remote_assist.core.hostile import HostileStr
 from remote_assist.core.messages import Message
-from remote_assist.core.requests import ListFolder, ReadFile, UseMachine, WriteFile
+from remote_assist.core.requests import ListFolder, PlanFix, ReadFile, UseMachine, WriteFile
 from remote_assist.errors import RefusedError
 
 if TYPE_CHECKING:  # only a name for types: it loads paramiko
@@ -49,6 +49,14 @@ class HopRequests:
         from remote_assist.agent import requests_hop_files
 
         await requests_hop_files.write_file(caller, request)
+
+    async def plan_fix(self, _caller: Caller, _request: PlanFix) -> None:
+        """Refuse: what would undo a fix must be carried out here at a next start, when nobody is logged in there."""
+        raise RefusedError(
+            "a known fix changes the customer's own machine only",
+            reason="no-such-door",
+            advice="On another machine, use `run --on` for each step.",
+        )
 
     def _loaded(self) -> "Hops":
         if self._hops is None:

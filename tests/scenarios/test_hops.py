@@ -43,7 +43,7 @@ def hop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HopWorld]:
         (customer / ".ssh" / "known_hosts").write_text(f"[127.0.0.1]:{machine.port} {machine.host_key}")
         with served_world(folder / "world") as world:
             world.extra["customer-home"] = {"HOME": str(customer), "SSH_AUTH_SOCK": socket}
-            scopes = f"diagnose,files:read,files:write,terminal,hop={machine.place}"
+            scopes = f"diagnose,files:read,files:write,fix,terminal,hop={machine.place}"
             hop = HopWorld(world, machine)
             _, hop.session, _ = world.session(scopes=scopes)
             yield hop
@@ -97,6 +97,11 @@ def test_what_was_not_granted_is_refused(hop: HopWorld) -> None:
     assert f"allowed hop only to {hop.machine.place}" in done.stderr
     done = hop.world.command("run", hop.session, "--on", "telnet://x@y", "--", "true", expect=2)
     assert "names no machine" in done.stderr
+
+
+def test_a_fix_is_for_the_customers_own_machine(hop: HopWorld) -> None:
+    told = hop("fix", "linux.service.start-unit", "--set", "unit=x.service", "--plan", expect=3)
+    assert "customer's own machine only" in told
 
 
 def test_an_interrupted_program_ends_over_there(hop: HopWorld, tmp_path: Path) -> None:
