@@ -6,17 +6,21 @@ from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 from typing import ClassVar
 
+from textual import on
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.dom import DOMNode
-from textual.screen import Screen
+from textual.screen import ModalScreen, Screen
 
 from remote_assist.errors import AssistError, Exit
 from remote_assist.settings import TechnicianSettings
 from remote_assist.technician.desk import Desk
+from remote_assist.tui.messages import LeaveSession, OpenSession, SwitchSession
 from remote_assist.tui.pace import Pace
 from remote_assist.tui.ports import AskPassphrase, DeskPort, OpenDesk, Translate
+from remote_assist.tui.roster import Roster
 from remote_assist.tui.screens.help import HelpScreen
+from remote_assist.tui.screens.overview import OverviewScreen
 from remote_assist.tui.screens.session import SessionScreen
 from remote_assist.tui.screens.tickets import TicketsScreen
 from remote_assist.tui.theme import ASSIST
@@ -35,6 +39,7 @@ class AssistApp(App[None]):
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (WIDE_COLUMNS, "-wide")]  # noqa: RUF012  # declared so by Textual
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("question_mark", "help", "help", key_display="?"),
+        Binding("o", "overview", "sessions"),
         Binding("ctrl+q", "quit", "quit", show=False, priority=True),
     ]
 
@@ -51,6 +56,7 @@ class AssistApp(App[None]):
         self.animation_level = "none"
         self._work = Work(open_desk, downloads, pace.stopwatch, translate)
         self._pace = pace
+        self._roster = Roster()
         self._first_session = session
 
     def on_mount(self) -> None:
@@ -58,11 +64,50 @@ class AssistApp(App[None]):
         self.theme = ASSIST.name
         self.push_screen(TicketsScreen(self._work, self._pace))
         if self._first_session:
-            self.push_screen(SessionScreen(self._work, self._pace, self._first_session))
+            self._show_session(self._first_session)
 
     async def on_unmount(self) -> None:
         with contextlib.suppress(AssistError, TimeoutError):
             await self._work.close()
+
+    # --- sessions stay open while other screens are shown -------------------------------------------
+
+    @on(OpenSession)
+    def open_session(self, wanted: OpenSession) -> None:
+        self._show_session(wanted.session)
+
+    @on(SwitchSession)
+    def switch_session(self, wanted: SwitchSession) -> None:
+        other = self._roster.beside(wanted.session, wanted.step)
+        if other != wanted.session:
+            self._show_session(other)
+
+    @on(LeaveSession)
+    async def leave_session(self, left: LeaveSession) -> None:
+        screen = self.get_screen(left.session)
+        self._roster.leave(left.session)
+        if screen in self.screen_stack:
+            while self.screen is not screen:
+                await self.pop_screen()
+            await self.pop_screen()
+        self.uninstall_screen(screen)
+        await screen.remove()
+
+    def _show_session(self, session: str) -> None:
+        """Bring its screen to the top, made when it is the first time; of two sessions one lies on the stack."""
+        if not self.is_screen_installed(session):
+            self._roster.enter(session)
+            self.install_screen(SessionScreen(self._work, self._pace, self._roster, session), session)
+        if isinstance(self.screen, OverviewScreen):
+            self.pop_screen()
+        if not isinstance(self.screen, SessionScreen):
+            self.push_screen(session)
+        elif self.screen is not self.get_screen(session):
+            self.switch_screen(session)
+
+    def action_overview(self) -> None:
+        if not isinstance(self.screen, OverviewScreen | ModalScreen):
+            self.push_screen(OverviewScreen(self._work, self._pace, self._roster))
 
     def action_help(self) -> None:
         if not isinstance(self.screen, HelpScreen):

@@ -22,6 +22,8 @@ class Job(StrEnum):
     """What the bridge does for a screen. The value is what a person reads."""
 
     TICKETS = "load tickets"
+    SESSIONS = "load sessions"
+    NOTE = "write a note"
     TICKET = "load the ticket"
     NEW_TICKET = "open a ticket"
     INVITE = "make a support code"
@@ -63,6 +65,31 @@ class LinkChanged(Message):
 
     news: LinkNews
     since: datetime
+
+
+# --- going from screen to screen -------------------------------------------------------------------
+
+
+@dataclass
+class OpenSession(Message):
+    """Go to this session; it stays open when another screen is shown."""
+
+    session: str
+
+
+@dataclass
+class LeaveSession(Message):
+    """This session is over or given up: let go of its screen."""
+
+    session: str
+
+
+@dataclass
+class SwitchSession(Message):
+    """Go to the open session `step` places from this one."""
+
+    session: str
+    step: int
 
 
 # --- requests of widgets ---------------------------------------------------------------------------
@@ -117,6 +144,16 @@ class TicketsLoaded(Message):
     tickets: Sequence[Ticket]
     sessions: Sequence[SessionSummary]
     name: str
+
+
+@dataclass
+class SessionsLoaded(Message):
+    sessions: Sequence[SessionSummary]
+
+
+@dataclass
+class NoteWritten(Message):
+    ticket: str
 
 
 @dataclass

@@ -5,6 +5,7 @@ one message: its answer, `JobFailed` or `JobCancelled`. Rule 3: every job has a 
 """
 
 import asyncio
+import hashlib
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from pathlib import Path
@@ -31,12 +32,14 @@ from remote_assist.tui.messages import (
     JobCancelled,
     JobFailed,
     LinkChanged,
+    NoteWritten,
     OutputArrived,
     Problem,
     ProgramEnded,
     ProgressMade,
     SessionConnected,
     SessionEnded,
+    SessionsLoaded,
     StatusRead,
     TicketLoaded,
     TicketOpened,
@@ -49,6 +52,8 @@ from remote_assist.tui.ports import DeskPort, FindingPort, InvitationPort, OpenD
 LIMIT_SECONDS: dict[Job, float] = {
     Job.TICKETS: 60,
     Job.TICKET: 60,
+    Job.SESSIONS: 30,
+    Job.NOTE: 60,
     Job.NEW_TICKET: 60,
     Job.INVITE: 60,
     Job.PAIRING: 900,
@@ -126,6 +131,21 @@ class Work:
             return TicketsLoaded(tickets, sessions, desk.name)
 
         self.start(screen, Job.TICKETS, call)
+
+    def load_sessions(self, screen: DOMNode) -> None:
+        async def call() -> Message:
+            return SessionsLoaded(await (await self._get_desk()).sessions())
+
+        self.start(screen, Job.SESSIONS, call, exclusive=True)
+
+    def write_note(self, screen: DOMNode, ticket: str, text: str, session: str = "") -> None:
+        key = f"note:{session or ticket}:{hashlib.sha256(text.encode('utf-8', 'replace')).hexdigest()[:16]}"
+
+        async def call() -> Message:
+            await (await self._get_desk()).add_note(ticket, text, key=key, session=session)
+            return NoteWritten(ticket)
+
+        self.start(screen, Job.NOTE, call)
 
     def load_ticket(self, screen: DOMNode, ticket: str) -> None:
         async def call() -> Message:
@@ -244,10 +264,12 @@ class Work:
 
         self.start(screen, Job.APPLY, call)
 
-    def ask_scopes(self, screen: DOMNode, session: SessionPort, scopes: tuple[str, ...], seconds: int) -> None:
+    def ask_scopes(
+        self, screen: DOMNode, session: SessionPort, scopes: tuple[str, ...], seconds: int, reason: str
+    ) -> None:
         async def call() -> Message:
             started = self._stopwatch()
-            status = await session.request_scopes(scopes, seconds, "")
+            status = await session.request_scopes(scopes, seconds, reason)
             return StatusRead(status, self._stopwatch() - started)
 
         self.start(screen, Job.SCOPES, call)
@@ -258,9 +280,9 @@ class Work:
 
         self.start(screen, Job.LOG, call)
 
-    def end(self, screen: DOMNode, session: SessionPort, note: str) -> None:
+    def end(self, screen: DOMNode, session: SessionPort, note: str, reason: str) -> None:
         async def call() -> Message:
-            return SessionEnded(await session.end(note))
+            return SessionEnded(await session.end(note, reason))
 
         self.start(screen, Job.END, call)
 

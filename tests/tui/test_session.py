@@ -325,10 +325,14 @@ async def test_more_is_asked_of_the_customer(world: World) -> None:
     async with stage(world, WIDE, session=SESSION) as here:
         await here.press("p")
         here.screen(ScopesScreen)
-        await here.press("down", "down", "down", "down", "space", "ctrl+s")
+        await here.press("down", "down", "down", "down", "space")
+        here.app.screen.query_one("#why", Input).value = "to see it"
+        await here.press("ctrl+s")
         assert "fix  terminal" in here.text
         assert "allowed now: diagnose, files:read, fix, terminal" in here.text
-    assert world.asked_for("request_scopes") == [("request_scopes", "diagnose", "files:read", "fix", "terminal")]
+    assert world.asked_for("request_scopes") == [
+        ("request_scopes", "diagnose", "files:read", "fix", "terminal", "to see it")
+    ]
 
 
 async def test_the_log_shows_the_session_s_records(world: World) -> None:
@@ -352,7 +356,7 @@ async def test_ending_needs_a_note_and_goes_back(world: World) -> None:
         await here.press("enter")
         here.screen(TicketsScreen)
         assert "The session has ended." in here.text
-    assert world.asked_for("end") == [("end", "Port freed")]
+    assert world.asked_for("end") == [("end", "Port freed", "")]
 
 
 async def test_what_was_not_delivered_at_the_end_is_said(world: World) -> None:

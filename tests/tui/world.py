@@ -130,6 +130,7 @@ class World:
         self.name = "Alice Example"
         self.collectors: Sequence[str] = COLLECTORS
         self.has_bundle = False
+        self.paused = False
         self.failure: AssistError | None = None
         self.desk: WorldDesk | None = None
         self.apply_done = Done(action="a-9", status="resolved", sentence="port 80 is held by nginx.service")
@@ -210,6 +211,9 @@ class WorldDesk:
         self._world.tickets.append(opened)
         return opened
 
+    async def add_note(self, ticket: str, text: str, *, key: str, session: str = "") -> None:
+        self._world.check("add_note", ticket, text, session)
+
     async def invite(self, ticket: Ticket, scopes: tuple[str, ...], seconds: int) -> "WorldInvitation":
         self._world.check("invite", ticket.id, *scopes, str(seconds))
         wanted = self._world.passphrase
@@ -282,7 +286,7 @@ class WorldSession:
         )
         return Status(
             session=self.id, ticket=self.ticket, grants=grants, ends=until,
-            host_name=self._world.host_name, recorded=self.recorded,
+            host_name=self._world.host_name, recorded=self.recorded, paused=self._world.paused,
         )  # fmt: skip
 
     async def collect(self, bundle: str, out: Path, on_progress: OnProgress) -> object:
@@ -338,12 +342,12 @@ class WorldSession:
         return self._world.run_done
 
     async def request_scopes(self, scopes: tuple[str, ...], seconds: int, reason: str) -> Status:
-        self._world.check("request_scopes", *scopes)
+        self._world.check("request_scopes", *scopes, reason)
         self._world.scopes = tuple(scopes)
         return await self.status()
 
-    async def end(self, note: str) -> "WorldEnd":
-        self._world.check("end", note)
+    async def end(self, note: str, reason: str) -> "WorldEnd":
+        self._world.check("end", note, reason)
         return WorldEnd(self._world.undelivered)
 
     async def say(self, text: str) -> Done:

@@ -16,7 +16,7 @@ from remote_assist.tui.widgets.text import joined, shown
 from remote_assist.tui.widgets.ticks import TickList
 from remote_assist.tui.words import SCOPE_WORDS, duration, parse_duration
 
-MAX_SUBJECT, MAX_DESCRIPTION, MAX_NOTE = 200, 2000, 2000
+MAX_SUBJECT, MAX_DESCRIPTION, MAX_NOTE, MAX_REASON = 200, 2000, 2000, 200
 MAX_CONSENT_SECONDS = 8 * 3600
 LEAVE = Binding("escape", "dismiss(None)", "leave", key_display="esc")
 
@@ -29,10 +29,19 @@ class TicketDraft:
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What to ask the customer for, and for how many seconds."""
+    """What to ask the customer for, for how many seconds, and why (shown to them)."""
 
     scopes: tuple[str, ...]
     seconds: int
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """The note for the ticket, and in a word why the session ends (for the record)."""
+
+    note: str
+    reason: str
 
 
 class NewTicketScreen(ModalScreen[TicketDraft | None]):
@@ -60,7 +69,7 @@ class NewTicketScreen(ModalScreen[TicketDraft | None]):
         self.dismiss(TicketDraft(subject, self.query_one("#description", Input).value.strip()))
 
 
-class EndScreen(ModalScreen[str | None]):
+class EndScreen(ModalScreen[Closing | None]):
     """Ends the session for everybody, with a note for the ticket."""
 
     BINDINGS: ClassVar[list[BindingType]] = [LEAVE]
@@ -75,15 +84,39 @@ class EndScreen(ModalScreen[str | None]):
             yield Static(joined("End the session on ", shown(self._host, max_chars=60)), classes="title")
             yield Static(joined("Closing note, written on #", shown(self._ticket, max_chars=40)))
             yield Input(id="note", max_length=MAX_NOTE, placeholder="What was wrong, what was done, how it was checked")
+            yield Static("Why it ends now (may stay empty; goes into the record)", markup=False)
+            yield Input(id="reason", max_length=MAX_REASON, placeholder="solved / handed over / customer has to go")
             yield Static(id="fault")
-            yield Static(keys_line(("enter", "end the session"), ("esc", "go on working")))
+            yield Static(keys_line(("enter", "end the session"), ("tab", "next"), ("esc", "go on working")))
+
+    @on(Input.Submitted)
+    def accept(self) -> None:
+        if note := self.query_one("#note", Input).value.strip():
+            self.dismiss(Closing(note, self.query_one("#reason", Input).value.strip()))
+        else:
+            self.query_one("#fault", Static).update(joined(("The ticket needs a sentence.", BAD)))
+
+
+class NoteScreen(ModalScreen[str | None]):
+    """Words for the ticket: a disclosure of exactly what is typed here."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [LEAVE]
+
+    def __init__(self, ticket: str, text: str = "") -> None:
+        super().__init__()
+        self._ticket = ticket
+        self._text = text
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="box form"):
+            yield Static(joined("Note on #", shown(self._ticket, max_chars=40)), classes="title")
+            yield Input(self._text[:MAX_NOTE], id="note", max_length=MAX_NOTE)
+            yield Static(joined(("Exactly this text is written on the ticket, for everybody who reads it.", FAINT)))
+            yield Static(keys_line(("enter", "write it"), ("esc", "leave")))
 
     @on(Input.Submitted)
     def accept(self, submitted: Input.Submitted) -> None:
-        if note := submitted.value.strip():
-            self.dismiss(note)
-        else:
-            self.query_one("#fault", Static).update(joined(("The ticket needs a sentence.", BAD)))
+        self.dismiss(submitted.value.strip() or None)
 
 
 class PassphraseScreen(ModalScreen[str | None]):
@@ -111,9 +144,10 @@ class ScopesScreen(ModalScreen[Wish | None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [LEAVE, Binding("ctrl+s", "accept", "ask for these", key_display="^s")]
 
-    def __init__(self, wish: Wish, *, title: str, remark: str) -> None:
+    def __init__(self, wish: Wish, *, title: str, remark: str, asks_why: bool = False) -> None:
         super().__init__()
         self._wish = wish
+        self._asks_why = asks_why
         self._title = title
         self._remark = remark
 
@@ -123,6 +157,9 @@ class ScopesScreen(ModalScreen[Wish | None]):
             yield TickList(SCOPE_WORDS, self._wish.scopes)
             yield Label("For how long (30m, 2h; at most 8h)", markup=False)
             yield Input(duration(self._wish.seconds), id="until", max_length=6)
+            if self._asks_why:
+                yield Label("Why (the customer reads it; may stay empty)", markup=False)
+                yield Input(id="why", max_length=MAX_REASON)
             yield Static(joined((self._remark, FAINT)))
             yield Static(id="fault")
             yield Static(keys_line(("space", "tick"), ("tab", "next"), ("^s", "ask for these"), ("esc", "leave")))
@@ -139,7 +176,8 @@ class ScopesScreen(ModalScreen[Wish | None]):
         elif seconds is None or seconds > MAX_CONSENT_SECONDS:
             self._complain("Say how long like 30m or 2h, at most 8h.")
         else:
-            self.dismiss(Wish(scopes, seconds))
+            why = self.query_one("#why", Input).value.strip() if self._asks_why else ""
+            self.dismiss(Wish(scopes, seconds, why))
 
     def _complain(self, sentence: str) -> None:
         self.query_one("#fault", Static).update(joined((sentence, BAD)))

@@ -20,7 +20,8 @@ from remote_assist.tui.messages import Job, Problem
 from remote_assist.tui.pace import Pace
 from remote_assist.tui.panes.chat import ChatPane
 from remote_assist.tui.ports import FindingPort, SessionPort
-from remote_assist.tui.screens.forms import EndScreen, ScopesScreen, Wish
+from remote_assist.tui.roster import Roster
+from remote_assist.tui.screens.forms import Closing, EndScreen, NoteScreen, ScopesScreen, Wish
 from remote_assist.tui.screens.plan import PlanScreen
 from remote_assist.tui.theme import FAINT
 from remote_assist.tui.widgets.actions import ActionLine, ActionsPane, action_text
@@ -56,12 +57,16 @@ class SessionScreen(Screen[None]):
         Binding("d", "look", "look"),
         Binding("e", "end", "end"),
         Binding("p", "ask_scopes", "ask more"),
+        Binding("n", "note", "note"),
         Binding("escape", "back", "back", key_display="esc"),
+        Binding("right_square_bracket", "switch(1)", "next session", key_display="]", show=False),
+        Binding("left_square_bracket", "switch(-1)", "previous session", key_display="[", show=False),
         *(Binding(str(number), f"tab('{tab}')", tab.capitalize(), show=False) for number, tab in enumerate(TABS, 1)),
     ]
 
-    def __init__(self, work: Work, pace: Pace, session: str) -> None:
+    def __init__(self, work: Work, pace: Pace, roster: Roster, session: str) -> None:
         super().__init__()
+        self._roster = roster
         self._work = work
         self._pace = pace
         self._session_id = session
@@ -73,7 +78,8 @@ class SessionScreen(Screen[None]):
         self._planned_for: FindingPort | None = None
 
     def compose(self) -> ComposeResult:
-        yield SessionHeader(HeaderState(self._work.technician), self._pace.clock)
+        colour = self._roster.enter(self._session_id).colour
+        yield SessionHeader(HeaderState(self._work.technician, colour=colour), self._pace.clock)
         yield ProblemPanel()
         with TabbedContent(id="tabs"):
             with TabPane(_tab("1 Findings"), id="findings-tab"):
@@ -176,7 +182,17 @@ class SessionScreen(Screen[None]):
         return self.query_one(SessionHeader).state
 
     def _header(self, **changes: object) -> None:
-        self.query_one(SessionHeader).show(replace(self._state, **changes))  # type: ignore[arg-type]  # HeaderState's own
+        state = replace(self._state, **changes)  # type: ignore[arg-type]  # HeaderState's own
+        self.query_one(SessionHeader).show(state)
+        host = state.status.host_name if state.status else ""
+        self._roster.change(
+            self._session_id,
+            host=host,
+            ticket=state.ticket,
+            subject=state.subject,
+            link=state.link,
+            until=state.until,
+        )
 
     # --- one job at a time --------------------------------------------------------------------------
 
@@ -189,6 +205,7 @@ class SessionScreen(Screen[None]):
             self.notify("One thing at a time: esc stops what is running.", severity="warning", markup=False)
             return None
         self._job, self._what = job, what
+        self._roster.change(self._session_id, doing=str(job))
         self._strip(joined(("… ", FAINT), shown(what, max_chars=200)))
         self.query_one("#strip-advice").display = False
         return self._session
@@ -197,6 +214,7 @@ class SessionScreen(Screen[None]):
         action = ActionLine(f"{self._pace.clock().astimezone():%H:%M:%S}", self._what, status, detail)
         self._actions = [*self._actions[-MAX_ACTIONS + 1 :], action]
         self._job = None
+        self._roster.change(self._session_id, doing="")
         self.query_one(ActionsPane).show_actions(self._actions)
         self._strip(action_text(action))
         self._work.read_log(self, self._session_id)
@@ -328,6 +346,7 @@ class SessionScreen(Screen[None]):
     def count_unread(self, unread: ChatPane.Unread) -> None:
         label = f"6 Chat {unread.count}" if unread.count else "6 Chat"
         self.query_one(TabbedContent).get_tab("chat-tab").label = _tab(label)
+        self._roster.change(self._session_id, unread=unread.count)
         if unread.new:
             self.app.bell()
 
@@ -359,25 +378,37 @@ class SessionScreen(Screen[None]):
     def action_ask_scopes(self) -> None:
         remark = "The customer is asked on their screen; silence is a no."
         wish = Wish(self._state.scopes, 30 * 60)
-        screen = ScopesScreen(wish, title="Ask the customer to allow", remark=remark)
+        screen = ScopesScreen(wish, title="Ask the customer to allow", remark=remark, asks_why=True)
         self.app.push_screen(screen, self._ask_scopes)
 
     def _ask_scopes(self, wish: Wish | None) -> None:
         if wish is None:
             return
         if session := self._begin(Job.SCOPES, "ask the customer for more"):
-            self._work.ask_scopes(self, session, wish.scopes, wish.seconds)
+            self._work.ask_scopes(self, session, wish.scopes, wish.seconds, wish.reason)
 
     def action_end(self) -> None:
         if self._session is not None:
             host = self._state.status.host_name if self._state.status else ""
             self.app.push_screen(EndScreen(self._session.ticket, host), self._end)
 
-    def _end(self, note: str | None) -> None:
-        if note is None:
+    def _end(self, closing: Closing | None) -> None:
+        if closing is None:
             return
         if session := self._begin(Job.END, "end the session"):
-            self._work.end(self, session, note)
+            self._work.end(self, session, closing.note, closing.reason)
+
+    def action_note(self) -> None:
+        if self._session is not None:
+            self.app.push_screen(NoteScreen(self._session.ticket), self._write_note)
+
+    def _write_note(self, text: str | None) -> None:
+        if text and (session := self._begin(Job.NOTE, "write a note")):
+            self._work.write_note(self, session.ticket, text, session.id)
+
+    @on(say.NoteWritten)
+    def show_note(self) -> None:
+        self._finish("done")
 
     @on(say.SessionEnded)
     def leave_ended(self, ended: say.SessionEnded) -> None:
@@ -386,7 +417,7 @@ class SessionScreen(Screen[None]):
         missing = ended.result.undelivered
         words = f"The session has ended; not delivered: {missing}" if missing else "The session has ended."
         severity: Literal["warning", "information"] = "warning" if missing else "information"
-        self.dismiss(None)
+        self.post_message(say.LeaveSession(self._session_id))
         self.app.notify(shown(words, max_chars=400).plain, severity=severity, timeout=10, markup=False)
 
     # --- log, tabs, leaving -------------------------------------------------------------------------
@@ -406,13 +437,18 @@ class SessionScreen(Screen[None]):
             pane.focus_list()  # type: ignore[attr-defined]  # every pane has it
 
     def action_back(self) -> None:
-        """Stop what runs; else leave the field; else leave the screen. The session goes on."""
+        """Stop what runs; else leave the field; else leave the screen, where the session stays open."""
         if self._job is not None:
             self._work.cancel(self, self._job)
         elif isinstance(self.focused, Input):
             self.query_one("Tabs").focus()
+        elif self._state.link is LinkState.OVER or self._session is None:
+            self.post_message(say.LeaveSession(self._session_id))
         else:
-            self.dismiss(None)
+            self.app.pop_screen()
+
+    def action_switch(self, step: int) -> None:
+        self.post_message(say.SwitchSession(self._session_id, step))
 
 
 def _tab(label: str) -> Content:

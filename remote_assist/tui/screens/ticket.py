@@ -13,11 +13,10 @@ from textual.widgets import DataTable, Footer, Static
 from remote_assist.core.api import SessionSummary, Ticket, TicketNote
 from remote_assist.core.codes import is_session_id
 from remote_assist.settings import DEFAULT_SCOPES
-from remote_assist.tui.messages import JobFailed, TicketLoaded
+from remote_assist.tui.messages import JobFailed, NoteWritten, OpenSession, TicketLoaded
 from remote_assist.tui.pace import Pace
-from remote_assist.tui.screens.forms import Wish
+from remote_assist.tui.screens.forms import NoteScreen, Wish
 from remote_assist.tui.screens.invite import InviteScreen
-from remote_assist.tui.screens.session import SessionScreen
 from remote_assist.tui.theme import ACCENT, FAINT, SESSION_STATE
 from remote_assist.tui.widgets.lines import ProblemPanel, TwoEnds
 from remote_assist.tui.widgets.table import FitTable, Row
@@ -36,6 +35,7 @@ class TicketScreen(Screen[None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("i", "invite", "invite the customer"),
+        Binding("n", "note", "note"),
         Binding("r", "reload", "reload"),
         Binding("escape", "app.pop_screen", "back", key_display="esc"),
     ]
@@ -77,6 +77,18 @@ class TicketScreen(Screen[None]):
         wish = Wish(DEFAULT_SCOPES, DEFAULT_SECONDS)
         self.app.push_screen(InviteScreen(self._work, self._pace, self._ticket, wish), self._enter)
 
+    def action_note(self) -> None:
+        if self._ticket is not None:
+            self.app.push_screen(NoteScreen(self._ticket.id), self._write_note)
+
+    def _write_note(self, text: str | None) -> None:
+        if text:
+            self._work.write_note(self, self._ticket_id, text)
+
+    @on(NoteWritten)
+    def show_written(self) -> None:
+        self.action_reload()
+
     @on(TicketLoaded)
     def show_ticket(self, loaded: TicketLoaded) -> None:
         self._ticket = loaded.ticket
@@ -114,7 +126,7 @@ class TicketScreen(Screen[None]):
 
     def _enter(self, session: str | None) -> None:
         if session:
-            self.app.push_screen(SessionScreen(self._work, self._pace, session))
+            self.post_message(OpenSession(session))
 
 
 def thread(ticket: Ticket) -> Text:

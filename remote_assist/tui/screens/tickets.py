@@ -1,6 +1,7 @@
 """The tickets: the first screen. One look says which are open and which have a live session."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import ClassVar
 
 from rich.text import Text
@@ -13,23 +14,27 @@ from textual.widgets import DataTable, Footer, Static
 from remote_assist.core.api import SessionSummary, Ticket
 from remote_assist.tui.messages import JobFailed, TicketOpened, TicketsLoaded
 from remote_assist.tui.pace import Pace
+from remote_assist.tui.queue import Desk, View, age, belongs, order
 from remote_assist.tui.screens.forms import NewTicketScreen, TicketDraft
 from remote_assist.tui.screens.ticket import TicketScreen
 from remote_assist.tui.theme import FAINT, GOOD, SESSION_STATE
 from remote_assist.tui.widgets.lines import ProblemPanel, TwoEnds
 from remote_assist.tui.widgets.table import FitTable, Row
 from remote_assist.tui.widgets.text import joined, shown
-from remote_assist.tui.words import day_and_time, parse_time
 from remote_assist.tui.work import Work
 
 TICKET_COLOURS = {"active": GOOD, "closed": FAINT}
 
 
 class TicketsScreen(Screen[None]):
-    """All tickets of the relay's book, newest state on request."""
+    """The queue: tickets of the relay's book, all or those of one view; a view stays until another is chosen."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("n", "new", "new ticket"),
+        Binding("m", "view('mine')", "mine"),
+        Binding("u", "view('unassigned')", "unassigned"),
+        Binding("w", "view('waiting')", "waiting"),
+        Binding("a", "view('all')", "all"),
         Binding("r", "reload", "reload"),
         Binding("q", "app.quit", "quit"),
     ]
@@ -38,13 +43,14 @@ class TicketsScreen(Screen[None]):
         super().__init__()
         self._work = work
         self._pace = pace
-        self._loaded = False
+        self._loaded: TicketsLoaded | None = None
+        self._view = View.ALL
 
     def compose(self) -> ComposeResult:
         yield TwoEnds(Text("remote-assist · tickets", "bold", end=""), "loading …", id="top")
         yield ProblemPanel()
         yield Static(id="empty", classes="empty")
-        yield FitTable(("ticket", "subject", "state", "opened", "session"), flexible=1)
+        yield FitTable(("ticket", "subject", "state", "age", "session"), flexible=1)
         yield Footer()
 
     def on_mount(self) -> None:
@@ -64,25 +70,38 @@ class TicketsScreen(Screen[None]):
         if draft is not None:
             self._work.open_ticket(self, draft.subject, draft.description)
 
+    def action_view(self, view: str) -> None:
+        self._view = View(view)
+        if self._loaded is not None:
+            self._draw(self._loaded)
+
     @on(TicketsLoaded)
     def show_tickets(self, loaded: TicketsLoaded) -> None:
-        self._loaded = True
+        self._loaded = loaded
         self.query_one(ProblemPanel).clear()
-        live = sum(session.state == "live" for session in loaded.sessions)
-        tickets = "1 ticket" if len(loaded.tickets) == 1 else f"{len(loaded.tickets)} tickets"
-        count = f"{tickets} · {live} live" if loaded.tickets else ""
+        self._draw(loaded)
+
+    def _draw(self, loaded: TicketsLoaded) -> None:
+        desk = Desk(loaded.name, loaded.sessions)
+        tickets = sorted((one for one in loaded.tickets if belongs(one, self._view, desk)), key=order)
         self.query_one("#top", TwoEnds).show(
-            Text("remote-assist · tickets", "bold", end=""),
-            joined((count + "   ", FAINT), shown(loaded.name, max_chars=40)),
+            joined((f"remote-assist · tickets · {self._view}", "bold")),
+            joined((self._count(loaded, tickets), FAINT), shown(loaded.name, max_chars=40)),
         )
         table = self.query_one(FitTable)
-        table.show_rows([ticket_row(ticket, loaded.sessions) for ticket in sorted(loaded.tickets, key=_place)])
-        table.display = bool(loaded.tickets)
+        now = self._pace.clock()
+        table.show_rows([ticket_row(ticket, desk.of(ticket.id), now) for ticket in tickets])
+        table.display = bool(tickets)
         empty = self.query_one("#empty", Static)
-        empty.update(joined("No tickets yet. Press ", ("n", "bold"), " to open the first one."))
-        empty.display = not loaded.tickets
-        if loaded.tickets and self.app.screen is self:
+        empty.update(_nothing(self._view))
+        empty.display = not tickets
+        if tickets and self.app.screen is self:
             table.focus()
+
+    def _count(self, loaded: TicketsLoaded, tickets: Sequence[Ticket]) -> str:
+        live = sum(session.state == "live" for session in loaded.sessions)
+        words = "1 ticket" if len(tickets) == 1 else f"{len(tickets)} tickets"
+        return f"{words} · {live} live   " if loaded.tickets else ""
 
     @on(TicketOpened)
     def enter_new_ticket(self, opened: TicketOpened) -> None:
@@ -91,7 +110,7 @@ class TicketsScreen(Screen[None]):
     @on(JobFailed)
     def show_problem(self, failed: JobFailed) -> None:
         self.query_one(ProblemPanel).show(failed.problem, ("r", "try again"), ("q", "quit"))
-        if not self._loaded:
+        if self._loaded is None:
             self.query_one(FitTable).display = False
             self.query_one("#top", TwoEnds).show(
                 Text("remote-assist · tickets", "bold", end=""), joined(("not loaded", FAINT))
@@ -106,25 +125,26 @@ class TicketsScreen(Screen[None]):
         self.app.push_screen(TicketScreen(self._work, self._pace, ticket))
 
 
-def ticket_row(ticket: Ticket, sessions: Sequence[SessionSummary]) -> Row:
+def ticket_row(ticket: Ticket, sessions: Sequence[SessionSummary], now: datetime) -> Row:
     """One line of the table."""
     colour = TICKET_COLOURS.get(ticket.state, "")
+    words, ageing = age(ticket, now)
     return Row(
         ticket.id,
         (
             joined("#", shown(ticket.id, max_chars=40)),
             shown(ticket.subject, FAINT if ticket.state == "closed" else "", max_chars=300),
             shown(ticket.state, colour, max_chars=20),
-            shown(day_and_time(ticket.opened), FAINT, max_chars=20),
-            _session_sign([session for session in sessions if session.ticket == ticket.id]),
+            joined((words, ageing)),
+            _session_sign(sessions),
         ),
     )
 
 
-def _place(ticket: Ticket) -> tuple[bool, float]:
-    """Closed tickets last, newest first."""
-    opened = parse_time(ticket.opened)
-    return (ticket.state == "closed", -opened.timestamp() if opened else 0.0)
+def _nothing(view: View) -> Text:
+    if view is View.ALL:
+        return joined("No tickets yet. Press ", ("n", "bold"), " to open the first one.")
+    return joined(f"No tickets here ({view}). Press ", ("a", "bold"), " to see all.")
 
 
 def _session_sign(sessions: Sequence[SessionSummary]) -> Text:

@@ -31,12 +31,13 @@ class LinkState(Enum):
 
 @dataclass(frozen=True, slots=True)
 class HeaderState:
-    """What the header shows. `seconds` is the last round trip, `cut_at` when the link went.
+    """What the header shows. `colour` is the customer's, `seconds` the last round trip, `cut_at` when the link went.
 
     `status` is None until the agent spoke.
     """
 
     technician: str
+    colour: str = ACCENT
     ticket: str = ""
     subject: str = ""
     link: LinkState = LinkState.CONNECTING
@@ -86,7 +87,7 @@ class SessionHeader(Widget):
         host = state.status.host_name if state.status else "…"
         return joined(
             ("● ", state.link.value[2]),
-            shown(host, "bold", max_chars=60),
+            shown(f" {host} ", f"bold #12161b on {state.colour}", max_chars=62),
             ("  #", FAINT),
             shown(state.ticket, max_chars=30),
             " ",
@@ -117,6 +118,8 @@ class SessionHeader(Widget):
             return text.append("…", FAINT)
         if not self._state.scopes or self._state.link is LinkState.OVER:
             return text.append("nothing", WARN)
+        if self._state.status.paused:
+            return text.append("nothing: the customer has paused the session", WARN)
         for scope in self._state.scopes:
             text.append_text(shown(scope, ACCENT, max_chars=20)).append("  ")
         return text
