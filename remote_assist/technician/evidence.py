@@ -92,6 +92,11 @@ def facts_of(path: Path) -> dict[str, Any]:
     return dict(_read(path).facts)
 
 
+def texts_of(path: Path) -> dict[str, str]:
+    """The texts of a bundle file by name (`journal.txt`). Raises as `evaluate_bundle`."""
+    return {name.removeprefix("texts/"): text for name, text in _read(path).texts.items()}
+
+
 def parameters_for(fix: str, findings: "Sequence[Finding]", chosen: Mapping[str, str] | None = None) -> dict[str, str]:
     """The parameters the findings give a fix, of those that agree with what was `chosen`.
 

@@ -45,6 +45,7 @@ from remote_assist.technician.evidence import (
     copy_bundle,
     evaluate_bundle,
     facts_of,
+    texts_of,
 )
 from remote_assist.technician.files import FetchedFile, FolderListing
 from remote_assist.technician.log_watch import EVERY_SECONDS, compare
@@ -190,6 +191,10 @@ class Session:
     @property
     def _bundle(self) -> Path:
         return self._folder.bundle_of(self._place)
+
+    async def texts(self, bundle_file: Path | None = None) -> Mapping[str, str]:
+        """The texts of a bundle (logs, reports) by name, as `facts`."""
+        return await asyncio.to_thread(texts_of, bundle_file or self._folder.bundle)
 
     @property
     def has_bundle(self) -> bool:

@@ -14,7 +14,8 @@ from remote_assist.core.api import SessionSummary, Ticket
 from remote_assist.core.requests import Done, Entry, Plan, Status
 from remote_assist.core.resume import LinkNews
 from remote_assist.errors import AssistError
-from remote_assist.tui.pending import ChatBuffer, OutputBuffer, ProgressBoard
+from remote_assist.technician.fact_search import FactHit
+from remote_assist.tui.pending import ChatBuffer, HitBoard, OutputBuffer, ProgressBoard
 from remote_assist.tui.ports import EndPort, FetchedPort, FindingPort, InvitationPort, SessionPort
 
 
@@ -43,6 +44,10 @@ class Job(StrEnum):
     CHAT = "follow the chat"
     SAY = "write to the customer"
     TRANSLATE = "translate a line"
+    SEARCH = "search a text"
+    LOOK_UP = "search the facts"
+    COMPARE = "compare two bundles"
+    TEXTS = "read a text"
     END = "end the session"
 
 
@@ -227,6 +232,19 @@ class LineTranslated(Message):
 
 
 @dataclass
+class SearchMoved(Message):
+    """Hits of `word` wait on `board`; posted at most once until the screen looked."""
+
+    word: str
+    board: HitBoard
+
+
+@dataclass
+class SearchEnded(Message):
+    word: str
+
+
+@dataclass
 class BundleCollected(Message):
     bundle: str
 
@@ -239,6 +257,13 @@ class FindingsMade(Message):
 @dataclass
 class FactsRead(Message):
     facts: Mapping[str, object]
+    texts: Mapping[str, str]
+
+
+@dataclass
+class FactsFound(Message):
+    word: str
+    hits: Sequence[FactHit]
 
 
 @dataclass

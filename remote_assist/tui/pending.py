@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from remote_assist.core.chat import MAX_LINES
 from remote_assist.core.requests import KIND_ERROR, ChatLine, Progress
+from remote_assist.technician.log_file import Searched
 
 MAX_ITEMS = 512
 """Most collectors, steps or files of one job that are remembered by name; the rest only move the bar."""
@@ -94,3 +95,26 @@ class ChatBuffer:
         taken = list(self._lines)
         self._lines.clear()
         return taken
+
+
+class HitBoard:
+    """Places a search found that wait to be shown; the search itself bounds them."""
+
+    def __init__(self, wake: Callable[["HitBoard"], None]) -> None:
+        self._hits: list[int] = []
+        self._done = 0
+        self._wake = wake
+        self._told = False
+
+    def report(self, searched: Searched) -> None:
+        """Take a step of the search; wakes the screen unless it was woken already."""
+        self._hits.extend(searched.hits)
+        self._done = searched.done
+        if not self._told:
+            self._told = True
+            self._wake(self)
+
+    def take(self) -> tuple[list[int], int]:
+        """What waited, and how far the search is."""
+        taken, self._hits, self._told = self._hits, [], False
+        return taken, self._done

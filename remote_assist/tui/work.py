@@ -73,6 +73,10 @@ LIMIT_SECONDS: dict[Job, float] = {
     Job.CHAT: 24 * 3600,
     Job.SAY: 60,
     Job.TRANSLATE: 30,
+    Job.SEARCH: 3600,
+    Job.LOOK_UP: 60,
+    Job.COMPARE: 120,
+    Job.TEXTS: 60,
 }
 """How long each job may take before the screen gives up on it. The agent keeps its own, shorter limits."""
 
@@ -224,7 +228,7 @@ class Work:
 
     def read_facts(self, screen: DOMNode, session: SessionPort) -> None:
         async def call() -> Message:
-            return FactsRead(await session.facts())
+            return FactsRead(await session.facts(), await session.texts())
 
         self.start(screen, Job.FACTS, call)
 

@@ -113,6 +113,7 @@ class World:
         self.summaries: list[SessionSummary] = [summary(now)]
         self.findings: Sequence[WorldFinding] = FINDINGS
         self.facts: Mapping[str, object] = FACTS
+        self.texts: Mapping[str, str] = {}
         self.plan = PLAN
         self.entries: Sequence[Entry] = default_entries(now)
         self.output: Sequence[tuple[int, bytes]] = (
@@ -309,6 +310,9 @@ class WorldSession:
     async def facts(self, bundle_file: Path | None = None) -> Mapping[str, object]:
         self._world.check("facts")
         return self._world.facts
+
+    async def texts(self, bundle_file: Path | None = None) -> Mapping[str, str]:
+        return self._world.texts
 
     async def ls(self, path: bytes) -> Sequence[Entry]:
         self._world.check("ls", path.decode("utf-8", "backslashreplace"))

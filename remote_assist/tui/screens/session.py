@@ -15,17 +15,19 @@ from textual.screen import Screen
 from textual.widgets import Footer, Input, Static, TabbedContent, TabPane
 
 from remote_assist.core.resume import LinkNews
+from remote_assist.technician.log_file import LogFile
 from remote_assist.tui import messages as say
 from remote_assist.tui.messages import Job, Problem
 from remote_assist.tui.pace import Pace
 from remote_assist.tui.panes.chat import ChatPane
+from remote_assist.tui.panes.facts import FactsPane
 from remote_assist.tui.ports import FindingPort, SessionPort
 from remote_assist.tui.roster import Roster
 from remote_assist.tui.screens.forms import Closing, EndScreen, NoteScreen, ScopesScreen, Wish
+from remote_assist.tui.screens.log import LogScreen
 from remote_assist.tui.screens.plan import PlanScreen
 from remote_assist.tui.theme import FAINT
 from remote_assist.tui.widgets.actions import ActionLine, ActionsPane, action_text
-from remote_assist.tui.widgets.facts import FactsPane
 from remote_assist.tui.widgets.files import FilesPane
 from remote_assist.tui.widgets.findings import FIRST_LOOK, HIDDEN_OUTCOMES, FindingsPane
 from remote_assist.tui.widgets.fixes import FixesPane
@@ -85,7 +87,7 @@ class SessionScreen(Screen[None]):
             with TabPane(_tab("1 Findings"), id="findings-tab"):
                 yield FindingsPane(id="findings-pane")
             with TabPane(_tab("2 Facts"), id="facts-tab"):
-                yield FactsPane(id="facts-pane")
+                yield FactsPane(self._work, id="facts-pane")
             with TabPane(_tab("3 Files"), id="files-tab"):
                 yield FilesPane(id="files-pane")
             with TabPane(_tab("4 Actions"), id="actions-tab"):
@@ -295,13 +297,23 @@ class SessionScreen(Screen[None]):
 
     @on(say.FactsRead)
     def show_facts(self, read: say.FactsRead) -> None:
-        self.query_one(FactsPane).show_facts(read.facts)
+        self.query_one(FactsPane).show_facts(read.facts, read.texts)
         self.query_one(FindingsPane).use_facts(read.facts)
 
     @on(say.ShowFact)
     def show_fact(self, asked: say.ShowFact) -> None:
         self.action_tab("facts")
         self.query_one(FactsPane).reveal(asked.collector, asked.pointer)
+
+    @on(FactsPane.TextChosen)
+    def show_text(self, chosen: FactsPane.TextChosen) -> None:
+        log = LogFile(chosen.name, chosen.content.encode("utf-8", "surrogateescape"))
+        self.app.push_screen(LogScreen(self._work, log, self.badge))
+
+    @property
+    def badge(self) -> Text:
+        """Whose screen this is, for the screens above it."""
+        return self.query_one(SessionHeader).badge
 
     # --- files and programs -------------------------------------------------------------------------
 

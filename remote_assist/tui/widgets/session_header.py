@@ -82,12 +82,17 @@ class SessionHeader(Widget):
         second = two_ends(self._may(), joined(shown(self._state.technician, max_chars=40), (" (you)", FAINT)), width)
         return joined(first, "\n", second)
 
+    @property
+    def badge(self) -> Text:
+        """The customer's machine on the customer's colour."""
+        host = self._state.status.host_name if self._state.status else "…"
+        return shown(f" {host} ", f"bold #12161b on {self._state.colour}", max_chars=62)
+
     def _who(self) -> Text:
         state = self._state
-        host = state.status.host_name if state.status else "…"
         return joined(
             ("● ", state.link.value[2]),
-            shown(f" {host} ", f"bold #12161b on {state.colour}", max_chars=62),
+            self.badge,
             ("  #", FAINT),
             shown(state.ticket, max_chars=30),
             " ",
