@@ -47,6 +47,7 @@ class Verb(StrEnum):
     CHAIN = "chain"
     CHAIN_RECORDS = "chain-records"
     NEW_RECORDS = "new-records"
+    CHUNK = "chunk"
     NAMEPLATE = "nameplate"
     STREAM = "stream"
     JOIN = "join"
@@ -82,6 +83,7 @@ MAY: dict[Verb, frozenset[str]] = {
     Verb.CHAIN: frozenset({TECHNICIAN, REVIEWER, OPERATOR}),
     Verb.CHAIN_RECORDS: frozenset({TECHNICIAN, REVIEWER, OPERATOR}),
     Verb.NEW_RECORDS: frozenset({TECHNICIAN, REVIEWER, OPERATOR}),
+    Verb.CHUNK: frozenset({REVIEWER}),
     Verb.NAMEPLATE: frozenset({TECHNICIAN}),
     Verb.STREAM: frozenset({TECHNICIAN}),
     Verb.JOIN: ANYONE,

@@ -2,7 +2,7 @@
 
     Challenge ▶ ◀ Join ─ signature ─ Joined ▶        ◀ Append … Acknowledged ▶        StreamOffered ▶
 
-    AskCheckpoint, AskProofs: answered beside the Appends, a few at a time
+    StoreChunk, AskCheckpoint, AskProofs: answered beside the Appends, a few at a time
 
 Rule 1: acknowledgements leave only after the commit, in the order of the Appends.
 Rule 2: a session's agent counts as connected only once the session exists: after its first record is stored.
@@ -19,6 +19,7 @@ from relay.access import Caller, Verb
 from relay.admission import SessionKeys
 from relay.appends import Appends, Pending
 from relay.checkpoints import Checkpoints
+from relay.chunks import Chunks
 from relay.log_tree import TreeReader
 from relay.penalties import Penalties
 from relay.sessions import read_keys, read_proofs
@@ -38,11 +39,13 @@ from remote_assist.core.messages import (
     AskProofs,
     Challenge,
     CheckpointGiven,
+    ChunkRefused,
     FromAgent,
     Join,
     Joined,
     ProofsGiven,
     SessionClosed,
+    StoreChunk,
 )
 from remote_assist.core.records import format_time, join_bytes
 from remote_assist.errors import ContentError, RefusedError, RemoteProtocolError, UsageError, VerificationError
@@ -52,6 +55,9 @@ MAX_PENDING = 64
 
 MAX_QUESTIONS = 4
 """Questions of one agent about the log at once."""
+
+MAX_STORING = 8
+"""Chunks of one agent on their way to the disk at once."""
 
 MAX_REFUSALS = 64
 """Refused Appends on one connection before it is closed."""
@@ -67,6 +73,7 @@ class ControlSocket:
         self,
         store: Store,
         appends: Appends,
+        chunks: Chunks,
         checkpoints: Checkpoints,
         switchboard: Switchboard,
         penalties: Penalties,
@@ -83,6 +90,7 @@ class ControlSocket:
     ) -> None:
         self._store = store
         self._appends = appends
+        self._chunks = chunks
         self._checkpoints = checkpoints
         self._switchboard = switchboard
         self._penalties = penalties
@@ -173,10 +181,14 @@ class ControlSocket:
 
     async def _read(self, line: AgentLine, keys: SessionKeys, pending: Queue) -> None:
         questions: set[asyncio.Task[None]] = set()
+        storing: set[asyncio.Task[None]] = set()
         try:
             while (message := await _heard(line.socket)) is not None:
                 if isinstance(message, AskCheckpoint | AskProofs):
                     await self._question(line, message, questions)
+                    continue
+                if isinstance(message, StoreChunk):
+                    await self._chunk(line, message, storing)
                     continue
                 if message.session != line.session:
                     raise RemoteProtocolError("an Append for another session")
@@ -185,7 +197,7 @@ class ControlSocket:
                 keys = offered.keys
                 await pending.put((offered, begun))
         finally:
-            for question in questions:
+            for question in (*questions, *storing):
                 question.cancel()
             # What was queued for the writer is stored and answered even when the agent says nothing more.
             with suppress(asyncio.QueueFull):
@@ -201,6 +213,22 @@ class ControlSocket:
         task = asyncio.create_task(work)
         questions.add(task)
         task.add_done_callback(questions.discard)
+
+    async def _chunk(self, line: AgentLine, message: StoreChunk, storing: "set[asyncio.Task[None]]") -> None:
+        """Store beside the Appends; beyond a few at once the socket is read no further."""
+        if message.session != line.session:
+            raise RemoteProtocolError("a chunk of another session")
+        if len(storing) >= MAX_STORING:
+            await asyncio.wait(storing, return_when=asyncio.FIRST_COMPLETED)
+        task = asyncio.create_task(self._store_chunk(line, message))
+        storing.add(task)
+        task.add_done_callback(storing.discard)
+
+    async def _store_chunk(self, line: AgentLine, message: StoreChunk) -> None:
+        answer = await self._chunks.keep(message)
+        if isinstance(answer, ChunkRefused):
+            log_refusal(Verb.AGENT, answer.reason, line.session, seq=answer.seq)
+        await say(line.socket, answer)
 
     async def _checkpoint(self, line: AgentLine, asked: AskCheckpoint) -> None:
         answer = CheckpointGiven(since=asked.since)
@@ -249,10 +277,10 @@ class ControlSocket:
             await refuse(old.socket, error, Verb.AGENT, line.session)
 
 
-async def _heard(socket: RelaySocket) -> Append | AskCheckpoint | AskProofs | None:
+async def _heard(socket: RelaySocket) -> Append | StoreChunk | AskCheckpoint | AskProofs | None:
     """The agent's next message, None at its end. Raises RemoteProtocolError."""
     message: object = await hear(socket, FromAgent)  # type: ignore[arg-type]  # a union of tagged structs
-    if message is None or isinstance(message, Append | AskCheckpoint | AskProofs):
+    if message is None or isinstance(message, Append | StoreChunk | AskCheckpoint | AskProofs):
         return message
     raise RemoteProtocolError(f"a {type(message).__name__} out of turn")
 

@@ -14,6 +14,7 @@ from prometheus_client.registry import Collector
 from sqlalchemy import Connection, func, select
 
 from relay.access import Caller
+from relay.chunks import stored_bytes
 from relay.front_door import is_loopback
 from relay.schema import outbox, sessions
 from relay.sockets import REFUSED
@@ -38,7 +39,7 @@ class Metrics(Collector):
         self._switchboard = switchboard
         self._traffic = traffic
         self._strangers = strangers
-        self._open_sessions, self._waiting = 0, 0
+        self._open_sessions, self._waiting, self._chunk_bytes = 0, 0, 0
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(self)
         self._acknowledging = Histogram(
@@ -55,6 +56,7 @@ class Metrics(Collector):
     async def text(self) -> bytes:
         """Everything, in Prometheus' text format."""
         self._open_sessions, self._waiting = await self._store.read(_count)
+        self._chunk_bytes = await self._store.read(stored_bytes)
         return generate_latest(self._registry)
 
     def collect(self) -> Iterator[Metric]:
@@ -64,6 +66,7 @@ class Metrics(Collector):
             ("streams", self._switchboard.streams, "Streams open or being put through."),
             ("sessions_open", self._open_sessions, "Sessions that have not ended, connected or not."),
             ("outbox_waiting", self._waiting, "Records that are not on their ticket yet."),
+            ("chunk_bytes", self._chunk_bytes, "Sealed recordings, bundles and files stored beside the log."),
             ("strangers", self._strangers(), "Connections that have not shown who they are."),
             ("writes_waiting", self._store.waiting, "Jobs waiting for the writer."),
             ("free_bytes", self._store.free_bytes, "Free space on the disk of the database."),

@@ -66,6 +66,7 @@ ANSWERS: dict[Verb, type | str] = {
     Verb.CHAIN: ChainSummary,
     Verb.CHAIN_RECORDS: Records,
     Verb.NEW_RECORDS: NewRecordsAnswer,
+    Verb.CHUNK: BYTES,
 }
 """Verb → what a successful answer holds; a verb that is not here is a WebSocket."""
 

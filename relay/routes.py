@@ -22,6 +22,7 @@
     POST /v1/chains/records                new-records    operator, reviewer, technician
     GET  /v1/chains/{chain}                chain          operator, reviewer, technician
     GET  /v1/chains/{chain}/records        chain-records  operator, reviewer, technician
+    GET  /v1/sessions/{session}/chunks/{seq}  chunk        reviewer
     WS   /v1/nameplate                     nameplate      technician
     WS   /v1/sessions/{session}/stream     stream         technician
     WS   /v1/join/{nameplate}              join           anyone
@@ -92,6 +93,7 @@ ROUTES: tuple[Route, ...] = (
     Route(Verb.NEW_RECORDS, "POST", "/v1/chains/records"),
     Route(Verb.CHAIN, "GET", "/v1/chains/{chain}"),
     Route(Verb.CHAIN_RECORDS, "GET", "/v1/chains/{chain}/records"),
+    Route(Verb.CHUNK, "GET", "/v1/sessions/{session}/chunks/{seq}"),
     Route(Verb.NAMEPLATE, WEBSOCKET, "/v1/nameplate"),
     Route(Verb.STREAM, WEBSOCKET, "/v1/sessions/{session}/stream"),
     Route(Verb.JOIN, WEBSOCKET, "/v1/join/{nameplate}"),

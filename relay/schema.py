@@ -1,7 +1,7 @@
 """The relay's tables as they are now, in the common subset of SQLite and PostgreSQL.
 
     sessions ─┬─< records >─ outbox ─▶ notes >─ tickets
-    chains ───┘   wraps >─ sessions                  tokens   logins
+    chains ───┘   wraps, chunks >─ sessions          tokens   logins
     records ─▶ tiles (full tiles of the Merkle tree)
 
 How a database comes to have them: relay/migrations. A test holds both against each other.
@@ -97,6 +97,16 @@ wraps = Table(
     Column("key_id", String, primary_key=True),
     Column("reviewer", String, primary_key=True),
     Column("sealed", LargeBinary, nullable=False),
+)
+
+chunks = Table(
+    "chunks",
+    metadata,
+    Column("session", String(18), ForeignKey("sessions.id"), primary_key=True),
+    Column("seq", Number, primary_key=True, autoincrement=False),
+    Column("hash", String(64), nullable=False),
+    Column("size", Number, nullable=False),
+    Column("body", LargeBinary, nullable=False),
 )
 
 tickets = Table(

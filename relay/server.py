@@ -18,6 +18,7 @@ from relay.appends import Appends
 from relay.book import TicketBook
 from relay.chains import Chains
 from relay.checkpoints import Checkpoints
+from relay.chunks import Chunks
 from relay.control_socket import ControlSocket
 from relay.data_folder import ADDRESS, DATABASE, hold, read_log_key, replace_file, require_data
 from relay.database import SqliteFile
@@ -232,6 +233,7 @@ class Relay:
         sessions = SessionPages(store, self._switchboard)
         log = LogPages(store, checkpoints)
         chains = ChainPages(own, bodies)
+        chunks = Chunks(store, session_bytes=settings.chunk_bytes_per_session, all_bytes=settings.chunk_bytes)
         rendezvous = Rendezvous(
             lifetime_seconds=settings.nameplate_lifetime_seconds,
             early_leaves=settings.nameplate_early_leaves,
@@ -264,6 +266,7 @@ class Relay:
         control = ControlSocket(
             store,
             appends,
+            chunks,
             checkpoints,
             self._switchboard,
             penalties,
@@ -300,6 +303,7 @@ class Relay:
             Verb.CHAIN: chains.chain,
             Verb.CHAIN_RECORDS: chains.records,
             Verb.NEW_RECORDS: chains.new_records,
+            Verb.CHUNK: chunks.chunk,
             Verb.NAMEPLATE: nameplates.nameplate,
             Verb.STREAM: streams.technician,
             Verb.JOIN: nameplates.join,

@@ -37,6 +37,7 @@ VERBS: dict[str, tuple[str, str, str]] = {
     "get": ("technician_files", "Technician", "fetch files"),
     "put": ("technician_files", "Technician", "bring files"),
     "run": ("technician_run", "Technician", "run a program"),
+    "shell": ("technician_shell", "Technician", "open a shell at the customer's, recorded"),
     "chat": ("technician_chat", "Technician", "write to the customer and read what they write"),
     "ssh-config": ("technician_ssh", "Technician", "print the host entry for ssh, sftp, scp, rsync, git …"),
     "proxy": ("technician_ssh", "Technician", "carry ssh's bytes to a session (for ProxyCommand)"),

@@ -39,6 +39,7 @@ class AgentSettings:
     proxy_url: str = ""
     acknowledgement_deadline_seconds: float = 10.0
     outage_grace_seconds: float = 60.0
+    record_input: bool = False
     resume_patience_seconds: float = 900.0
     journal_days: int = 30
     default_consent_seconds: int = 1800
@@ -133,6 +134,8 @@ class RelaySettings:
     pipe_buffer_bytes: int = 1 * MIB
     stream_ticket_seconds: int = 30
     min_free_bytes: int = 16 * MIB
+    chunk_bytes_per_session: int = 256 * MIB
+    chunk_bytes: int = 16 << 30
     outbox_interval_seconds: float = 0.5
     ticket_systems: Mapping[str, TicketSystemSettings] = field(default_factory=dict)
     ticket_rules: TicketRules = TicketRules()

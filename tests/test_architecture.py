@@ -60,10 +60,10 @@ LIBRARIES: dict[str, tuple[str, ...]] = {
 """Third-party library → where it may be imported. A library that is not listed may not be imported at all."""
 
 PURE_STANDARD = {
-    "abc", "argparse", "ast", "base64", "binascii", "bisect", "collections", "contextlib", "copy", "dataclasses",
-    "datetime", "difflib", "enum", "errno", "fnmatch", "functools", "hashlib", "heapq", "hmac", "ipaddress",
-    "itertools", "json", "math", "operator", "re", "statistics", "string", "struct", "types", "typing",
-    "unicodedata", "urllib", "zlib", "__future__",
+    "abc", "argparse", "ast", "base64", "binascii", "bisect", "codecs", "collections", "contextlib", "copy",
+    "dataclasses", "datetime", "difflib", "enum", "errno", "fnmatch", "functools", "hashlib", "heapq", "hmac",
+    "ipaddress", "itertools", "json", "math", "operator", "re", "statistics", "string", "struct", "types",
+    "typing", "unicodedata", "urllib", "zlib", "__future__",
 }  # fmt: skip
 """What core may import of the standard library: nothing that reads a clock, dice, a file or a socket."""
 

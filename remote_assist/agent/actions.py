@@ -60,6 +60,7 @@ class Ending:
     truncated: bool = False
     sha256: str = ""
     plan: str = ""
+    recording: str = ""
     sizes: Mapping[str, int] = field(default_factory=dict)
     sealed: Mapping[str, bytes] = field(default_factory=dict, repr=False)
 
@@ -85,6 +86,12 @@ def shell_string_action(shell: str, string: str) -> Action:
         program=program,
         sealed={"command": string.encode("utf-8", "surrogateescape")},
     )
+
+
+def shell_action(shell: str) -> Action:
+    """The customer's shell at a terminal, for as long as it is open."""
+    program = base_name(shell)
+    return Action(code="RA1401", scope="terminal", what=say("what.shell", program=program), program=program)
 
 
 def list_action(path: bytes) -> Action:

@@ -21,12 +21,16 @@ from remote_assist.agent.requests_fix import FixRequests
 from remote_assist.agent.requests_log import LogRequests
 from remote_assist.agent.requests_run import run_program
 from remote_assist.agent.requests_session import SessionRequests
+from remote_assist.agent.requests_shell import ShellRequests
 from remote_assist.agent.session import Session, SessionFacts
 from remote_assist.agent.surroundings import Surroundings
+from remote_assist.agent.tape import Recordings
 from remote_assist.agent.texts import say
 from remote_assist.agent.token_map import TokenMap
+from remote_assist.agent.uploads import Uploads
 from remote_assist.audit.journal import Journal
 from remote_assist.audit.log_memory import LogMemory
+from remote_assist.audit.spool import Spool
 from remote_assist.core.lists import TrustedLists
 from remote_assist.core.messages import Message, Wrap
 from remote_assist.core.packs import PackTrust
@@ -38,6 +42,7 @@ from remote_assist.core.requests import (
     EndSession,
     FollowChat,
     ListFolder,
+    OpenShell,
     PlanFix,
     ReadFile,
     RequestScopes,
@@ -75,6 +80,8 @@ def assemble(facts: SessionFacts, around: Surroundings, prompt: Prompt) -> Sessi
         entropy=around.entropy,
         deadline_seconds=around.settings.acknowledgement_deadline_seconds,
     )
+    uploads = Uploads(Spool(journal.folder), facts.id, acknowledged=recorder.is_acknowledged)
+    recorder.on_acknowledged = uploads.wake
     keeper = Keeper(facts.id, around.moment)
     off_limits = own_places(around.settings.home)
     machine = Machine(LocalTarget(off_limits), facts.id, off_limits)
@@ -87,6 +94,7 @@ def assemble(facts: SessionFacts, around: Surroundings, prompt: Prompt) -> Sessi
         on_stream=lambda offer: session.offered(offer),
         on_change=lambda up: session.link_changed(up),
         log=log,
+        uploads=uploads,
     )
     gate = Gate(machine, keeper, recorder, link_up=lambda: control.up, show=prompt.show)
     session = Session(
@@ -97,12 +105,23 @@ def assemble(facts: SessionFacts, around: Surroundings, prompt: Prompt) -> Sessi
         journal=journal,
         gate=gate,
         control=control,
+        uploads=uploads,
         lock=lock,
         chat=Chat(prompt, facts.technician.certificate.name, recorder.append, around.clock),
         dial_stream=lambda ticket: around.dial(f"/v1/streams/{ticket}"),
     )
-    executors = _executors(session, around, LogRequests(session, control, log))
-    session.serve(AgentDoors(gate, facts.actor, executors, around.shell))
+    recordings = Recordings(
+        recorder,
+        uploads,
+        content_key,
+        facts.id,
+        around.entropy,
+        around.settings.outage_grace_seconds,
+        around.settings.record_input,
+    )
+    shells = ShellRequests(recordings, around.shell, around.clock)
+    executors = _executors(session, around, LogRequests(session, control, log), shells)
+    session.serve(AgentDoors(gate, facts.actor, executors, around.shell, shells))
     return session
 
 
@@ -118,7 +137,9 @@ def _wraps(content_key: ContentKey, lists: TrustedLists) -> list[Wrap]:
         ) from error
 
 
-def _executors(session: Session, around: Surroundings, log: LogRequests) -> Mapping[type[Message], Executor]:
+def _executors(
+    session: Session, around: Surroundings, log: LogRequests, shells: ShellRequests
+) -> Mapping[type[Message], Executor]:
     """Request → what serves it. A request that is not here is refused by the codec before it comes so far."""
     about = SessionRequests(session)
     packs = session.facts.technician.lists.packs
@@ -136,6 +157,7 @@ def _executors(session: Session, around: Surroundings, log: LogRequests) -> Mapp
     hops = HopRequests(session, around.home.path)
     table = {
         Run: run_program,
+        OpenShell: shells.open,
         ListFolder: here_or_there(list_folder, hops.list_folder),
         ReadFile: here_or_there(read_file, hops.read_file),
         WriteFile: here_or_there(write_file, hops.write_file),

@@ -15,6 +15,7 @@ from typing import Any
 
 from remote_assist.agent.log_watch import LogWatch
 from remote_assist.agent.recorder import Recorder
+from remote_assist.agent.uploads import Uploads
 from remote_assist.core.codec import decode, encode
 from remote_assist.core.keys import PrivateKey, public_line
 from remote_assist.core.messages import (
@@ -24,6 +25,8 @@ from remote_assist.core.messages import (
     AskCheckpoint,
     Challenge,
     CheckpointGiven,
+    ChunkRefused,
+    ChunkStored,
     Join,
     Joined,
     RelayRefused,
@@ -74,6 +77,7 @@ class Control:
         on_stream: Callable[[StreamOffered], None],
         on_change: Callable[[bool], None],
         log: LogWatch | None = None,
+        uploads: Uploads | None = None,
     ) -> None:
         self.up = False
         self.closed = asyncio.Event()
@@ -82,6 +86,7 @@ class Control:
         self._failures = 0
         self._identity = identity
         self._recorder = recorder
+        self._uploads = uploads
         self._dial = dial
         self._on_stream = on_stream
         self._on_change = on_change
@@ -95,7 +100,7 @@ class Control:
 
         Raises RefusedError when no dial will ever work, VerificationError when the relay's log does not hold.
         """
-        while not self.closed.is_set():
+        while not self._is_over:
             try:
                 await self._connection()
             except RefusedError as error:
@@ -103,8 +108,13 @@ class Control:
                     raise
             except (UnreachableError, RemoteProtocolError, TimeoutError):
                 pass  # a network or a relay that comes and goes; the wait below grows
-            if not self.closed.is_set():
+            if not self._is_over:
                 await asyncio.sleep(self._wait())
+
+    @property
+    def _is_over(self) -> bool:
+        """The relay holds the session's end, and every chunk of it."""
+        return self.closed.is_set() and (self._uploads is None or not self._uploads.undelivered)
 
     async def joined(self, deadline_seconds: float) -> None:
         """Wait for the first connection. Raises UnreachableError when there is none in time."""
@@ -119,7 +129,7 @@ class Control:
         try:
             await self._join(link)
             self._link = link
-            await _first_of(self._read(link), self._write(link), self._watch_log())
+            await _first_of(self._read(link), self._write(link), self._upload(link), self._watch_log())
         finally:
             self._link = None
             self._change(False)
@@ -156,6 +166,8 @@ class Control:
         if not isinstance(joined, Joined):
             raise _unexpected(joined)
         self._recorder.joined(joined.records)
+        if self._uploads is not None:
+            self._uploads.joined()
         self._check_trust()
         self._failures = 0
         self._change(True)
@@ -165,8 +177,15 @@ class Control:
         while True:
             await link.send_text(encode(await self._recorder.next_batch()))
 
+    async def _upload(self, link: Link) -> None:
+        if self._uploads is None:
+            await asyncio.Event().wait()
+        else:
+            while True:
+                await link.send_text(encode(await self._uploads.next_upload()))
+
     async def _read(self, link: Link) -> None:
-        while True:
+        while not self._is_over:
             message = _message(await link.receive())
             match message:
                 case Acknowledged():
@@ -174,6 +193,8 @@ class Control:
                 case AppendRefused():
                     self._recorder.refused(message)
                     self._check_trust()
+                case ChunkStored() | ChunkRefused() if self._uploads is not None:
+                    await self._uploads.answered(message)
                 case CheckpointGiven():
                     if self._answer is not None and not self._answer.done():
                         self._answer.set_result(message)
@@ -181,7 +202,6 @@ class Control:
                     self._on_stream(message)
                 case SessionClosed():
                     self.closed.set()
-                    return
                 case _:
                     raise _unexpected(message)
 

@@ -1,7 +1,8 @@
 """One channel of subsystem `remote-assist` at the agent: reads requests, runs one at a time, answers in order.
 
-Rule 1: while a request runs, only its data, InputEnd and Cancel may come. Rule 2: a channel that goes away stops the
-request that runs on it. Rule 3: errors leave as Refused (nothing was done) or Done (something was); never as text.
+Rule 1: while a request runs, only its data, Resize, InputEnd and Cancel may come. Rule 2: a channel that goes away
+stops the request that runs on it. Rule 3: errors leave as Refused (nothing was done) or Done (something was); never
+as text.
 """
 
 import asyncio
@@ -16,7 +17,7 @@ from remote_assist.agent.machine import Machine
 from remote_assist.agent.texts import say
 from remote_assist.core.messages import Acknowledgement, Message
 from remote_assist.core.records import Actor
-from remote_assist.core.requests import Accepted, Cancel, Done, InputEnd, Refused
+from remote_assist.core.requests import Accepted, Cancel, Done, InputEnd, Refused, Resize
 from remote_assist.errors import AssistError, RefusedError, RemoteProtocolError, UnreachableError, UsageError
 from remote_assist.transport.channel import ErrorData, MessageChannel
 
@@ -116,6 +117,8 @@ class Caller:
     accepted: bool = False
     answered: bool = False
     cancelled: str = ""
+    on_resize: Callable[[int, int], None] | None = None
+    """Called with columns and rows when the technician's window changes."""
 
     async def perform(self, action: Action, work: Work) -> Performed:
         """Let an action of this caller through the gate."""
@@ -211,7 +214,7 @@ class Conversation:
             await self._leave()
 
     async def _take(self, message: Message | bytes) -> None:
-        if isinstance(message, bytes | Cancel | InputEnd):
+        if isinstance(message, bytes | Resize | Cancel | InputEnd):
             await self._feed(message)
             return
         if self._task is not None:
@@ -221,7 +224,7 @@ class Conversation:
         caller = self._caller = Caller(self._gate, self._channel, self._actor, self._key, self._ground)
         self._task = asyncio.create_task(self._serve(caller, message))
 
-    async def _feed(self, message: bytes | Cancel | InputEnd) -> None:
+    async def _feed(self, message: bytes | Resize | Cancel | InputEnd) -> None:
         caller = self._caller
         if caller is None:
             return  # the request was over before this arrived
@@ -229,6 +232,9 @@ class Conversation:
             caller.stop(CANCELLED)
         elif isinstance(message, InputEnd):
             caller.input.end()
+        elif isinstance(message, Resize):
+            if caller.on_resize is not None:
+                caller.on_resize(message.columns, message.rows)
         elif isinstance(message, ErrorData):
             raise RemoteProtocolError("standard error has no way to the agent")
         else:

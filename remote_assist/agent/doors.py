@@ -13,6 +13,7 @@ from remote_assist.agent.conversation import Conversation, Executor
 from remote_assist.agent.forward_door import ForwardDoor
 from remote_assist.agent.gate import Gate
 from remote_assist.agent.requests_run import run_string
+from remote_assist.agent.requests_shell import ShellRequests
 from remote_assist.agent.sftp_door import SftpDoor
 from remote_assist.core.keys import fingerprint
 from remote_assist.core.messages import Message
@@ -38,6 +39,11 @@ NO_LEGACY_SCP = RefusedError(
     advice="Use scp without -O (OpenSSH 9 and newer), scp -s (OpenSSH 8.7), or sftp.",
 )
 
+NO_TERMINAL = RefusedError(
+    "a shell opens at a terminal only, so that it is recorded",
+    reason="no-such-door",
+    advice="Use ssh -t, or name a command.",
+)
 
 MAX_CLIENT_CHARS = 64
 """Longest name and version of a client kept in a record."""
@@ -46,7 +52,15 @@ MAX_CLIENT_CHARS = 64
 class AgentDoors(ClosedDoors):
     """The doors of one session. Implements transport.doors.Doors."""
 
-    def __init__(self, gate: Gate, actor: Actor, executors: Mapping[type[Message], Executor], shell: str) -> None:
+    def __init__(
+        self,
+        gate: Gate,
+        actor: Actor,
+        executors: Mapping[type[Message], Executor],
+        shell: str,
+        shells: ShellRequests,
+    ) -> None:
+        self._shells = shells
         self._gate = gate
         self._actor = actor
         self._executors = executors
@@ -62,7 +76,16 @@ class AgentDoors(ClosedDoors):
         if is_legacy_scp(command):
             await self._refuse("scp", command, NO_LEGACY_SCP)
             raise NO_LEGACY_SCP
+        if program.has_terminal:
+            return await self._shells.serve(self._gate, self._actor, fingerprint(peer_key), command, program)
         return await run_string(self._gate, self._actor, fingerprint(peer_key), self._shell, command, program)
+
+    async def shell(self, program: RemoteProgram, peer_key: str) -> int:
+        """Serve a stock client's terminal under `terminal`, recorded."""
+        if not program.has_terminal:
+            await self._refuse("shell", "", NO_TERMINAL)
+            raise NO_TERMINAL
+        return await self._shells.serve(self._gate, self._actor, fingerprint(peer_key), "", program)
 
     async def sftp(self, program: RemoteProgram, peer_key: str) -> int:
         """Serve files, each request an action; refused whole when the customer allowed no files at all."""

@@ -7,8 +7,9 @@ gets its outcome; an intent whose act never started gets `aborted`. Rule 3: `sto
 """
 
 import asyncio
+import contextlib
 import itertools
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol, TypeVar
 
@@ -119,8 +120,9 @@ class Gate:
         self._keeper = keeper
         self._log = log
         self._link_up = link_up
-        self._show = show
+        self.show = show
         self._running: dict[str, Running] = {}
+        self._tapes: list[Callable[[str], None]] = []
         self._numbers = itertools.count(1)
 
     @property
@@ -188,7 +190,7 @@ class Gate:
 
     async def refuse(self, actor: Actor, action: Action, error: AssistError) -> None:
         """Write down that an action was refused, and show it. Never waits for the relay."""
-        self._show(say("live.refused", what=action.what, why=error.message))
+        self.show(say("live.refused", what=action.what, why=error.message))
         await self._log.append(refusal_draft(action, actor, error), action.sealed)
 
     async def restore(
@@ -213,6 +215,15 @@ class Gate:
         names = await self._machine.end_survivors()
         if names:
             await self._name_survivors("", names)
+
+    @contextlib.contextmanager
+    def marked_on(self, mark: Callable[[str], None]) -> Iterator[None]:
+        """While this lasts, `mark` hears of every action that begins."""
+        self._tapes.append(mark)
+        try:
+            yield
+        finally:
+            self._tapes.remove(mark)
 
     def stop_all(self, reason: str) -> None:
         """Stop every action now."""
@@ -276,7 +287,7 @@ class Gate:
             running.phase = OVER
             if not isinstance(error, NotWritten):
                 await self._abort(running, error.reason)
-            self._show(say("live.refused", what=running.action.what, why=error.message))
+            self.show(say("live.refused", what=running.action.what, why=error.message))
             raise
         running.acknowledgement = acknowledgement
         return acknowledgement
@@ -284,7 +295,9 @@ class Gate:
     async def _act(self, running: Running, acknowledgement: Acknowledgement, work: Work, machine: Machine) -> Performed:
         running.phase = ACTING
         if not running.action.quiet:
-            self._show(say("live.began", what=running.action.what))
+            self.show(say("live.began", what=running.action.what))
+        for mark in self._tapes:
+            mark(f"{running.number} {running.action.what}")
         error: AssistError | None = None
         foreign: BaseException | None = None
         try:
@@ -310,7 +323,7 @@ class Gate:
         draft = outcome_draft(running.action, running.number, running.actor, ending)
         await self._log.append(draft, ending.sealed)
         if not running.action.quiet or ending.status != "done":
-            self._show(_last_line(running.action, ending))
+            self.show(_last_line(running.action, ending))
 
     async def _name_survivors(self, number: str, names: list[str]) -> None:
         listed = ", ".join(names)
@@ -322,13 +335,13 @@ class Gate:
             outcome=Outcome(status="done", reason="killed"),
         )
         await self._log.append(draft, {"names": listed.encode("utf-8", "backslashreplace")})
-        self._show(say("live.survivors", names=listed))
+        self.show(say("live.survivors", names=listed))
 
     async def _abort(self, running: Running, reason: str) -> None:
         try:
             await self._log.append(aborted_draft(running.action, running.number, running.actor, reason))
         except AuditUnavailable:
-            self._show(say("live.refused", what=running.action.what, why="the record cannot be written"))
+            self.show(say("live.refused", what=running.action.what, why="the record cannot be written"))
 
 
 def _stopped(running: Running) -> Ending:

@@ -18,6 +18,7 @@ from remote_assist.transport.local_target import LocalTarget
 if TYPE_CHECKING:
     from remote_assist.transport.posix_files import PosixFiles
     from remote_assist.transport.posix_programs import RunningProgram
+    from remote_assist.transport.posix_pty import RunningTerminal
     from remote_assist.transport.ssh_hop import SshHop
     from remote_assist.transport.ssh_hop_program import HopProgram
 
@@ -52,6 +53,15 @@ class Machine:
         """Start a program marked as this session's."""
         marked = {**(environment or {}), MARK: self.session}
         return await self.target.start(argv, folder, environment=marked, stdin=stdin)
+
+    async def start_terminal(
+        self, argv: Sequence[str], argv0: str, *, environment: Mapping[str, str], columns: int, rows: int
+    ) -> "RunningTerminal":
+        """Start a program marked as this session's at a terminal of its own, in the home folder, on this computer."""
+        if not isinstance(self.target, LocalTarget):
+            raise RefusedError("terminals open on this computer only", reason="no-such-door")
+        marked = {**environment, MARK: self.session}
+        return await self.target.start_terminal(argv, argv0, environment=marked, columns=columns, rows=rows)
 
     def check_limits(self, path: bytes) -> None:
         """Raise RefusedError when `path` is, or lies in, what belongs to the agent."""

@@ -85,6 +85,8 @@ class Recorder:
         self._next_to_send = 0
         self._refused_until = 0.0
         self._wake = asyncio.Event()
+        self.on_acknowledged: Callable[[], None] = _nobody
+        """Called when the relay has acknowledged further records."""
         self._settled = asyncio.Event()
         self._settled.set()
 
@@ -203,6 +205,11 @@ class Recorder:
             self._keeping = asyncio.create_task(self._keep_soon())
         if not self._unacknowledged:
             self._settled.set()
+        self.on_acknowledged()
+
+    def is_acknowledged(self, seq: int) -> bool:
+        """Whether the relay has promised to keep the record at this place."""
+        return seq not in self._unacknowledged and seq <= self._journal.head[0]
 
     def refused(self, message: AppendRefused) -> None:
         """The relay stored nothing from a record on: whoever waits for those is told; they are offered again."""
@@ -272,6 +279,10 @@ class Recorder:
         }
 
 
+def _nobody() -> None:
+    """Nobody waits for acknowledgements."""
+
+
 def intent_draft(action: Action, number: str, actor: Actor, grant: str) -> RecordDraft:
     """The record written before an act."""
     return RecordDraft(
@@ -301,6 +312,7 @@ def outcome_draft(action: Action, number: str, actor: Actor, ending: Ending) -> 
         paths=action.paths,
         sizes=dict(ending.sizes),
         plan=ending.plan or action.plan,
+        recording=ending.recording,
         outcome=Outcome(status=ending.status, exit=ending.exit, size=ending.size, reason=ending.reason),
     )
 

@@ -27,9 +27,11 @@ from remote_assist.agent.settling import settle
 from remote_assist.agent.surroundings import Surroundings
 from remote_assist.agent.texts import say
 from remote_assist.agent.undo_journal import UndoFile, open_undo_files
+from remote_assist.agent.uploads import Uploads
 from remote_assist.agent.verifying_later import helped_after_restart
 from remote_assist.audit.journal import Journal
 from remote_assist.audit.journal_files import JOURNAL_KEY
+from remote_assist.audit.spool import Spool
 from remote_assist.core.codec import decode
 from remote_assist.core.keys import PrivateKey, load_private
 from remote_assist.core.messages import SignedStatement
@@ -118,8 +120,8 @@ async def _recover(around: Surroundings, prompt: Prompt, folder: Path, lock: Fol
     if not journal.ended:
         prompt.show(say("recover.found", session=left.id))
         await _settle_and_end(around, prompt, left, recorder)
-    await _deliver(around, left, recorder)
-    if not recorder.undelivered:
+    uploads = await _deliver(around, left, recorder)
+    if not recorder.undelivered and not uploads.undelivered:
         await journal.close()  # which destroys the journal key
 
 
@@ -139,24 +141,40 @@ async def _settle_and_end(around: Surroundings, prompt: Prompt, left: LeftOver, 
     await recorder.append(draft)
 
 
-async def _deliver(around: Surroundings, left: LeftOver, recorder: Recorder) -> None:
+async def _deliver(around: Surroundings, left: LeftOver, recorder: Recorder) -> Uploads:
     """Offer what the relay lacks, if it is the relay of now and its log key is known."""
-    if left.key is None or not recorder.undelivered or left.relay != around.origin:
-        return
+    uploads = _uploads(left, recorder)
+    if left.key is None or left.relay != around.origin or not (recorder.undelivered or uploads.undelivered):
+        return uploads
     control = Control(
         Identity(left.id, around.origin, left.key),
         recorder,
         dial=lambda: around.dial("/v1/agent"),
         on_stream=lambda offer: None,
         on_change=lambda up: None,
+        uploads=uploads,
     )
     running = asyncio.create_task(control.run())
     try:
         await recorder.settle(DELIVERY_SECONDS)
+        await uploads.settle(DELIVERY_SECONDS)
     finally:
         running.cancel()
         with contextlib.suppress(asyncio.CancelledError, AssistError):
             await running
+    return uploads
+
+
+def _uploads(left: LeftOver, recorder: Recorder) -> Uploads:
+    """The chunks of an earlier run that the relay lacks: they are still on this disk."""
+    spool = Spool(left.journal.folder)
+    uploads = Uploads(spool, left.id, acknowledged=recorder.is_acknowledged)
+    recorder.on_acknowledged = uploads.wake
+    held = spool.held()
+    for record in left.records:
+        if record.stored and record.stored in held:
+            uploads.offer(record.seq, record.stored)
+    return uploads
 
 
 def _recorder(around: Surroundings, left: LeftOver) -> Recorder:

@@ -21,6 +21,7 @@ from remote_assist.transport.doors import RemoteProgram
 
 if TYPE_CHECKING:
     from remote_assist.agent.machine import AnyProgram
+    from remote_assist.transport.posix_pty import RunningTerminal
 
 MAX_WORDS = 1024
 MAX_STRING_CHARS = 128 << 10
@@ -37,7 +38,7 @@ async def run_program(caller: Caller, request: Run) -> None:
 
     async def work(machine: Machine, running: Running) -> Ending:
         program = await machine.start(request.argv, request.folder, stdin=request.stdin)
-        async with _stoppable(program, running):
+        async with stoppable(program, running):
             await caller.accept(running)
             read = caller.input.read if request.stdin else None
             return await _relay(program, running, _send_frames(caller), read)
@@ -47,8 +48,7 @@ async def run_program(caller: Caller, request: Run) -> None:
 
 async def run_string(gate: Gate, actor: Actor, key: str, shell: str, command: str, remote: RemoteProgram) -> int:
     """Run a stock client's command string as `[shell, "-c", string]`; answer its exit status."""
-    if not command or "\0" in command or len(command) > MAX_STRING_CHARS:
-        raise UsageError("a command is a text without a zero byte, at most 128 KiB long")
+    check_string(command)
     action: Action = shell_string_action(shell, command)
 
     async def send(kind: int, raw: bytes) -> None:
@@ -59,7 +59,7 @@ async def run_string(gate: Gate, actor: Actor, key: str, shell: str, command: st
         program = await machine.start(argv, "", environment=remote.environment, stdin=True)
         remote.on_signal = program.pass_signal
         try:
-            async with _stoppable(program, running), _stop_when_gone(remote, running):
+            async with stoppable(program, running), stop_when_gone(remote, running):
                 return await _relay(program, running, send, remote.read)
         finally:
             remote.on_signal = None  # its process group is nobody's from here on
@@ -67,8 +67,18 @@ async def run_string(gate: Gate, actor: Actor, key: str, shell: str, command: st
     performed = await gate.perform(actor, key, action, work, wanted=lambda: not remote.gone.is_set())
     if performed.error is not None:
         raise performed.error
-    status = performed.ending.exit
-    return 128 - status if status < 0 else status
+    return remote_status(performed.ending)
+
+
+def check_string(command: str) -> None:
+    """Raise UsageError for a command string that is none."""
+    if not command or "\0" in command or len(command) > MAX_STRING_CHARS:
+        raise UsageError("a command is a text without a zero byte, at most 128 KiB long")
+
+
+def remote_status(ending: Ending) -> int:
+    """What ssh exits with: the program's status, or 128 + n after signal n."""
+    return 128 - ending.exit if ending.exit < 0 else ending.exit
 
 
 async def _relay(program: "AnyProgram", running: Running, send: Send, read: Read | None) -> Ending:
@@ -95,7 +105,7 @@ async def _feed(program: "AnyProgram", read: Read) -> None:
 
 
 @contextlib.asynccontextmanager
-async def _stoppable(program: "AnyProgram", running: Running) -> AsyncIterator[None]:
+async def stoppable(program: "AnyProgram | RunningTerminal", running: Running) -> AsyncIterator[None]:
     """The program ends with its action: asked first when the technician stops it, at once when consent ends."""
 
     def stop() -> None:
@@ -112,7 +122,7 @@ async def _stoppable(program: "AnyProgram", running: Running) -> AsyncIterator[N
 
 
 @contextlib.asynccontextmanager
-async def _stop_when_gone(remote: RemoteProgram, running: Running) -> AsyncIterator[None]:
+async def stop_when_gone(remote: RemoteProgram, running: Running) -> AsyncIterator[None]:
     """A stock client that goes away takes its program with it."""
 
     async def watch() -> None:

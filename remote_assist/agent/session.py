@@ -23,6 +23,7 @@ from remote_assist.agent.settling import settle
 from remote_assist.agent.streams import Connection, Streams
 from remote_assist.agent.texts import say, wish_title
 from remote_assist.agent.undo_journal import UndoFile
+from remote_assist.agent.uploads import Uploads
 from remote_assist.audit.journal import Journal
 from remote_assist.core.consent import Ended, Granted, Paused, Resumed, State, TimePassed, grants_of, wishes_of
 from remote_assist.core.keys import PrivateKey, fingerprint
@@ -120,6 +121,7 @@ class Session:
         journal: Journal,
         gate: Gate,
         control: Control,
+        uploads: Uploads,
         lock: FolderLock,
         chat: Chat,
         dial_stream: Callable[[str], Awaitable[Link]],
@@ -136,6 +138,7 @@ class Session:
         self.restarting = False
         self._recorder = recorder
         self._control = control
+        self._uploads = uploads
         self._lock = lock
         self._doors: AgentDoors | None = None
         self._streams = Streams(
@@ -295,6 +298,8 @@ class Session:
         for close in self._closers:
             close()
         self.undelivered = await self._recorder.settle(max(0.05, left))
+        left = self._ended_at + farewell_seconds - asyncio.get_running_loop().time()
+        self.undelivered += await self._uploads.settle(max(0.05, left))
         await self._stop_tasks()
         if (
             not self.undelivered and not self.restarting

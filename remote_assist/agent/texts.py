@@ -89,6 +89,9 @@ TEXTS: Mapping[str, str] = {
     "live.ended-sentence": "{what}: {status} ({sentence})",
     "live.refused": "refused: {what}: {why}",
     "live.survivors": "left running by the technician's programs, ended now: {names}",
+    "live.shell-line": "│ {line}",
+    "live.shell-left-out": "│ … {count} more lines went by",
+    "live.no-recording": "the recording cannot go on, so the terminal was closed: {why}",
     "live.expired": "your consent to {scopes} has ended",
     # the chat
     "chat.theirs": "{name}: {text}",
@@ -99,6 +102,7 @@ TEXTS: Mapping[str, str] = {
     "what.bundle": "looks at this computer's state ({bundle})",
     "what.run": "runs {program}",
     "what.shell-string": "runs a command line with {program}",
+    "what.shell": "opens a terminal with {program}; what it shows is recorded",
     "what.list": "lists {path}",
     "what.read": "reads {path}",
     "what.write": "writes {path}",

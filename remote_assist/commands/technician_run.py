@@ -107,7 +107,7 @@ async def _run(arguments: argparse.Namespace) -> int:
     except BrokenPipeError:
         return Exit.REMOTE_STATUS_UNKNOWN  # whoever read our output has left, as `head` does: nothing to say to nobody
     except AssistError as error:
-        return _own_trouble(error, as_json=arguments.json)
+        return own_trouble(error, as_json=arguments.json)
 
 
 async def _run_one(
@@ -164,7 +164,7 @@ def exit_status(done: Done) -> int:
     return done.exit
 
 
-def _own_trouble(error: AssistError, *, as_json: bool) -> int:
+def own_trouble(error: AssistError, *, as_json: bool) -> int:
     """Say what went wrong with us, on standard error; standard output belongs to the program."""
     status = int(Exit.REMOTE_STATUS_UNKNOWN)
     sentence = safe_text(HostileStr(error.message))
@@ -192,7 +192,7 @@ class _PassedOn:
         file = _STDERR if kind == KIND_ERROR else _STDOUT
         decoder = self._decoders[file]
         raw = data if decoder is None else for_terminal(decoder.decode(data))
-        await asyncio.to_thread(_write_all, file, raw)
+        await asyncio.to_thread(write_all, file, raw)
 
 
 class _Captured:
@@ -266,7 +266,8 @@ def _text(line: bytes) -> str:
         raise UsageError("a line of commands is not UTF-8") from error
 
 
-def _write_all(file: int, raw: bytes) -> None:
+def write_all(file: int, raw: bytes) -> None:
+    """Write all of it. Blocks: use a thread. Raises BrokenPipeError when nobody reads any more."""
     rest = memoryview(raw)
     while rest:
         rest = rest[os.write(file, rest) :]

@@ -6,7 +6,8 @@
       ◀ PeerJoined                                                     ▶ Join
       ▶◀ binary: PairingStart, PairingReply, PairingStatement,         ◀ Joined
                PairingVerdict, passed on unread                        ▶ Append …      ◀ Acknowledged | AppendRefused
-      ▶ Burn                          ◀ PeerLeft                       ◀ StreamOffered
+      ▶ Burn                          ◀ PeerLeft                       ▶ StoreChunk …  ◀ ChunkStored | ChunkRefused
+                                                                       ◀ StreamOffered
     WS /v1/sessions/{id}/stream (technician)   WS /v1/streams/{ticket} (agent)
       ◀ StreamOpened                             ◀ StreamOpened
       ▶◀ binary: frames of core/stream.py, spliced by the relay
@@ -230,6 +231,30 @@ class AppendRefused(Message, frozen=True, tag="append-refused"):
     sentence: str
 
 
+class StoreChunk(Message, frozen=True, tag="store-chunk"):
+    """agent → relay: the sealed bytes whose hash the acknowledged record `seq` names as `stored` (core/chunk.py)."""
+
+    session: str
+    seq: int
+    body: bytes
+
+
+class ChunkStored(Message, frozen=True, tag="chunk-stored"):
+    """relay → agent, only after commit; also for one it had already."""
+
+    session: str
+    seq: int
+
+
+class ChunkRefused(Message, frozen=True, tag="chunk-refused"):
+    """relay → agent. `reason`: quota, store-full, no-record, mismatch. Passing ones are offered again."""
+
+    session: str
+    seq: int
+    reason: str
+    sentence: str
+
+
 class AskCheckpoint(Message, frozen=True, tag="ask-checkpoint"):
     """agent → relay: the log's last checkpoint, once it covers leaf `index` (-1: as it is).
 
@@ -291,13 +316,15 @@ ToAgent = (
     | Joined
     | Acknowledged
     | AppendRefused
+    | ChunkStored
+    | ChunkRefused
     | CheckpointGiven
     | ProofsGiven
     | StreamOffered
     | SessionClosed
     | RelayRefused
 )
-FromAgent = Join | Append | AskCheckpoint | AskProofs
+FromAgent = Join | Append | StoreChunk | AskCheckpoint | AskProofs
 Rendezvous = NameplateAssigned | PeerJoined | PeerLeft | Burn | RelayRefused
 StreamControl = StreamOpened | RelayRefused
 Pairing = PairingStart | PairingReply | PairingStatement | PairingVerdict

@@ -81,6 +81,7 @@ _ALL: tuple[Code, ...] = (
     Code("RA1304E", "verified-later", "A fix was checked again at the agent's next start"),
     *_act("1400", "run", "Runs a program", "The program ended"),
     *_act("1401", "shell", "Opens a shell", "The shell was closed"),
+    Code("RA1410E", "recording-chunk", "A piece of a terminal's recording was cut and sealed"),
     *_act("1500", "forward", "Forwards a connection", "The forwarded connection ended"),
     *_act("1600", "chat", "Says a line to the customer", "The line was on the customer's screen"),
     Code("RA1601E", "customer-said", "The customer said a line to the technician"),
@@ -122,6 +123,9 @@ NEVER_WAITING = frozenset(
     {"RA1002E", "RA1003E", "RA1004E", "RA1006E", "RA1302E", "RA1303E", "RA1304E", "RA1901E", "RA1902E", "RA1990E"}
 )
 """Acts that only narrow or restore: they happen first and are delivered when the relay returns."""
+
+CHUNK_CODES = frozenset({"RA1410E"})
+"""Records whose `stored` names sealed bytes that the relay stores beside the log (core/chunk.py)."""
 
 JOURNAL_KEY_CODES = frozenset({"RA1302E", "RA1303E", "RA1304E", "RA1902E", "RA1990E"})
 """What a journal key may sign at a next start: undo or verify of an acknowledged plan, left as is, closed."""

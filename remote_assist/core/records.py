@@ -120,8 +120,10 @@ class RecordDraft(_Part, frozen=True, kw_only=True):
     """A record before the journal gives it its place. `action` ties an intent to its outcome.
 
     `program` is argv[0]'s base name, `paths` as `path_text` writes them, `sizes` named counts and bytes,
-    `recording` and `approver` are reserved. What is here is readable by the relay; what is not goes to `sealed`.
-    Only in records of no session: `about` names what the record is about, `details` its words, `signed` a signed text.
+    `recording` names what is kept of an action (core/chunk.py), `stored` is the SHA-256 (hex) of the sealed bytes the
+    relay stores for this record, `approver` is reserved. What is here is readable by the relay; what is not goes to
+    `sealed`. Only in records of no session: `about` names what the record is about, `details` its words, `signed` a
+    signed text.
     """
 
     code: str
@@ -138,6 +140,7 @@ class RecordDraft(_Part, frozen=True, kw_only=True):
     approver: str = ""
     plan: str = ""
     recording: str = ""
+    stored: str = ""
     sealed: dict[str, SealedField] = {}
     opening: Opening | None = None
     about: str = ""
@@ -359,6 +362,8 @@ def _fault_in_values(record: Record) -> str:
             return f"the name {name[:64]!r} is malformed"
     if any(size < 0 for size in record.sizes.values()):
         return "a size is negative"
+    if record.stored and not _HASH.fullmatch(record.stored):
+        return "the hash of what is stored is malformed"
     if not all(_HASH.fullmatch(part.commitment) for part in record.sealed.values()):
         return "a commitment is malformed"
     return ""

@@ -8,7 +8,7 @@
     technician                                 agent
       ▶ one Request  ─────────────────────────▶ scope check, intent, acknowledgement
       ◀ Accepted (the act starts now)   or   Refused (nothing was done)
-      ◀ Progress, Listing, data frames …       ▶ data frames, InputEnd, Cancel
+      ◀ Progress, Listing, data frames …       ▶ data frames, Resize, InputEnd, Cancel
       ◀ Done (outcome record is in the journal)
       ▶ next Request …
 
@@ -35,6 +35,17 @@ class Run(Message, frozen=True, tag="run"):
     argv: tuple[str, ...]
     stdin: bool = False
     folder: str = ""
+
+
+class OpenShell(Message, frozen=True, tag="open-shell"):
+    """The customer's shell at a terminal of its own (scope terminal), recorded. `term` is TERM's value.
+
+    After Accepted, data frames both ways are what is typed and shown; Resize changes the window; Done ends it.
+    """
+
+    term: str = ""
+    columns: int = 80
+    rows: int = 24
 
 
 class ListFolder(Message, frozen=True, tag="list-folder"):
@@ -140,6 +151,13 @@ class EndSession(Message, frozen=True, tag="end-session"):
     """End for everybody. `reason` at most 200 characters."""
 
     reason: str = ""
+
+
+class Resize(Message, frozen=True, tag="resize"):
+    """The technician's window has another size now. Belongs to a running OpenShell; else it does nothing."""
+
+    columns: int
+    rows: int
 
 
 class InputEnd(Message, frozen=True, tag="input-end"):
@@ -282,6 +300,7 @@ class Done(Message, frozen=True, tag="done"):
 
 Request = (
     Run
+    | OpenShell
     | ListFolder
     | ReadFile
     | WriteFile
@@ -296,5 +315,5 @@ Request = (
     | FollowChat
     | EndSession
 )
-FromTechnician = Request | InputEnd | Cancel
+FromTechnician = Request | Resize | InputEnd | Cancel
 Answer = Accepted | Refused | Progress | Listing | Plan | Status | CheckpointSeen | ChatLine | Done

@@ -212,6 +212,13 @@ class RelayApi:
         """All of a session's records."""
         return [record async for page in self.record_pages(session) for record in page.records]
 
+    async def chunk(self, session: str, seq: int) -> bytes:
+        """The sealed bytes that record `seq` names, unverified. Raises UsageError when there are none."""
+        status, raw = await self._exchange("GET", f"/v1/sessions/{quote(session, safe='')}/chunks/{seq}", None)
+        if status >= 300:
+            raise _refusal(status, raw)
+        return raw
+
     async def wraps(self, session: str) -> list[Wrap]:
         """The sealed content keys of a session."""
         found: dict[tuple[str, str], Wrap] = {}

@@ -51,6 +51,7 @@ from remote_assist.technician.files import FetchedFile, FolderListing
 from remote_assist.technician.log_watch import EVERY_SECONDS, compare
 from remote_assist.technician.part_file import PartFile
 from remote_assist.technician.session_folder import SessionFolder
+from remote_assist.technician.terminal import Terminal, open_terminal
 
 if TYPE_CHECKING:  # only a name for types: the rule engine is loaded when findings are wanted
     from remote_assist.core.findings import Finding
@@ -237,6 +238,10 @@ class Session:
                 result = await conversation.finish(on_data=hand_on)
         assert result.done is not None
         return result.done
+
+    def shell(self, *, term: str, columns: int, rows: int) -> contextlib.AbstractAsyncContextManager[Terminal]:
+        """The customer's shell at a terminal, open as long as the `async with` lasts; see technician/terminal.py."""
+        return open_terminal(self._link, term=term, columns=columns, rows=rows)
 
     async def ls(self, path: bytes) -> list[Entry]:
         """Entries of a folder, or the one file named."""

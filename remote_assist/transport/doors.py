@@ -26,7 +26,7 @@ ENVIRONMENT_NAMES = ("TERM", "LANG")
 ENVIRONMENT_PREFIX = "LC_"
 MAX_ENVIRONMENT_VALUE = 256
 
-NO_TERMINAL = "a terminal opens only when it is recorded; this version has none"
+NO_TERMINAL = "a shell without a terminal is not served"
 NO_FORWARD = "forwarding is not part of this session"
 
 
@@ -35,6 +35,7 @@ class RemoteProgram:
 
     def __init__(self, channel: Any) -> None:
         self._channel = channel
+        self._term = ""
         self._feed: deque[bytes] = deque()
         self._fed_bytes = 0
         self._paused = False
@@ -45,11 +46,26 @@ class RemoteProgram:
         self.gone = asyncio.Event()
         self.on_signal: Callable[[str], None] | None = None
         """Called with the name of each signal the peer sends (TERM, INT, …)."""
+        self.on_resize: Callable[[int, int], None] | None = None
+        """Called with columns and rows when the peer's window changes."""
+        self.has_terminal = False
+        """Whether the peer asked for a terminal (a pty)."""
+        self.columns, self.rows = 80, 24
 
     @property
     def environment(self) -> Mapping[str, str]:
         """What the peer asked for, of TERM, LANG and LC_* only."""
-        return allowed_environment(self._channel.get_environment())
+        asked = dict(self._channel.get_environment())
+        return allowed_environment({**asked, "TERM": self._term} if self._term else asked)
+
+    def terminal_asked(self, term: str, columns: int, rows: int) -> None:
+        self.has_terminal, self._term = True, term
+        self.resized(columns, rows)
+
+    def resized(self, columns: int, rows: int) -> None:
+        self.columns, self.rows = columns, rows
+        if self.on_resize is not None:
+            self.on_resize(columns, rows)
 
     async def read(self) -> bytes:
         """The next bytes of standard input; empty at its end or when the peer is gone."""
@@ -222,6 +238,16 @@ class DoorSession(asyncssh.SSHServerSession[bytes]):
             self._conversation = new_server_channel()
             self._conversation.attach(self._channel)
         return True
+
+    def pty_requested(self, term_type: str, term_size: tuple[int, int, int, int], term_modes: Any) -> bool:
+        """A terminal is given to whoever asks; what may run there is for the door to say."""
+        assert self._program is not None
+        self._program.terminal_asked(term_type, term_size[0], term_size[1])
+        return True
+
+    def terminal_size_changed(self, width: int, height: int, pixwidth: int, pixheight: int) -> None:
+        assert self._program is not None
+        self._program.resized(width, height)
 
     def session_started(self) -> None:
         task = asyncio.get_running_loop().create_task(self._serve(), name=f"door {self._asked[0]}")

@@ -216,7 +216,7 @@ async def start_program(
     `environment` is the whole of it (None: `clean_environment()`). Raises UsageError for an empty or impossible argv,
     AssistError when it cannot be started.
     """
-    words = _checked(argv)
+    words = checked_argv(argv)
     try:
         transport, pipes = await asyncio.get_running_loop().subprocess_exec(
             _Pipes,
@@ -229,7 +229,7 @@ async def start_program(
             start_new_session=True,
         )
     except OSError as error:
-        raise _not_started(words[0], folder, error) from error
+        raise not_started(words[0], folder, error) from error
     return RunningProgram(transport, pipes)
 
 
@@ -261,7 +261,7 @@ async def run_to_end(command: Command) -> Completed:
 
 def spawn(command: Command) -> "subprocess.Popen[bytes]":
     """Start a program that outlives us: no pipes, its own session. The caller keeps the answer and polls it."""
-    words = _checked(command.argv)
+    words = checked_argv(command.argv)
     try:
         return subprocess.Popen(
             words,
@@ -273,7 +273,7 @@ def spawn(command: Command) -> "subprocess.Popen[bytes]":
             start_new_session=True,
         )
     except OSError as error:
-        raise _not_started(words[0], command.folder, error) from error
+        raise not_started(words[0], command.folder, error) from error
 
 
 def send_signal(process_id: int, name: str) -> None:
@@ -296,13 +296,15 @@ async def _feed_all(program: RunningProgram, raw: bytes) -> None:
     program.close_stdin()
 
 
-def _checked(argv: Sequence[str]) -> list[str]:
+def checked_argv(argv: Sequence[str]) -> list[str]:
+    """The words of a command. Raises UsageError when no program could be started with them."""
     if not 1 <= len(argv) <= MAX_WORDS or not argv[0] or any("\0" in word for word in argv):
         raise UsageError(f"a command has 1 to {MAX_WORDS} words, none with a zero byte")
     return list(argv)
 
 
-def _not_started(program: str, folder: str, error: OSError) -> AssistError:
+def not_started(program: str, folder: str, error: OSError) -> AssistError:
+    """Why a program could not be started, in our words."""
     name = safe_text(program, max_chars=256)
     if isinstance(error, (FileNotFoundError, NotADirectoryError)):
         if folder and not Path(folder).is_dir():

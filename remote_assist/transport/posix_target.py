@@ -5,10 +5,11 @@ import os
 import secrets
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Protocol
 
 from remote_assist.core.target import Command, Completed, FileStatus
-from remote_assist.transport import posix_changes, posix_files, posix_new_file, posix_programs
+from remote_assist.transport import posix_changes, posix_files, posix_new_file, posix_programs, posix_pty
 from remote_assist.transport.tls_probe import tls_certificate
 
 assert sys.platform != "win32"  # local_target.py imports this file where it belongs
@@ -45,6 +46,22 @@ class PosixTarget:
         """Start a program whose output streams. `environment` is added to the clean one. The caller `finish`es it."""
         return await posix_programs.start_program(
             argv, folder=folder, environment=posix_programs.clean_environment(environment), stdin=stdin
+        )
+
+    async def start_terminal(
+        self, argv: Sequence[str], argv0: str, *, environment: Mapping[str, str], columns: int, rows: int
+    ) -> posix_pty.RunningTerminal:
+        """Start a program at a terminal, in the home folder; `argv0` is what it is told it was called as ("": argv[0]).
+
+        `environment` is added to the clean one. The caller `finish`es it.
+        """
+        whole = posix_programs.clean_environment({**_person(), **environment})
+        return await posix_pty.start_terminal(
+            argv,
+            window=posix_pty.Window.bounded(columns, rows),
+            environment=whole,
+            folder=_home_or_root(whole["HOME"]),
+            name=argv0,
         )
 
     async def read(self, path: str, *, max_bytes: int, tail: bool = False) -> bytes:
@@ -110,3 +127,12 @@ class PosixTarget:
     async def tls_certificate(self, host: str, port: int, timeout_seconds: float) -> bytes | None:
         """The leaf certificate (DER) a TLS server presents to this machine; None when there is none in time."""
         return await tls_certificate(host, port, timeout_seconds)
+
+
+def _home_or_root(home: str) -> str:
+    return home if Path(home).is_dir() else "/"
+
+
+def _person() -> dict[str, str]:
+    """Who a terminal's user is, as this program was told."""
+    return {name: os.environ[name] for name in ("USER", "LOGNAME") if name in os.environ}

@@ -136,7 +136,7 @@ async def serve_technician(
                 agent_forwarding=False,
                 x11_forwarding=False,
                 allow_scp=False,
-                allow_pty=False,
+                allow_pty=True,
                 line_editor=False,
                 encoding=None,
                 window=WINDOW_BYTES,

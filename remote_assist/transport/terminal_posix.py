@@ -1,4 +1,4 @@
-"""The customer's terminal on POSIX: raw keys in, text out. The only file that knows termios.
+"""The customer's terminal on POSIX: raw keys in, text out. (posix_pty.py: programs'; own_terminal.py: technician's.)
 
 Rule: whatever happens, `close` gives the terminal back as it was found.
 """

@@ -1,0 +1,251 @@
+"""Programs at a pseudo-terminal on POSIX: a shell as a person uses it, output as it comes, resizable.
+
+Rule 1: who does not read stops the program at its terminal: nothing is kept here beyond one read.
+Rule 2: a terminal that is closed hangs up: its session leader and whoever is in its foreground are signalled.
+"""
+
+import asyncio
+import contextlib
+import errno
+import fcntl
+import os
+import signal
+import struct
+import sys
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from remote_assist.core.requests import KIND_DATA
+from remote_assist.transport.posix_programs import (
+    KILL_SECONDS,
+    LINGER_SECONDS,
+    PASSED_SIGNALS,
+    TERMINATE_SECONDS,
+    checked_argv,
+    not_started,
+)
+
+assert sys.platform != "win32"  # posix_target.py imports this file where it belongs
+
+import termios  # noqa: E402  # after the line that says where it exists
+
+READ_BYTES = 16 << 10
+"""Taken from a terminal at once: small, so that what is in flight when somebody presses Ctrl-C is little."""
+
+MAX_SIDE = 10_000
+"""Most columns or rows of a window."""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A terminal's size in characters."""
+
+    columns: int = 80
+    rows: int = 24
+
+    @classmethod
+    def bounded(cls, columns: int, rows: int) -> "Window":
+        """A size a peer asked for, made possible: 1 to 10,000; nothing said is 80 × 24."""
+        return cls(min(columns, MAX_SIDE) if columns > 0 else 80, min(rows, MAX_SIDE) if rows > 0 else 24)
+
+
+class RunningTerminal:
+    """A program at a terminal of its own. The methods are those of RunningProgram, and `resize`."""
+
+    def __init__(self, master: int, process: asyncio.SubprocessTransport, exited: asyncio.Event) -> None:
+        self._master = master
+        self._process = process
+        self._exited = exited
+        self._group = process.get_pid()
+        self._closing: asyncio.Task[None] | None = None
+        self._stopped = asyncio.Event()
+
+    @property
+    def process_id(self) -> int:
+        """Of the program: leader of its session and first process group."""
+        return self._group
+
+    async def output(self) -> AsyncIterator[tuple[int, bytes]]:
+        """(KIND_DATA, bytes) as they come. Ends when nobody holds the terminal, or soon after the program ended."""
+        while raw := await self._read():
+            yield KIND_DATA, raw
+
+    async def feed(self, raw: bytes | memoryview) -> None:
+        """Type `raw`, at the pace the terminal takes it. What a closed one gets is dropped."""
+        rest = memoryview(raw)
+        while rest and self._master >= 0 and not self._exited.is_set():
+            try:
+                rest = rest[os.write(self._master, rest) :]
+            except BlockingIOError:
+                await self._ready(asyncio.get_running_loop().add_writer, asyncio.get_running_loop().remove_writer)
+            except OSError:
+                return
+
+    def close_stdin(self) -> None:
+        """Type the end-of-file character: a terminal's input has no other end."""
+        with contextlib.suppress(OSError):
+            os.write(self._master, b"\x04")
+
+    def resize(self, columns: int, rows: int) -> Window:
+        """Change the size; the programs in the foreground are told (SIGWINCH). Answers what it is now."""
+        window = Window.bounded(columns, rows)
+        with contextlib.suppress(OSError):
+            fcntl.ioctl(self._master, termios.TIOCSWINSZ, _packed(window))
+        return window
+
+    def pass_signal(self, name: str) -> None:
+        """Send the foreground a signal a stock client asked for; unknown names do nothing."""
+        if name in PASSED_SIGNALS:
+            self._signal(signal.Signals[f"SIG{name}"])
+
+    def terminate(self) -> None:
+        """Hang up; half a second later kill. Returns at once; harmless when over."""
+        if self._closing is None:
+            self._hang_up(signal.SIGHUP)
+            self._closing = asyncio.create_task(self._kill_later())
+
+    def kill(self) -> None:
+        """End leader and foreground without asking them. Returns at once."""
+        self._hang_up(signal.SIGKILL)
+
+    async def wait(self) -> int:
+        """Exit status, or -N for signal N, once the program ended."""
+        await self._exited.wait()
+        return self._status
+
+    async def finish(self) -> int:
+        """End what is left of it, close the terminal and answer its status; within two seconds."""
+        try:
+            if not self._exited.is_set():
+                self.terminate()
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._exited.wait(), TERMINATE_SECONDS + KILL_SECONDS)
+        finally:
+            self.kill()
+            if self._closing is not None:
+                self._closing.cancel()
+            self._process.close()
+            self._close()
+        return self._status
+
+    @property
+    def _status(self) -> int:
+        status = self._process.get_returncode()
+        return -signal.SIGKILL if status is None else status
+
+    async def _read(self) -> bytes:
+        """The next output; empty at its end."""
+        loop = asyncio.get_running_loop()
+        while self._master >= 0:
+            try:
+                return os.read(self._master, READ_BYTES)
+            except BlockingIOError:
+                if not await self._ready(loop.add_reader, loop.remove_reader):
+                    return b""
+            except OSError as error:
+                if error.errno != errno.EIO:  # EIO: the last process that held the terminal is gone
+                    raise
+                return b""
+        return b""
+
+    async def _ready(self, watch: object, forget: object) -> bool:
+        """Wait until the terminal can be read or written; False when the program ended and nothing came any more."""
+        assert callable(watch)
+        assert callable(forget)
+        arrived = asyncio.Event()
+        watch(self._master, arrived.set)
+        try:
+            while not arrived.is_set():
+                if self._exited.is_set():
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(arrived.wait(), LINGER_SECONDS)
+                    return arrived.is_set()
+                await _either(arrived, self._exited)
+        finally:
+            if self._master >= 0:
+                forget(self._master)
+        return True
+
+    def _hang_up(self, number: signal.Signals) -> None:
+        self._signal(number)
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._group, number)
+
+    def _signal(self, number: signal.Signals) -> None:
+        """To the foreground: with job control that is another group than the shell's own."""
+        with contextlib.suppress(OSError):
+            foreground = os.tcgetpgrp(self._master)
+            if foreground > 1:
+                os.killpg(foreground, number)
+
+    async def _kill_later(self) -> None:
+        await asyncio.sleep(TERMINATE_SECONDS)
+        self._hang_up(signal.SIGKILL)
+
+    def _close(self) -> None:
+        if self._master >= 0:
+            master, self._master = self._master, -1
+            os.close(master)
+
+
+class _Ear(asyncio.SubprocessProtocol):
+    """Hears that the program ended."""
+
+    def __init__(self) -> None:
+        self.exited = asyncio.Event()
+
+    def process_exited(self) -> None:
+        self.exited.set()
+
+
+async def start_terminal(
+    argv: Sequence[str], *, window: Window, environment: Mapping[str, str], folder: str = "", name: str = ""
+) -> RunningTerminal:
+    """Start a program as leader of a new session at a new terminal; `name` is its argv[0], if another.
+
+    `environment` is the whole of it. Raises UsageError for an impossible argv, AssistError when it cannot be started.
+    """
+    words = checked_argv(argv)
+    master, slave = os.openpty()
+    try:
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, _packed(window))
+        os.set_blocking(master, False)
+        process, ear = await asyncio.get_running_loop().subprocess_exec(
+            _Ear,
+            name or words[0],
+            *words[1:],
+            executable=words[0],
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+            cwd=folder or None,
+            env=dict(environment),
+            start_new_session=True,
+            preexec_fn=_take_terminal,
+        )
+    except BaseException as error:
+        os.close(master)
+        if isinstance(error, OSError):
+            raise not_started(words[0], folder, error) from error
+        raise
+    finally:
+        os.close(slave)
+    return RunningTerminal(master, process, ear.exited)
+
+
+def _take_terminal() -> None:
+    """In the child: make standard input the controlling terminal, so that Ctrl-C reaches what runs there."""
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+
+def _packed(window: Window) -> bytes:
+    return struct.pack("HHHH", window.rows, window.columns, 0, 0)
+
+
+async def _either(*events: asyncio.Event) -> None:
+    tasks = [asyncio.ensure_future(event.wait()) for event in events]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
