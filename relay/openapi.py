@@ -6,12 +6,14 @@
 import json
 import re
 import sys
+from dataclasses import fields
 from typing import Any
 
 import msgspec
 
 from relay.access import ANYONE, MAY, Verb
 from relay.routes import ROUTES, WEBSOCKET, Route
+from relay.session_filter import MAX_TEXT, SessionFilter
 from remote_assist import __version__
 from remote_assist.core.api import (
     About,
@@ -77,6 +79,7 @@ QUERIES: dict[Verb, tuple[str, ...]] = {
     Verb.CONSISTENCY: ("from", "to"),
     Verb.CHECKPOINT: ("covers", "fresh"),
 }
+TEXT_QUERIES: dict[Verb, tuple[str, ...]] = {Verb.SESSIONS: tuple(field.name for field in fields(SessionFilter))}
 REQUIRED_QUERIES = frozenset({Verb.CONSISTENCY})
 REF = "#/components/schemas/{name}"
 
@@ -145,7 +148,9 @@ def _in_path(path: str) -> list[dict[str, Any]]:
 def _in_query(verb: Verb) -> list[dict[str, Any]]:
     number = {"type": "integer", "minimum": 0, "maximum": 999_999_999}
     needed = verb in REQUIRED_QUERIES
-    return [{"name": name, "in": "query", "required": needed, "schema": number} for name in QUERIES.get(verb, ())]
+    text = {"type": "string", "minLength": 1, "maxLength": MAX_TEXT}
+    numbers = [{"name": name, "in": "query", "required": needed, "schema": number} for name in QUERIES.get(verb, ())]
+    return numbers + [{"name": name, "in": "query", "schema": text} for name in TEXT_QUERIES.get(verb, ())]
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from relay.chains import Chains
 from relay.login import Logins
 from relay.outbox import Outbox
 from relay.penalties import Penalties
+from relay.session_filter import SessionFilter
 from relay.sessions import read_page, read_summaries, read_summary
 from relay.sources import address_of
 from relay.store import Store
@@ -30,7 +31,6 @@ from remote_assist.core.api import (
     NewRecords,
     NewRecordsAnswer,
     NewTicket,
-    Sessions,
     Tickets,
 )
 from remote_assist.core.api import Chains as ChainList
@@ -170,11 +170,10 @@ class SessionPages:
     switchboard: Switchboard
 
     async def sessions(self, request: web.Request, caller: Caller | None) -> web.StreamResponse:
-        """GET /v1/sessions."""
+        """GET /v1/sessions?…: see relay/session_filter.py."""
         assert caller is not None
-        owner, live = owner_filter(caller), self.switchboard.is_live
-        found = await self.store.read(lambda connection: read_summaries(connection, owner, live))
-        return answer(Sessions(sessions=found))
+        owner, live, wanted = owner_filter(caller), self.switchboard.is_live, SessionFilter.of(request)
+        return answer(await self.store.read(lambda connection: read_summaries(connection, owner, live, wanted)))
 
     async def session(self, request: web.Request, caller: Caller | None) -> web.StreamResponse:
         """GET /v1/sessions/{session}."""

@@ -11,8 +11,9 @@ from sqlalchemy import Connection, Row, distinct, exists, func, select, update
 from relay.admission import SessionKeys
 from relay.log_tree import TreeReader
 from relay.schema import records, sessions, wraps
+from relay.session_filter import SessionFilter
 from relay.store import Store
-from remote_assist.core.api import LoggedRecord, Records, SessionSummary
+from remote_assist.core.api import LoggedRecord, Records, Sessions, SessionSummary
 from remote_assist.core.messages import Acknowledgement, Wrap
 from remote_assist.errors import RefusedError, UsageError
 
@@ -21,21 +22,24 @@ PAGE_BYTES = 4 << 20
 """Bytes of records in one page; a page holds at least one record."""
 
 MAX_LISTED = 500
+EVERYTHING = SessionFilter()
 
 
 def read_summaries(
-    connection: Connection, owner: str | None, live: Callable[[str], bool]
-) -> tuple[SessionSummary, ...]:
-    """Sessions, newest first: those of the technician with key `owner`, or all with None."""
-    query = select(sessions).order_by(sessions.c.opened.desc()).limit(MAX_LISTED)
+    connection: Connection, owner: str | None, live: Callable[[str], bool], wanted: SessionFilter = EVERYTHING
+) -> Sessions:
+    """Sessions, newest first, at most a page: those of the technician with key `owner`, or all with None."""
+    query = select(sessions).order_by(sessions.c.opened.desc(), sessions.c.id.desc()).limit(MAX_LISTED + 1)
     if owner is not None:
         query = query.where(sessions.c.technician_key == owner)
-    rows = connection.execute(query).all()
+    found = connection.execute(wanted.narrow(connection, query)).all()
+    rows = found[:MAX_LISTED]
     names = [row.id for row in rows]
     count = select(records.c.session, func.count()).where(records.c.session.in_(names)).group_by(records.c.session)
     counts: dict[str, int] = {row[0]: row[1] for row in connection.execute(count)}
     open_intents = _incomplete(connection, names)
-    return tuple(_summary(row, counts.get(row.id, 0), open_intents.get(row.id, 0), live) for row in rows)
+    summaries = tuple(_summary(row, counts.get(row.id, 0), open_intents.get(row.id, 0), live) for row in rows)
+    return Sessions(sessions=summaries, more=len(found) > MAX_LISTED)
 
 
 def read_summary(
@@ -144,6 +148,7 @@ def _summary(row: Row[Any], count: int, incomplete: int, live: Callable[[str], b
         records=count,
         end_reason=row.end_reason,
         incomplete=incomplete,
+        ended=row.ended or "",
     )
 
 

@@ -4,12 +4,13 @@ Strings of records stay as they were written; whoever prints a line passes it th
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 
 from remote_assist.core.codec import decode
 from remote_assist.core.messages import SignedStatement
 from remote_assist.core.record_codes import CODES, RECORDS_BEGUN, Kind
-from remote_assist.core.records import Outcome, Record
+from remote_assist.core.records import Outcome, Record, parse_time
 from remote_assist.errors import RemoteProtocolError
 
 Opened = Mapping[tuple[int, str], bytes]
@@ -27,7 +28,10 @@ _MARKS = {Kind.INTENT: "→", Kind.OUTCOME: "←", Kind.EVENT: "·", Kind.REFUSA
 
 @dataclass(frozen=True, slots=True)
 class TimelineLine:
-    """One record in words. `sealed`: (field, value or `sealed` and its commitment). `mark`: → ← · ✗."""
+    """One record in words. `sealed`: (field, value or `sealed` and its commitment). `mark`: → ← · ✗.
+
+    `seconds`: of an outcome, since its intent by the agent's clock; None where that clock went back in between.
+    """
 
     seq: int
     time: str
@@ -37,12 +41,14 @@ class TimelineLine:
     what: str
     outcome: str
     sealed: tuple[tuple[str, str], ...]
+    seconds: float | None = None
 
     def text(self) -> str:
         """The whole line: `09:30:01  →  Alice Example  Runs a program: ls (sealed arguments 1f2e…)`."""
         parts = [f"{self.time[:19].replace('T', ' ')}  {self.mark}  {self.who}: {self.what}"]
+        took = f", {seconds_words(self.seconds)}" if self.seconds is not None else ""
         if self.outcome:
-            parts.append(f"— {self.outcome}")
+            parts.append(f"— {self.outcome}{took}")
         parts.extend(f"[{name}: {value}]" for name, value in self.sealed)
         return " ".join(parts)
 
@@ -51,7 +57,32 @@ def timeline(
     records: Iterable[Record], *, opened: Opened | None = None, names: Mapping[str, str] | None = None
 ) -> list[TimelineLine]:
     """Lines of `records`, in order. `names`: key fingerprint → name, as a verified log or list gives it."""
-    return [_line(record, opened or {}, names or {}) for record in records]
+    begun: dict[tuple[str, str], datetime] = {}
+    lines = []
+    for record in records:
+        code, moment = CODES[record.code], parse_time(record.time)
+        seconds = None
+        if code.is_intent:
+            begun[code.family, record.action] = moment
+        elif code.is_outcome and (start := begun.pop((code.family, record.action), None)) is not None:
+            seconds = (moment - start).total_seconds()
+        line = _line(record, opened or {}, names or {})
+        lines.append(line if seconds is None or seconds < 0 else replace(line, seconds=seconds))
+    return lines
+
+
+def seconds_words(seconds: float) -> str:
+    """`0.42 s`, `3 min 20 s`, `2 h 5 min`."""
+    if seconds < 60:
+        return f"{seconds:.2f} s" if seconds < 10 else f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def span_words(start: str, end: str) -> str:
+    """How long from one record time to another, in words; `no time` where the clock went back."""
+    seconds = (parse_time(end) - parse_time(start)).total_seconds()
+    return seconds_words(seconds) if seconds >= 0 else "no time"
 
 
 def size_words(size: int) -> str:

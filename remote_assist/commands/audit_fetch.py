@@ -74,8 +74,8 @@ async def wanted_logs(api: RelayApi, name: str | None) -> tuple[Summary, ...]:
     """The one that is named, else all that whoever is logged in may see."""
     if name is not None:
         return (await _summary(api, name),)
-    sessions = await api.sessions()
-    return sessions if own_home().identity().role == "technician" else (*sessions, *await api.chains())
+    sessions = [one async for one in api.each_session()]
+    return tuple(sessions) if own_home().identity().role == "technician" else (*sessions, *await api.chains())
 
 
 async def verify_fetched(api: RelayApi, fetched: Fetched, trust: Trust, home: Home, *, strict: bool) -> Report:

@@ -3,21 +3,21 @@
 import argparse
 from pathlib import Path
 
-from remote_assist.commands.audit_export import export_sessions
-from remote_assist.commands.audit_show import list_sessions, show_session
+from remote_assist.commands.audit_export import FORMATS, export_sessions
+from remote_assist.commands.audit_show import add_filters, list_sessions, show_session
 from remote_assist.commands.audit_trust import add_trust_options
 from remote_assist.commands.audit_verify import verify_log
 from remote_assist.commands.printing import add_output_options
 from remote_assist.commands.relay_options import add_relay_options
 
-FORMATS = ("jsonl",)
-
 
 def add_commands(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add `audit` and what it can do."""
-    audit = verbs.add_parser("audit", help="list, show, verify and export sessions")
+    audit = verbs.add_parser("audit", help="list, show, verify, export, review and report sessions")
     acts = audit.add_subparsers(metavar="list|show|verify|export", required=True)
     listing = _act(acts, "list", list_sessions, "sessions you may see: a reviewer all, a technician their own")
+    add_filters(listing)
+    listing.add_argument("--chains", action="store_true", help="also records that belong to no session")
     add_output_options(listing)
     show = _act(acts, "show", show_session, "what happened, line by line")
     show.add_argument("session", metavar="SESSION")

@@ -118,10 +118,14 @@ class SessionSummary(Body, frozen=True):
     records: int
     end_reason: str = ""
     incomplete: int = 0
+    ended: str = ""
 
 
 class Sessions(Body, frozen=True):
+    """GET /v1/sessions?… (newest first; `more`: ask again with `before` the last one's id)."""
+
     sessions: tuple[SessionSummary, ...]
+    more: bool = False
 
 
 class LoggedRecord(Body, frozen=True):

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 import msgspec
 
@@ -161,8 +161,23 @@ class RelayApi:
         return await self._call("POST", f"/v1/tickets/{quote(ticket, safe='')}/notes", TicketNote, note)
 
     async def sessions(self) -> tuple[SessionSummary, ...]:
-        """The caller's sessions (a reviewer: all)."""
+        """The newest of the caller's sessions (a reviewer: of all)."""
         return (await self._get("/v1/sessions", Sessions)).sessions
+
+    async def each_session(self, **wanted: str) -> AsyncIterator[SessionSummary]:
+        """Every session that fits, newest first. `wanted`: filters of GET /v1/sessions (docs/protocol.md)."""
+        before: dict[str, str] = {}
+        for _ in range(MAX_PAGES):
+            query = urlencode({**{name: text for name, text in wanted.items() if text}, **before})
+            page = await self._get(f"/v1/sessions?{query}" if query else "/v1/sessions", Sessions)
+            for one in page.sessions:
+                yield one
+            if not page.more:
+                return
+            if not page.sessions:
+                raise RemoteProtocolError("the relay promises more sessions and sends none")
+            before = {"before": page.sessions[-1].id}
+        raise RemoteProtocolError("the relay lists more sessions than can be read")
 
     async def session(self, session: str) -> SessionSummary:
         """One session. Raises UsageError when there is none."""

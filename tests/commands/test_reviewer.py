@@ -329,7 +329,7 @@ def test_show_still_shows_a_log_that_does_not_hold_and_says_so(
     relay.logs[world.session].pop(3)
     assert cli.main(["audit", "show", world.session]) == 5
     printed = capsys.readouterr()
-    assert len(printed.out.splitlines()) == 9 and "record 3" in printed.err
+    assert len(printed.out.splitlines()) == 2 + 9 and "NOT hold" in printed.out and "record 3" in printed.err
 
 
 def test_an_export_verifies_offline_and_a_cut_one_does_not(
@@ -465,3 +465,14 @@ def test_records_of_no_session_are_shown_verified_and_exported(
     assert [one["records"] for one in objects(capsys.readouterr().out)] == [10, 2]
     relay.chains[chain] = [log[0], replace(log[1], head=log[0].head)]
     assert cli.main(["audit", "verify", chain]) == 5
+
+
+@pytest.mark.parametrize("form", ["ocsf", "cef"])
+def test_export_for_a_siem_writes_a_line_for_every_record(
+    world: World, tmp_path: Path, form: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["audit", "export", "--format", form, "-o", str(tmp_path / form)]) == 0
+    lines = (tmp_path / form).read_text().splitlines()
+    assert len(lines) == 10 and "Alice Example" in lines[2]
+    assert cli.main(["audit", "export", "--format", form, "--unseal", "no.key"]) == 2
+    assert "does not go to a SIEM" in capsys.readouterr().err
