@@ -37,6 +37,7 @@ class Action:
     place: str = ""
     sizes: Mapping[str, int] = field(default_factory=dict)
     plan: str = ""
+    approver: str = ""
     also: tuple[str, ...] = ()
     sealed: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     quiet: bool = False
@@ -138,15 +139,18 @@ def plan_action(fix: str, version: int, digest: str, parameters: Mapping[str, st
     )
 
 
-def apply_action(fix: str, version: int, digest: str, plan: str, plan_content: bytes) -> Action:
-    """One planned fix: its steps and, should they fail, their undo."""
+def apply_action(
+    fix: str, version: int, digest: str, plan: str, plan_content: bytes, approver: str = "", approval: bytes = b""
+) -> Action:
+    """One planned fix: its steps and, should they fail, their undo. `approver`: who else stands for it."""
     return Action(
         code="RA1301",
         scope="fix",
         what=say("what.apply", fix=fix),
         catalog=catalog_name(fix, version, digest),
         plan=plan,
-        sealed={"plan": plan_content},
+        approver=approver,
+        sealed={"plan": plan_content, **({"approval": approval} if approval else {})},
     )
 
 

@@ -297,6 +297,7 @@ def intent_draft(action: Action, number: str, actor: Actor, grant: str) -> Recor
         sizes=dict(action.sizes),
         grant=grant,
         plan=action.plan,
+        approver=action.approver,
     )
 
 

@@ -1,7 +1,8 @@
 """Requests about fixes: plan one (nothing changes), apply a plan (once, within ten minutes).
 
 Rule 1: only this agent's own catalog items run, by id, version and digest; the technician sends no steps.
-Rule 2: a plan of high risk, and with `--ask-each` every plan, is shown to the customer before it runs.
+Rule 2: a plan of high risk, and with `--ask-each` every plan, is shown to the customer before it runs; one of high
+risk needs a second technician's signature too.
 Rule 3: a fix that was stopped in the middle is the customer's to decide: undo, or leave it.
 """
 
@@ -20,6 +21,7 @@ from remote_assist.agent.requests_diagnostics import Shelf, check_item
 from remote_assist.agent.session import Session
 from remote_assist.agent.texts import say
 from remote_assist.agent.undo_journal import UndoFile
+from remote_assist.core.approval import check_approval
 from remote_assist.core.records import Outcome, RecordDraft
 from remote_assist.core.requests import ApplyFix, Plan, PlanFix
 from remote_assist.diagnostics.fixes import RESTARTING, PreparedPlan, apply_plan, plan_fix
@@ -85,8 +87,10 @@ class FixRequests:
 
     async def apply(self, caller: Caller, request: ApplyFix) -> None:
         """Carry out a plan; what became of it is in Done."""
+        approver = await self._approver(caller, request)
         prepared = self._take(request.plan)
         fix, plan = prepared.fix, prepared.plan
+        approval = msgspec.json.encode(request.approval) if approver else b""
         undo: list[UndoFile] = []
 
         async def work(machine: Machine, running: Running) -> Ending:
@@ -97,7 +101,8 @@ class FixRequests:
             running.require()
             return await self._apply(caller, machine, prepared, undo[0], running.number)
 
-        action = apply_action(fix.id, fix.version, fix.digest, plan.digest, msgspec.json.encode(plan))
+        content = msgspec.json.encode(plan)
+        action = apply_action(fix.id, fix.version, fix.digest, plan.digest, content, approver, approval)
         performed = await caller.perform(action, work)
         if undo and undo[0].is_open and not self._session.restarting:
             await self._session.settle_fix(undo[0], plan.title, self._shelf.services)
@@ -132,6 +137,37 @@ class FixRequests:
             sizes={"steps": len(result.steps)},
             sealed={"steps": "\n".join((*result.steps, result.sentence)).encode("utf-8", "backslashreplace")},
         )
+
+    async def _approver(self, caller: Caller, request: ApplyFix) -> str:
+        """Who approved a plan of high risk (fingerprint of the key); empty for others.
+
+        Asked before the plan is taken, so that it is still there when the approval comes. Raises RefusedError, which is
+        written down.
+        """
+        kept = self._plans.get(request.plan)
+        if kept is None or kept.prepared.plan.risk != "high":
+            return ""
+        try:
+            return self._approved(request, caller.actor.key)
+        except RefusedError as error:
+            fix, plan = kept.prepared.fix, kept.prepared.plan
+            action = apply_action(fix.id, fix.version, fix.digest, plan.digest, msgspec.json.encode(plan))
+            await caller.gate.refuse(caller.actor, action, error)
+            raise
+
+    def _approved(self, request: ApplyFix, key: str) -> str:
+        facts = self._session.facts
+        approver = check_approval(
+            request.approval,
+            session=facts.id,
+            plan=request.plan,
+            technician=facts.technician.certificate,
+            now=self._session.keeper.moment().utc,
+            revoked=facts.technician.lists.revocations.serials,
+        )
+        if approver.key_fingerprint == key:
+            raise RefusedError("who approves a plan cannot be who runs it", reason="not-approved")
+        return approver.key_fingerprint
 
     async def _ask(self, prepared: PreparedPlan) -> None:
         """Show the plan to the customer where that is asked for. Raises ConsentDenied."""

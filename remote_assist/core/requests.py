@@ -18,6 +18,7 @@ Rule 1: no request names steps or shell text; argv lists and catalog ids only.
 
 import msgspec
 
+from remote_assist.core.approval import Approval
 from remote_assist.core.messages import Acknowledgement, Grant, Message
 
 SUBSYSTEM = "remote-assist"
@@ -99,9 +100,13 @@ class PlanFix(Message, frozen=True, tag="plan-fix"):
 
 
 class ApplyFix(Message, frozen=True, tag="apply-fix"):
-    """Run the plan with this digest (scope fix); a plan is good once, for 10 minutes."""
+    """Run the plan with this digest (scope fix); a plan is good once, for 10 minutes.
+
+    `approval`: a second technician's, without which a plan of high risk is refused.
+    """
 
     plan: str
+    approval: Approval | None = None
 
 
 class RequestScopes(Message, frozen=True, tag="request-scopes"):
@@ -284,7 +289,8 @@ class CheckpointSeen(Message, frozen=True, tag="checkpoint-seen"):
 class Done(Message, frozen=True, tag="done"):
     """The outcome, already in the agent's journal.
 
-    `status`: done, failed, cancelled, aborted, rolled-back, resolved, denied. `exit`: remote status of a program.
+    `status`: done, failed, cancelled, aborted, rolled-back, resolved, restarting, denied.
+    `exit`: remote status of a program.
     `sha256`/`size`: of the bytes sent or received. `sentence` says what happened when it is not plain success.
     """
 

@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from remote_assist.audit.log_memory import LogMemory
+from remote_assist.core.approval import Approval
 from remote_assist.core.chat import checked_line
 from remote_assist.core.consent import wishes_of
 from remote_assist.core.requests import (
@@ -213,10 +214,16 @@ class Session:
             raise RemoteProtocolError("the agent sent no plan")
         return result.plan
 
-    async def apply(self, plan_digest: str, on_progress: OnProgress | None = None) -> Done:
-        """Run a plan; the customer may be asked. `status`: resolved, rolled-back or failed."""
+    async def apply(
+        self, plan_digest: str, on_progress: OnProgress | None = None, *, approval: Approval | None = None
+    ) -> Done:
+        """Run a plan; the customer may be asked. `status`: resolved, rolled-back, failed or restarting.
+
+        `approval` is a second technician's, for a plan of high risk.
+        """
+        request = ApplyFix(plan=plan_digest, approval=approval)
         async with self._link.conversation() as conversation:
-            await conversation.begin(ApplyFix(plan=plan_digest), deadline_seconds=CONSENT_SECONDS)
+            await conversation.begin(request, deadline_seconds=CONSENT_SECONDS)
             result = await conversation.finish(on_progress=on_progress)
         assert result.done is not None
         return result.done

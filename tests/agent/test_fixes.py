@@ -1,11 +1,18 @@
 """Bundles and fixes through the agent: own items only, plans once, the customer asked, half-done work settled."""
 
 import asyncio
+import secrets
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from remote_assist.core.approval import approve
+from remote_assist.core.certificates import issue_certificate
+from remote_assist.core.keys import PrivateKey, fingerprint, new_key, public_line
+from remote_assist.core.lists import PacksList, sign_list
+from remote_assist.core.packs import Pack, PackTrust, build_pack, open_pack, sign_pack
 from remote_assist.core.requests import (
     Accepted,
     ApplyFix,
@@ -17,6 +24,8 @@ from remote_assist.core.requests import (
 )
 from remote_assist.diagnostics.bundle import read_bundle
 from remote_assist.diagnostics.catalog_loader import load_catalog
+from remote_assist.diagnostics.pack_catalog import stock
+from remote_assist.transport.pack_folder import PackFolder
 from tests.agent.world import AgentWorld, LiveSession
 from tests.scenarios.world import TakenPort
 
@@ -147,3 +156,68 @@ async def test_a_fix_stopped_in_the_middle_is_the_customers_to_decide(
 
 def _is_first_step(message: object) -> bool:
     return isinstance(message, Progress) and message.status == "ok"
+
+
+# --- high risk: a second technician ----------------------------------------------------------------
+
+HIGH = """kind: Fix
+metadata: {id: acme.risky, version: 1, title: Risky}
+platforms: [linux]
+consent: {text: Touch a file.}
+risk: {impact: none, downtime: none, reversible: none}
+precheck: [{when: 'true', message: never, says: nothing is needed}]
+steps: [{name: touch, command: {argv: ['true']}, check: skip, irreversible: it is risky}]
+verify: [{when: 'true', says: it is so}]
+"""
+
+
+@pytest.fixture
+def risky(world: AgentWorld) -> PlanFix:
+    """A fix of high risk, installed as a pack."""
+    key = new_key(secrets.token_bytes(32))
+    raw = sign_pack(build_pack(Pack(id="acme", version=1, issued="", files={"a.yaml": HIGH})), key)
+    PackFolder(world.home.path).put(open_pack(raw), raw)
+    body = PacksList(number=2, keys=(public_line(key),), issued="2026-11-29T10:00:00Z")
+    lists = world.relay.organisation.data / "lists"
+    (lists / "packs.json").write_bytes(sign_list(world.relay.organisation.ca, body))
+    item = stock(PackFolder(world.home.path).installed(), PackTrust(body.keys)).catalog.fixes["acme.risky"]
+    return PlanFix(fix=item.id, version=item.version, digest=item.digest, parameters={})
+
+
+def colleague(world: AgentWorld, name: str = "Bob Example") -> tuple[PrivateKey, str]:
+    key = new_key(secrets.token_bytes(32))
+    now = world.moment().utc
+    line = issue_certificate(
+        world.relay.organisation.ca,
+        public_line(key),
+        name=name,
+        role="technician",
+        serial=4711,
+        valid_after=now - timedelta(minutes=5),
+        valid_before=now + timedelta(hours=1),
+    )
+    return key, line
+
+
+async def test_a_plan_of_high_risk_needs_a_second_technician_and_the_record_names_them(
+    world: AgentWorld, risky: PlanFix
+) -> None:
+    key, line = colleague(world)
+    async with world.session() as live:
+        answers = await live.ask(risky)
+        (made,) = [message for message in answers.messages if isinstance(message, Plan)]
+        assert made.risk == "high"
+        alone = (await live.ask(ApplyFix(plan=made.digest))).refused
+        assert alone.reason == "not-approved"
+        assert f"remote-assist approve {world.technician.session} {made.digest}" in alone.advice
+        person = world.technician.person
+        own = approve(person.key, person.certificate, world.technician.session, made.digest)
+        assert (await live.ask(ApplyFix(plan=made.digest, approval=own))).refused.reason == "not-approved"
+        theirs = approve(key, line, world.technician.session, made.digest)
+        assert (await live.ask(ApplyFix(plan=made.digest, approval=theirs))).done.status == "resolved"
+    codes = world.codes()
+    assert codes.count("RA1900R") == 2
+    (intent,) = [record for record in world.journal() if record.code == "RA1301I"]
+    assert intent.approver == fingerprint(public_line(key))
+    assert "approval" in intent.sealed
+    assert len(world.customer.plans) == 1, "the customer is asked all the same, once"
