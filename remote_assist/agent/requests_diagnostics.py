@@ -15,6 +15,7 @@ from remote_assist.agent.conversation import Caller
 from remote_assist.agent.gate import Running
 from remote_assist.agent.machine import Machine
 from remote_assist.agent.progress import telling
+from remote_assist.agent.sample_ring import SampleRing
 from remote_assist.agent.token_map import TokenMap
 from remote_assist.core.catalog_model import Catalog
 from remote_assist.core.packs import NOBODY, PackTrust
@@ -63,6 +64,10 @@ class Shelf:
     def _stock(self) -> Stocked:
         return stock([] if self.home is None else PackFolder(self.home).installed(), self.trust)
 
+    def trend(self) -> dict[str, object] | None:
+        """What the samples of `watch` say here, None where it keeps none."""
+        return None if self.home is None else SampleRing(self.home).facts(self.clock().timestamp())
+
     @property
     def services(self) -> str:
         """The folder of the `process` service backend, or empty."""
@@ -109,6 +114,7 @@ class DiagnosticRequests:
                 clock=self._shelf.clock,
                 redaction_key=self._shelf.tokens.key() if self._shelf.tokens else b"",
                 services_folder=self._shelf.services,
+                trend=self._shelf.trend(),
             )
         if self._shelf.tokens is not None:
             self._shelf.tokens.remember(summary.tokens)

@@ -100,6 +100,7 @@ TEXTS: Mapping[str, str] = {
     "chat.prompt": "to the technician (Enter sends, Esc leaves): ",
     # what actions are called
     "what.bundle": "looks at this computer's state ({bundle})",
+    "what.tell": "tells {target} about an alarm",
     "what.run": "runs {program}",
     "what.shell-string": "runs a command line with {program}",
     "what.shell": "opens a terminal with {program}; what it shows is recorded",

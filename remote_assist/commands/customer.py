@@ -117,7 +117,7 @@ async def _self_check(arguments: argparse.Namespace) -> int:
     from remote_assist.commands.printing import Printer
 
     printer = Printer(arguments)
-    checked = await self_check(home_folder(os.environ), _services(arguments), system_moment, printer.line)
+    checked = await self_check(home_folder(os.environ), services_folder(arguments), system_moment, printer.line)
     for finding in checked.findings:
         printer.object(finding)
         subject = f" ({finding.subject})" if finding.subject else ""
@@ -168,12 +168,13 @@ def _surroundings(arguments: argparse.Namespace, settings: AgentSettings) -> Any
         moment=system_moment,
         entropy=secrets.token_bytes,
         ask_each=arguments.ask_each,
-        services=_services(arguments),
+        services=services_folder(arguments),
         shell=customers_shell(),
     )
 
 
-def _services(arguments: argparse.Namespace) -> Path | None:
+def services_folder(arguments: argparse.Namespace) -> Path | None:
+    """The folder of `--services`. Raises UsageError."""
     services: Path | None = arguments.services
     if services is not None and not services.is_dir():
         raise UsageError(f"{services} is not a folder")

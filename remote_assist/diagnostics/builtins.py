@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from remote_assist.diagnostics.collectors_linux import (
     activity,
     clock,
+    configuration,
     hardware,
     history,
     kernel,
@@ -23,6 +24,7 @@ from remote_assist.diagnostics.collectors_linux import (
     units,
 )
 from remote_assist.diagnostics.look import Gathered, Look
+from remote_assist.diagnostics.trend_facts import trend
 
 Builtin = Callable[[Look], Awaitable[Gathered]]
 
@@ -83,4 +85,6 @@ BUILTINS: dict[tuple[str, str], Builtin] = {
     ("linux", "containers"): servers.containers,
     ("linux", "app_logs"): servers.app_logs,
     ("linux", "browsers"): servers.browsers,
+    ("linux", "config_files"): configuration.config_files,
+    **{(platform, "trend"): trend for platform in ("linux", "macos", "windows")},
 }

@@ -63,10 +63,13 @@ async def collect_bundle(
     entropy: Callable[[int], bytes] = secrets.token_bytes,
     redaction_key: bytes = b"",
     services_folder: str = "",
+    since: datetime | None = None,
+    trend: dict[str, object] | None = None,
 ) -> BundleSummary:
     """Stream a bundle's tar.zst into `write` while it is made.
 
     `redaction_key` is the customer's own, so that tokens agree with those of earlier bundles; else one for this run.
+    `since`: of logs, only what is newer; `trend`: what the samples of `watch` say.
     Raises UsageError for a bundle or collector the catalog does not have, and what `write` raises.
     """
     bundle = catalog.bundles.get(bundle_id)
@@ -75,7 +78,7 @@ async def collect_bundle(
     missing = [name for name in bundle.collectors if name not in catalog.collectors]
     if missing:
         raise UsageError(f"bundle '{bundle_id}' names a collector that does not exist: {missing[0]}")
-    look = Look(target, now=clock(), services_folder=services_folder)
+    look = Look(target, now=clock(), services_folder=services_folder, since=since, trend=trend)
     redactor = Redactor(redaction_key or entropy(32), profile=bundle.redaction_profile, secret_key=entropy(32))
     writer = BundleWriter(write, look.now, redactor.sweep)
     run = _BundleRun(catalog, bundle, look, writer, progress, redactor)
@@ -89,9 +92,11 @@ async def collect_facts(
     *,
     clock: Callable[[], datetime],
     services_folder: str = "",
+    since: datetime | None = None,
+    trend: dict[str, object] | None = None,
 ) -> FactSet:
     """Facts for a precheck, a verify or a local check: unredacted, in memory, never leaving the caller."""
-    look = Look(target, now=clock(), services_folder=services_folder)
+    look = Look(target, now=clock(), services_folder=services_folder, since=since, trend=trend)
     wanted = [catalog.collectors[name] for name in dict.fromkeys(collectors) if name in catalog.collectors]
     try:
         outcomes = await together(gather(each, look) for each in wanted)

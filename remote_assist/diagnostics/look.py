@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any, TypeVar, cast
 
 from remote_assist.core.target import Command, Completed, FileStatus, Target
+from remote_assist.diagnostics.log_time import lines_since
 from remote_assist.errors import AssistError
 
 T = TypeVar("T")
@@ -32,11 +33,24 @@ class Gathered:
 
 
 class Look:
-    """One run's view of one machine. `services_folder` comes from the agent's own settings, never from a peer."""
+    """One run's view of one machine. `services_folder` comes from the agent's own settings, never from a peer.
 
-    def __init__(self, target: Target, *, now: datetime, services_folder: str = "") -> None:
+    `since`: of logs, only what is newer. `trend`: what the samples of `watch` say, where it keeps some.
+    """
+
+    def __init__(
+        self,
+        target: Target,
+        *,
+        now: datetime,
+        services_folder: str = "",
+        since: datetime | None = None,
+        trend: dict[str, object] | None = None,
+    ) -> None:
         self.target = target
         self.now = now
+        self.since = since
+        self.trend = trend
         self.services_folder = services_folder
         self._shared: dict[str, asyncio.Future[object]] = {}
 
@@ -90,6 +104,15 @@ class Look:
         if done.status != 0:
             raise Unavailable(f"{argv[0]}: {_first_line(done.stderr) or f'ended with status {done.status}'}")
         return done.stdout.decode("utf-8", "replace")
+
+    def since_option(self) -> tuple[str, ...]:
+        """What `journalctl` is told about time."""
+        return () if self.since is None else (f"--since=@{int(self.since.timestamp())}",)
+
+    async def log_lines(self, path: str, *, max_bytes: int) -> list[str]:
+        """The last lines of a log file, as far as they are new enough. Raises Unavailable."""
+        text = await self.text(path, max_bytes=max_bytes, tail=True)
+        return list(lines_since(text.splitlines(), self.since, self.now))
 
     async def completed(self, *argv: str, timeout_seconds: float = 5.0, max_bytes: int = 1 << 20) -> Completed:
         """How a program ended. Raises Unavailable when it cannot be started or does not end in time."""

@@ -110,14 +110,15 @@ def _counted(kind: str, pattern: re.Pattern[str], lines: Iterable[str]) -> dict[
 async def _kernel_lines(look: Look) -> tuple[list[str], str]:
     for argv in (("journalctl", "-k", "-b", "-o", "cat", "-n", "4000", "--no-pager", "-q"), ("dmesg",)):
         try:
-            text = await look.run(*argv, max_bytes=LOG_BYTES)
+            since = look.since_option() if argv[0] == "journalctl" else ()
+            text = await look.run(*argv, *since, max_bytes=LOG_BYTES)
         except Unavailable:
             continue
         if text.strip():
             return text.splitlines(), argv[0]
     for path in KERNEL_FILES:
         try:
-            return (await look.text(path, max_bytes=LOG_BYTES, tail=True)).splitlines(), path
+            return await look.log_lines(path, max_bytes=LOG_BYTES), path
         except Unavailable:
             continue
     return [], ""
@@ -126,7 +127,7 @@ async def _kernel_lines(look: Look) -> tuple[list[str], str]:
 async def _login_lines(look: Look) -> list[str] | None:
     for path in LOGIN_FILES:
         try:
-            return (await look.text(path, max_bytes=LOG_BYTES, tail=True)).splitlines()
+            return await look.log_lines(path, max_bytes=LOG_BYTES)
         except Unavailable:
             continue
     argv = (

@@ -21,12 +21,24 @@ _STAMP = re.compile(r"^(?:\w{3}\s+\d+ [\d:]{8}|\d{4}-\d\d-\d\d[T ][\d:.,]+\S*)\s
 
 async def log_digest(look: Look) -> Gathered:
     """Error lines of the journal, else of the classic log files."""
-    try:
-        lines = await _journal(look)
-        source = "journal"
-    except Unavailable:
-        lines, source = await _files(look)
+    lines, source = await _trouble(look)
     return Gathered(digest(lines, source), {"errors": "\n".join(lines[-TAIL_LINES:])} if lines else {})
+
+
+async def _trouble(look: Look) -> tuple[list[str], str]:
+    """Since a time no error is an answer; since the last start it more likely means that nobody keeps a journal."""
+    journal: Unavailable | None = None
+    try:
+        if lines := await _journal(look):
+            return lines, "journal"
+    except Unavailable as error:
+        journal = error
+    try:
+        return await _files(look)
+    except Unavailable:
+        if look.since is not None and journal is None:
+            return [], "journal"
+        raise
 
 
 async def kernel_log(look: Look) -> Gathered:
@@ -50,23 +62,22 @@ def digest(lines: Iterable[str], source: str, *, top: int = 40) -> list[dict[str
 
 
 async def _journal(look: Look) -> list[str]:
-    text = await look.run("journalctl", "-p", "3", "-b", "-o", "json", "-n", "300", "--no-pager", "-q")
+    argv = ("journalctl", "-p", "3", "-b", "-o", "json", "-n", "300", "--no-pager", "-q")
+    text = await look.run(*argv, *look.since_option())
     lines = []
     for raw in text.splitlines():
         entry = msgspec.json.decode(raw.encode(), type=dict[str, object])
         message = entry.get("MESSAGE")
         if isinstance(message, str):
             lines.append(f"{entry.get('SYSLOG_IDENTIFIER') or entry.get('_COMM') or '?'}: {message}")
-    if not lines:
-        raise Unavailable("the journal has no error since the last start")
     return lines
 
 
 async def _files(look: Look) -> tuple[list[str], str]:
     for path in FILES:
         try:
-            text = await look.text(path, max_bytes=TAIL_BYTES, tail=True)
+            lines = await look.log_lines(path, max_bytes=TAIL_BYTES)
         except Unavailable:
             continue
-        return [line for line in text.splitlines() if _TROUBLE.search(line)], path
+        return [line for line in lines if _TROUBLE.search(line)], path
     raise Unavailable("there is no journal and no classic log file that can be read")

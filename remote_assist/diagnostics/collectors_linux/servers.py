@@ -221,12 +221,11 @@ async def app_logs(look: Look) -> Gathered:
     """Errors of known servers' logs as templates with counts."""
     rows: list[Row] = []
     for path in APP_LOGS:
-        text = ""
         try:
-            text = await look.text(path, max_bytes=128 << 10, tail=True)
+            newest = await look.log_lines(path, max_bytes=128 << 10)
         except Unavailable:
             continue
-        lines = [line for line in text.splitlines() if re.search(r"(?i)\b(?:error|emerg|crit|fatal|denied)\b", line)]
+        lines = [line for line in newest if re.search(r"(?i)\b(?:error|emerg|crit|fatal|denied)\b", line)]
         rows += digest(lines, path, top=8)
     return Gathered(rows)
 
