@@ -40,7 +40,7 @@ class Machine:
             raise ContentError(f"{path} is not here")
         return FileStatus(path, "file", len(self._files[path]), 0o644, NOW.timestamp())
 
-    async def read_link(self, path: str) -> bytes:
+    async def read_link(self, path: str) -> str:
         raise ContentError(f"{path} is no link")
 
     async def list(self, path: str, *, max_entries: int) -> list[FileStatus]:
