@@ -1,0 +1,156 @@
+"""This machine as root, for one action: a `MutableTarget` whose calls a helper under sudo carries out.
+
+    sudo -k -S -p '' -- PYTHON -I -c BOOT PACKAGE OFF-LIMITS…      the password on its standard input, once
+
+Rule 1: `-k` with a command neither uses nor leaves a cached ticket (sudo(8)), so no terminal can ride on it.
+Rule 2: nothing is written to the helper before it said READY: else sudo could take it for another password.
+"""
+
+import asyncio
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from remote_assist.core.requests import KIND_DATA
+from remote_assist.core.target import Command, Completed, FileStatus
+from remote_assist.errors import AssistError, RefusedError, UnreachableError
+from remote_assist.transport.elevated_calls import READY, Answer, Call, length_of, pack, raise_fault, unpack_answer
+from remote_assist.transport.posix_programs import RunningProgram, clean_environment, start_program
+
+SUDO = "sudo"
+READY_SECONDS = 20.0
+ANSWER_SECONDS = 300.0
+"""Longest call: a program's own deadline is shorter."""
+
+BOOT = (
+    "import sys; sys.path.insert(0, sys.argv[1]); "
+    "from remote_assist.transport.elevated_helper import main; sys.exit(main(sys.argv[2:]))"
+)
+
+
+class ElevatedTarget:
+    """The helper while it runs. `close` ends it."""
+
+    platform = "linux" if sys.platform.startswith("linux") else "macos"
+
+    def __init__(self, program: RunningProgram) -> None:
+        self._program = program
+        self._output = program.output()
+        self._heard = bytearray()
+        self._one = asyncio.Lock()
+
+    @classmethod
+    async def start(cls, password: str, off_limits: Sequence[bytes]) -> "ElevatedTarget":
+        """Start the helper. Raises RefusedError (`credentials`) for a wrong password, AssistError without sudo."""
+        package = Path(__file__).resolve().parent.parent.parent
+        places = [os.fsdecode(place) for place in off_limits]
+        argv = [SUDO, "-k", "-S", "-p", "", "--", sys.executable, "-I", "-c", BOOT, str(package), *places]
+        program = await start_program(argv, environment=clean_environment({"LC_ALL": "C"}))
+        target = cls(program)
+        try:
+            await program.feed(f"{password}\n".encode())
+            await target._ready()
+        except BaseException:
+            await program.finish()
+            raise
+        return target
+
+    async def close(self) -> None:
+        """End the helper."""
+        self._program.close_stdin()
+        await self._program.finish()
+
+    async def run(self, command: Command) -> Completed:
+        """Run a program as root to its end."""
+        completed = (await self._ask(Call("run", command=command))).completed
+        assert completed is not None
+        return completed
+
+    async def read(self, path: str, *, max_bytes: int, tail: bool = False) -> bytes:
+        """Bytes of a regular file."""
+        return (await self._ask(Call("read", path=os.fsencode(path), max_bytes=max_bytes, tail=tail))).raw
+
+    async def status(self, path: str) -> FileStatus:
+        """Status of the path itself."""
+        status = (await self._ask(Call("status", path=os.fsencode(path)))).status
+        assert status is not None
+        return status
+
+    async def list(self, path: str, *, max_entries: int) -> "list[FileStatus]":
+        """Entries of a folder."""
+        return (await self._ask(Call("list", path=os.fsencode(path), max_bytes=max_entries))).entries
+
+    async def read_link(self, path: str) -> str:
+        """Where a link points to."""
+        return os.fsdecode((await self._ask(Call("read_link", path=os.fsencode(path)))).raw)
+
+    async def replace_file(
+        self, path: str, content: bytes, *, mode: int, owner: tuple[int, int] | None = None, seen: str | None = None
+    ) -> None:
+        """Make the file hold exactly `content`."""
+        call = Call("replace_file", path=os.fsencode(path), content=content, mode=mode, owner=owner, seen=seen)
+        await self._ask(call)
+
+    async def remove_file(self, path: str, *, seen: str | None = None) -> None:
+        """Remove one regular file."""
+        await self._ask(Call("remove_file", path=os.fsencode(path), seen=seen))
+
+    async def move(self, path: str, to: str) -> None:
+        """Rename to a name that is free."""
+        await self._ask(Call("move", path=os.fsencode(path), to=os.fsencode(to)))
+
+    async def make_folder(self, path: str, *, mode: int) -> None:
+        """Make one folder."""
+        await self._ask(Call("make_folder", path=os.fsencode(path), mode=mode))
+
+    async def make_link(self, path: str, points_to: str) -> None:
+        """Make a link."""
+        await self._ask(Call("make_link", path=os.fsencode(path), to=os.fsencode(points_to)))
+
+    async def spawn(self, command: Command) -> int:
+        """Start a program that outlives the action."""
+        return (await self._ask(Call("spawn", command=command))).number
+
+    async def signal(self, process_id: int, name: str) -> None:
+        """Send TERM, KILL or HUP to one process."""
+        await self._ask(Call("signal", process_id=process_id, signal=name))
+
+    async def _ask(self, call: Call) -> Answer:
+        async with self._one, asyncio.timeout(ANSWER_SECONDS):
+            await self._program.feed(pack(call))
+            answer = unpack_answer(await self._hear(length_of(await self._hear(4))))
+        raise_fault(answer)
+        return answer
+
+    async def _ready(self) -> None:
+        """The helper runs. sudo complains on standard error and waits for another try, which it does not get."""
+        try:
+            async with asyncio.timeout(READY_SECONDS):
+                said = await self._hear(len(READY))
+        except (TimeoutError, UnreachableError) as error:
+            raise _wrong() from error
+        if said != READY:
+            raise AssistError("the helper that runs as root cannot be started here")
+
+    async def _hear(self, size: int) -> bytes:
+        while len(self._heard) < size:
+            try:
+                kind, raw = await anext(self._output)
+            except StopAsyncIteration as error:
+                raise UnreachableError("the helper that runs as root has ended") from error
+            if kind == KIND_DATA:
+                self._heard += raw
+            elif b"try again" in raw or b"incorrect" in raw or b"not allowed" in raw or b"not in the sudoers" in raw:
+                raise _wrong()
+        taken = bytes(self._heard[:size])
+        del self._heard[:size]
+        return taken
+
+
+def _wrong() -> RefusedError:
+    return RefusedError(
+        "sudo did not take the password, or this user may not become root",
+        reason="credentials",
+        advice="The customer tries again, or somebody with the right to do it runs the agent.",
+    )
