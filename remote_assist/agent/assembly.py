@@ -8,6 +8,7 @@ from remote_assist.agent.chat import Chat
 from remote_assist.agent.control import Control, Identity
 from remote_assist.agent.conversation import Executor
 from remote_assist.agent.doors import AgentDoors
+from remote_assist.agent.elevation import Elevation
 from remote_assist.agent.gate import Gate
 from remote_assist.agent.hop_requests import HopRequests, here_or_there
 from remote_assist.agent.keeper import Keeper
@@ -31,6 +32,7 @@ from remote_assist.agent.uploads import Uploads
 from remote_assist.audit.journal import Journal
 from remote_assist.audit.log_memory import LogMemory
 from remote_assist.audit.spool import Spool
+from remote_assist.core.hostile import HostileStr
 from remote_assist.core.lists import TrustedLists
 from remote_assist.core.messages import Message, Wrap
 from remote_assist.core.packs import PackTrust
@@ -153,7 +155,13 @@ def _executors(
     )
     chat = ChatRequests(session.chat)
     diagnostics = DiagnosticRequests(shelf)
-    fixes = FixRequests(session, shelf, ask_each=around.ask_each)
+    elevation = Elevation(
+        session.gate,
+        session.prompt,
+        HostileStr(session.facts.technician.certificate.name),
+        own_places(around.home.path),
+    )
+    fixes = FixRequests(session, shelf, elevation, ask_each=around.ask_each)
     hops = HopRequests(session, around.home.path)
     table = {
         Run: run_program,

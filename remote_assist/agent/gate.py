@@ -9,7 +9,7 @@ gets its outcome; an intent whose act never started gets `aborted`. Rule 3: `sto
 import asyncio
 import contextlib
 import itertools
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol, TypeVar
 
@@ -134,6 +134,10 @@ class Gate:
     def platform(self) -> str:
         """linux, macos or windows."""
         return self._machine.target.platform
+
+    def runs(self, codes: Collection[str]) -> bool:
+        """Whether an action of one of these families acts now."""
+        return any(one.phase == ACTING and one.action.code in codes for one in self._running.values())
 
     async def perform(
         self,

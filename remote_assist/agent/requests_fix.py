@@ -6,7 +6,8 @@ risk needs a second technician's signature too.
 Rule 3: a fix that was stopped in the middle is the customer's to decide: undo, or leave it.
 """
 
-import os
+import contextlib
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 
 import msgspec
@@ -14,6 +15,7 @@ import msgspec
 from remote_assist.agent.actions import Ending, apply_action, plan_action
 from remote_assist.agent.asking import plan_question, step_question
 from remote_assist.agent.conversation import Caller
+from remote_assist.agent.elevation import Elevation, is_root
 from remote_assist.agent.gate import Running
 from remote_assist.agent.machine import Machine
 from remote_assist.agent.progress import telling
@@ -22,9 +24,12 @@ from remote_assist.agent.session import Session
 from remote_assist.agent.texts import say
 from remote_assist.agent.undo_journal import UndoFile
 from remote_assist.core.approval import check_approval
+from remote_assist.core.catalog_model import Catalog
 from remote_assist.core.records import Outcome, RecordDraft
 from remote_assist.core.requests import ApplyFix, Plan, PlanFix
+from remote_assist.core.target import MutableTarget
 from remote_assist.diagnostics.fixes import RESTARTING, PreparedPlan, apply_plan, plan_fix
+from remote_assist.diagnostics.planned import NEEDS_ROOT
 from remote_assist.errors import ConsentDenied, RefusedError, UsageError
 
 PLAN_SECONDS = 600.0
@@ -45,9 +50,10 @@ class KeptPlan:
 class FixRequests:
     """Executors of plans; holds the plans that may still be applied."""
 
-    def __init__(self, session: Session, shelf: Shelf, *, ask_each: bool) -> None:
+    def __init__(self, session: Session, shelf: Shelf, elevation: Elevation, *, ask_each: bool) -> None:
         self._session = session
         self._shelf = shelf
+        self._elevation = elevation
         self._ask_each = ask_each
         self._plans: dict[str, KeptPlan] = {}
 
@@ -62,16 +68,7 @@ class FixRequests:
         async def work(machine: Machine, running: Running) -> Ending:
             await caller.accept(running)
             running.require()
-            prepared = await plan_fix(
-                catalog,
-                request.fix,
-                parameters,
-                machine.target,
-                elevated=_elevated(),
-                can_ask=self._session.prompt.can_ask,
-                services_folder=self._shelf.services,
-                clock=self._shelf.clock,
-            )
+            prepared = await self._prepare(catalog, request.fix, parameters, machine)
             self._keep(prepared)
             await caller.channel.send(prepared.plan)
             sealed = {"plan": msgspec.json.encode(prepared.plan)}
@@ -79,6 +76,36 @@ class FixRequests:
 
         action = plan_action(request.fix, request.version, request.digest, request.parameters)
         await caller.finish(await caller.perform(action, work))
+
+    async def _prepare(
+        self, catalog: Catalog, fix: str, parameters: Mapping[str, str], machine: Machine
+    ) -> PreparedPlan:
+        """The plan as this agent can carry it out: as its user, or with root where only that is missing."""
+
+        async def prepare(elevated: bool) -> PreparedPlan:
+            return await plan_fix(
+                catalog,
+                fix,
+                parameters,
+                machine.target,
+                elevated=elevated,
+                can_ask=self._session.prompt.can_ask,
+                services_folder=self._shelf.services,
+                clock=self._shelf.clock,
+            )
+
+        prepared = await prepare(is_root())
+        wants_root = any(step.blocked == NEEDS_ROOT for step in prepared.plan.steps)
+        return await prepare(True) if wants_root and self._elevation.possible else prepared
+
+    @contextlib.asynccontextmanager
+    async def _as_planned(self, caller: Caller, prepared: PreparedPlan) -> AsyncIterator[MutableTarget | None]:
+        """This machine as root, where the plan needs it and the agent is not; else None."""
+        if not prepared.elevated or is_root():
+            yield None
+            return
+        async with self._elevation.for_action(caller, say("what.apply", fix=prepared.fix.id)) as root:
+            yield root
 
     def _revealed(self, parameters: dict[str, str]) -> dict[str, str]:
         """A path that a bundle shows with a token in it, as it is called here."""
@@ -99,21 +126,22 @@ class FixRequests:
             undo.append(UndoFile.beside(self._session.journal.folder, running.number))
             await caller.accept(running)
             running.require()
-            return await self._apply(caller, machine, prepared, undo[0], running.number)
+            return await self._apply(caller, root or machine.target, prepared, undo[0], running.number)
 
         content = msgspec.json.encode(plan)
         action = apply_action(fix.id, fix.version, fix.digest, plan.digest, content, approver, approval)
-        performed = await caller.perform(action, work)
-        if undo and undo[0].is_open and not self._session.restarting:
-            await self._session.settle_fix(undo[0], plan.title, self._shelf.services)
+        async with self._as_planned(caller, prepared) as root:
+            performed = await caller.perform(action, work)
+            if undo and undo[0].is_open and not self._session.restarting:
+                await self._session.settle_fix(undo[0], plan.title, self._shelf.services, root)
         await caller.finish(performed)
 
     async def _apply(
-        self, caller: Caller, machine: Machine, prepared: PreparedPlan, undo: UndoFile, number: str
+        self, caller: Caller, target: MutableTarget, prepared: PreparedPlan, undo: UndoFile, number: str
     ) -> Ending:
         async with telling(caller) as tell:
             result = await apply_plan(
-                prepared, machine.target, progress=tell, undo=undo, ask=lambda text: self._ask_step(prepared.plan, text)
+                prepared, target, progress=tell, undo=undo, ask=lambda text: self._ask_step(prepared.plan, text)
             )
         if result.status == RESTARTING:
             self._session.restarting = True
@@ -201,7 +229,3 @@ class FixRequests:
                 advice="Plan the fix again.",
             )
         return kept.prepared
-
-
-def _elevated() -> bool:
-    return hasattr(os, "geteuid") and os.geteuid() == 0

@@ -32,6 +32,7 @@ from remote_assist.core.prompt import ConsentAnswer, LineTyped, PausePressed, Pr
 from remote_assist.core.records import Actor, Opening, Outcome, RecordDraft, parse_time
 from remote_assist.core.resume import LinkNews
 from remote_assist.core.statement import VerifiedTechnician
+from remote_assist.core.target import MutableTarget
 from remote_assist.errors import (
     AssistError,
     AuditUnavailable,
@@ -247,16 +248,18 @@ class Session:
         """Write down something that only narrows or restores."""
         await self._recorder.append(draft)
 
-    async def settle_fix(self, undo: UndoFile, title: str, services_folder: str) -> None:
+    async def settle_fix(
+        self, undo: UndoFile, title: str, services_folder: str, root: MutableTarget | None = None
+    ) -> None:
         """A fix was stopped in the middle: the customer decides. The session does not close before that."""
-        task = asyncio.create_task(self._settle_fix(undo, title, services_folder))
+        task = asyncio.create_task(self._settle_fix(undo, title, services_folder, root))
         self._settling.add(task)
         task.add_done_callback(self._settling.discard)
         await asyncio.shield(task)
 
-    async def _settle_fix(self, undo: UndoFile, title: str, services_folder: str) -> None:
+    async def _settle_fix(self, undo: UndoFile, title: str, services_folder: str, root: MutableTarget | None) -> None:
         with contextlib.suppress(AssistError):
-            await settle(self.gate, self.prompt, undo, title, services_folder, self.facts.settings.pairing)
+            await settle(self.gate, self.prompt, undo, title, services_folder, self.facts.settings.pairing, root)
 
     # --- the end ----------------------------------------------------------------------------------
 

@@ -11,14 +11,24 @@ from remote_assist.agent.texts import say
 from remote_assist.agent.undo_journal import UndoFile
 from remote_assist.core.hostile import HostileStr
 from remote_assist.core.prompt import PlanQuestion, Prompt
+from remote_assist.core.target import MutableTarget
 from remote_assist.diagnostics.fixes import undo_fix
 from remote_assist.settings import PairingSettings
 
 
 async def settle(
-    gate: Gate, prompt: Prompt, undo: UndoFile, title: str, services_folder: str, limits: PairingSettings
+    gate: Gate,
+    prompt: Prompt,
+    undo: UndoFile,
+    title: str,
+    services_folder: str,
+    limits: PairingSettings,
+    root: MutableTarget | None = None,
 ) -> None:
-    """Ask, then undo or leave; either is written down. Raises AssistError when it cannot be."""
+    """Ask, then undo or leave; either is written down. `root`: this machine as root, where the fix was applied so.
+
+    Raises AssistError when it cannot be written down.
+    """
     question = PlanQuestion(
         title=HostileStr(say("undo.title", title=title)),
         consent=HostileStr(""),
@@ -36,7 +46,7 @@ async def settle(
 
     async def work(machine: Machine) -> Ending:
         result = await undo_fix(
-            undo.records, machine.target, progress=lambda progress: None, services_folder=services_folder
+            undo.records, root or machine.target, progress=lambda progress: None, services_folder=services_folder
         )
         await undo.close(result.status)
         steps = "\n".join(result.steps).encode("utf-8", "backslashreplace")

@@ -53,6 +53,8 @@ TEXTS: Mapping[str, str] = {
     "hop.password": "{name} wants to reach {place} through this computer.",
     "hop.password-whose": "Only you see what you type; it is used once and kept nowhere.",
     "hop.password-label": "Password of {user}: ",
+    "root.why": "{name} {what}. This needs an administrator.",
+    "root.label": "Your own password on this computer: ",
     # plans
     "plan.title": "Plan: {title} (risk: {risk})",
     "plan.step": "{number}  {step}",
@@ -119,6 +121,7 @@ TEXTS: Mapping[str, str] = {
     "what.apply": "runs the fix {fix}",
     "what.hop": "reaches {place}",
     "what.there": "{what} on {place}",
+    "what.elevate": "becomes administrator: {what}",
     "what.forward": "connects to {endpoint}",
     "what.door": "tried {door}",
     "what.chat": "writes to you",

@@ -8,6 +8,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import BinaryIO
 
 from remote_assist.errors import AssistError, RemoteProtocolError
 from remote_assist.transport.elevated_calls import (
@@ -22,6 +23,7 @@ from remote_assist.transport.elevated_calls import (
 from remote_assist.transport.local_target import LocalTarget
 
 HEAD_BYTES = 4
+MAX_PASSWORD_BYTES = 1024
 
 
 def main(off_limits: Sequence[str]) -> int:
@@ -45,8 +47,15 @@ async def serve(target: LocalTarget) -> None:
         return source.read(length_of(head)) if head else b""
 
     say(READY)
+    await asyncio.to_thread(_skip_password, source)
     while raw := await asyncio.to_thread(hear):
         say(pack(await answer(target, raw)))
+
+
+def _skip_password(source: BinaryIO) -> None:
+    """Where sudo asked for nothing (NOPASSWD) the password is still there; an empty line follows it."""
+    while source.readline(MAX_PASSWORD_BYTES) not in {b"\n", b""}:
+        pass
 
 
 async def answer(target: LocalTarget, raw: bytes) -> Answer:

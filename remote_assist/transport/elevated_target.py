@@ -8,6 +8,7 @@ Rule 2: nothing is written to the helper before it said READY: else sudo could t
 
 import asyncio
 import os
+import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,10 +24,17 @@ READY_SECONDS = 20.0
 ANSWER_SECONDS = 300.0
 """Longest call: a program's own deadline is shorter."""
 
+PACKAGE = Path(__file__).resolve().parent.parent.parent
+
 BOOT = (
     "import sys; sys.path.insert(0, sys.argv[1]); "
     "from remote_assist.transport.elevated_helper import main; sys.exit(main(sys.argv[2:]))"
 )
+
+
+def sudo_is_here() -> bool:
+    """Whether this system has sudo at all."""
+    return shutil.which(SUDO) is not None
 
 
 class ElevatedTarget:
@@ -43,14 +51,14 @@ class ElevatedTarget:
     @classmethod
     async def start(cls, password: str, off_limits: Sequence[bytes]) -> "ElevatedTarget":
         """Start the helper. Raises RefusedError (`credentials`) for a wrong password, AssistError without sudo."""
-        package = Path(__file__).resolve().parent.parent.parent
         places = [os.fsdecode(place) for place in off_limits]
-        argv = [SUDO, "-k", "-S", "-p", "", "--", sys.executable, "-I", "-c", BOOT, str(package), *places]
+        argv = [SUDO, "-k", "-S", "-p", "", "--", sys.executable, "-I", "-c", BOOT, str(PACKAGE), *places]
         program = await start_program(argv, environment=clean_environment({"LC_ALL": "C"}))
         target = cls(program)
         try:
             await program.feed(f"{password}\n".encode())
             await target._ready()
+            await program.feed(b"\n")
         except BaseException:
             await program.finish()
             raise
