@@ -66,6 +66,7 @@ async def test_sudo_carries_out_each_call_as_root(tmp_path: Path) -> None:
         assert stat.S_IMODE(file.stat().st_mode) == 0o640
         await target.move(str(file), str(tmp_path / "moved"))
         assert [Path(one.path).name for one in await target.list(str(tmp_path), max_entries=9)] == ["moved"]
+        (tmp_path / "mine").write_text("the agent's own")
         with pytest.raises(RefusedError, match="off limits"):
             await target.replace_file(str(tmp_path / "mine"), b"", mode=0o600)
         with pytest.raises(AssistError):
