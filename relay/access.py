@@ -40,6 +40,10 @@ class Verb(StrEnum):
     TICKET = "ticket"
     NEW_TICKET = "new-ticket"
     NEW_NOTE = "new-note"
+    RECONCILE = "reconcile"
+    REPAIR = "repair"
+    OUTBOX = "outbox"
+    RETRY = "retry"
     SESSIONS = "sessions"
     SESSION = "session"
     RECORDS = "records"
@@ -76,6 +80,10 @@ MAY: dict[Verb, frozenset[str]] = {
     Verb.TICKET: frozenset({TECHNICIAN}),
     Verb.NEW_TICKET: frozenset({TECHNICIAN}),
     Verb.NEW_NOTE: frozenset({TECHNICIAN}),
+    Verb.RECONCILE: frozenset({TECHNICIAN, REVIEWER, OPERATOR}),
+    Verb.REPAIR: frozenset({TECHNICIAN, OPERATOR}),
+    Verb.OUTBOX: frozenset({TECHNICIAN, REVIEWER, OPERATOR}),
+    Verb.RETRY: frozenset({TECHNICIAN, OPERATOR}),
     Verb.SESSIONS: frozenset({TECHNICIAN, REVIEWER}),
     Verb.SESSION: frozenset({TECHNICIAN, REVIEWER}),
     Verb.RECORDS: frozenset({TECHNICIAN, REVIEWER}),

@@ -26,7 +26,7 @@ MAX_RECORDS = 64
 MAX_WRAPS = 64
 MAX_SEALED_BYTES = 1024
 
-_TICKET = re.compile(r"[0-9]{1,12}")
+_TICKET = re.compile(r"[0-9]{1,12}|[a-z][a-z0-9-]{0,15}:[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _KEY_NAME = re.compile(r"[\x21-\x7e]{1,128}")
 
 
@@ -52,7 +52,7 @@ class NewSession:
     """What an opening says, proven. `until` is when the technician's statement ends it at the latest."""
 
     id: str
-    ticket: int
+    ticket: str
     subject: str
     certificate: Certificate
     keys: SessionKeys
@@ -117,7 +117,7 @@ def check_opening(record: Record, *, keys: SessionKeys, trust: Trust, now: datet
         raise RecordRefused(record.seq, "bad-opening", fault)
     return NewSession(
         id=record.session,
-        ticket=int(statement.ticket),
+        ticket=statement.ticket,
         subject=statement.subject,
         certificate=certificate,
         keys=SessionKeys(host_key, journal_key),

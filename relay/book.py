@@ -13,7 +13,9 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, Row, func, insert, select, update
 
-from relay.schema import notes, sessions, tickets
+from relay.deliveries import queue_note
+from relay.foreign import FIRST_FOREIGN, absent, number_of
+from relay.schema import foreign_tickets, notes, sessions, ticket_keys, tickets
 from relay.store import Store
 from remote_assist.core.api import NewNote, NewTicket, Ticket, TicketNote
 from remote_assist.core.codes import is_session_id
@@ -39,26 +41,28 @@ class TicketBook:
         self._live = live
 
     async def tickets(self) -> tuple[Ticket, ...]:
+        """The newest tickets first, without notes, at most 500."""
         rows, open_sessions = await self._store.read(_read_list)
         return tuple(self._ticket(row, open_sessions.get(row.id, [])) for row in rows)
 
     async def ticket(self, ticket: str) -> Ticket:
-        number = ticket_number(ticket)
-        row, open_sessions, found = await self._store.read(lambda connection: _read_one(connection, number))
+        """One ticket with its notes in order. Raises RefusedError `absent`."""
+        row, open_sessions, found = await self._store.read(lambda connection: _read_one(connection, ticket))
         return msgspec.structs.replace(self._ticket(row, open_sessions), notes=tuple(_note(one) for one in found))
 
-    async def open(self, new: NewTicket, *, by: str) -> Ticket:
+    async def open(self, new: NewTicket, *, by: str, key: str = "") -> Ticket:
+        """A new ticket, opened by the person named `by`; or the one that was opened with the same key before."""
         check_new_ticket(new)
         now = format_time(self._clock())
-        number = await self._store.write(lambda connection: _insert_ticket(connection, new, by, now))
-        return Ticket(
-            id=str(number), subject=new.subject, description=new.description, state="open", opened=now, opened_by=by
-        )
+        number = await self._store.write(lambda connection: _insert_ticket(connection, new, by, now, key))
+        return await self.ticket(str(number))
 
     async def add(self, ticket: str, note: Note) -> TicketNote:
-        number, now = ticket_number(ticket), format_time(self._clock())
+        """Add a note, or return the one that was added for its key before."""
+        now = format_time(self._clock())
 
         def job(connection: Connection) -> TicketNote:
+            number = number_of(connection, ticket)
             if connection.execute(select(func.count()).where(notes.c.ticket == number)).scalar_one() >= MAX_NOTES:
                 raise RefusedError("the ticket holds as many notes as it may", reason="full")
             return insert_note(connection, number, note, now)
@@ -68,17 +72,23 @@ class TicketBook:
     def _ticket(self, row: Row[Any], open_sessions: Sequence[str]) -> Ticket:
         active = any(self._live(session) for session in open_sessions)
         return Ticket(
-            id=str(row.id),
+            id=str(row.id) if row.system is None else f"{row.system}:{row.remote}",
             subject=row.subject,
             description=row.description,
             state="active" if active else "closed" if row.closed else "open",
             opened=row.opened,
             opened_by=row.opened_by,
+            url=row.url or "",
+            status=row.status or "",
+            assignee=row.assignee or "",
         )
 
 
 def insert_note(connection: Connection, ticket: int, note: Note, now: str) -> TicketNote:
-    """Add a note in the writer's transaction; the one already there for its key is returned instead."""
+    """Add a note in the writer's transaction; the one already there for its key is returned instead.
+
+    On another system's ticket it is queued for delivery in the same transaction.
+    """
     _require_ticket(connection, ticket)
     there = connection.execute(select(notes).where(notes.c.ticket == ticket, notes.c.key == note.key)).first()
     if there is not None:
@@ -94,16 +104,11 @@ def insert_note(connection: Connection, ticket: int, note: Note, now: str) -> Ti
         "events": msgspec.json.encode(note.events),
     }
     added = connection.execute(insert(notes).returning(notes), values).one()
-    if note.closing:
+    if ticket >= FIRST_FOREIGN:
+        queue_note(connection, ticket, added.id, note.key, now)
+    elif note.closing:
         connection.execute(update(tickets).where(tickets.c.id == ticket).values(closed=now))
     return _note(added)
-
-
-def ticket_number(ticket: str) -> int:
-    """The number in a ticket id. Raises RefusedError `absent` for anything that cannot be one."""
-    if not (ticket.isascii() and ticket.isdigit() and len(ticket) <= 12):
-        raise _absent()
-    return int(ticket)
 
 
 def check_new_ticket(new: NewTicket) -> None:
@@ -134,28 +139,46 @@ def _check_text(text: str, what: str, *, lines: bool) -> None:
             raise UsageError(f"{what} holds a control character (U+{ord(sign):04X})", advice="Take it out.")
 
 
-def _insert_ticket(connection: Connection, new: NewTicket, by: str, now: str) -> int:
-    last = connection.execute(select(func.max(tickets.c.id))).scalar()
+def _insert_ticket(connection: Connection, new: NewTicket, by: str, now: str, key: str) -> int:
+    there = connection.execute(select(ticket_keys.c.ticket).where(ticket_keys.c.key == key)).scalar() if key else None
+    if there is not None:
+        return int(there)
+    last = connection.execute(select(func.max(tickets.c.id)).where(tickets.c.id < FIRST_FOREIGN)).scalar()
     number = FIRST_ID if last is None else int(last) + 1
     values = {"id": number, "subject": new.subject, "description": new.description, "opened": now, "opened_by": by}
     connection.execute(insert(tickets), values)
+    if key:
+        connection.execute(insert(ticket_keys), {"key": key, "ticket": number})
     return number
 
 
+_BOTH = select(
+    tickets,
+    foreign_tickets.c.system,
+    foreign_tickets.c.remote,
+    foreign_tickets.c.url,
+    foreign_tickets.c.status,
+    foreign_tickets.c.assignee,
+).outerjoin(foreign_tickets, foreign_tickets.c.ticket == tickets.c.id)
+"""Tickets with what their own system says of them, if they have one."""
+
+
 def _read_list(connection: Connection) -> tuple[Sequence[Row[Any]], dict[int, list[str]]]:
-    rows = connection.execute(select(tickets).order_by(tickets.c.id.desc()).limit(MAX_LISTED)).all()
+    order = (tickets.c.opened.desc(), tickets.c.id.desc())
+    rows = connection.execute(_BOTH.order_by(*order).limit(MAX_LISTED)).all()
     open_sessions: dict[int, list[str]] = {}
     if rows:
-        query = select(sessions.c.ticket, sessions.c.id).where(
-            sessions.c.ended.is_(None), sessions.c.ticket >= rows[-1].id
-        )
+        query = select(sessions.c.ticket, sessions.c.id).where(sessions.c.ended.is_(None))
         for row in connection.execute(query):
             open_sessions.setdefault(row.ticket, []).append(row.id)
     return rows, open_sessions
 
 
-def _read_one(connection: Connection, number: int) -> tuple[Row[Any], list[str], Sequence[Row[Any]]]:
-    row = _require_ticket(connection, number)
+def _read_one(connection: Connection, ticket: str) -> tuple[Row[Any], list[str], Sequence[Row[Any]]]:
+    number = number_of(connection, ticket)
+    row = connection.execute(_BOTH.where(tickets.c.id == number)).first()
+    if row is None:
+        raise absent()
     query = select(sessions.c.id).where(sessions.c.ticket == number, sessions.c.ended.is_(None))
     found = connection.execute(select(notes).where(notes.c.ticket == number).order_by(notes.c.id)).all()
     return row, list(connection.execute(query).scalars()), found
@@ -164,7 +187,7 @@ def _read_one(connection: Connection, number: int) -> tuple[Row[Any], list[str],
 def _require_ticket(connection: Connection, number: int) -> Row[Any]:
     row = connection.execute(select(tickets).where(tickets.c.id == number)).first()
     if row is None:
-        raise _absent()
+        raise absent()
     return row
 
 
@@ -179,7 +202,3 @@ def _note(row: Row[Any]) -> TicketNote:
         session=row.session,
         events=msgspec.json.decode(row.events, type=tuple[str, ...]),
     )
-
-
-def _absent() -> RefusedError:
-    return RefusedError("there is no such ticket", reason="absent", advice="`remote-assist tickets` lists them.")

@@ -15,6 +15,7 @@ from datetime import datetime
 from sqlalchemy import Connection, func, insert, select, update
 
 from relay.admission import Admitted, NewSession, RecordRefused
+from relay.foreign import number_of
 from relay.log_tree import LogTree
 from relay.schema import insert_missing, outbox, records, sessions, tickets, wraps
 from remote_assist.core import sshsig
@@ -22,6 +23,7 @@ from remote_assist.core.messages import Acknowledgement, Wrap
 from remote_assist.core.record_codes import JOURNAL_KEY_CODES, SESSION_ENDED
 from remote_assist.core.records import NO_RECORD, acknowledgement_bytes, format_time, leaf_hash
 from remote_assist.core.sshsig import PrivateKey
+from remote_assist.errors import RefusedError
 
 MAX_HEADS = 10_000
 """Sessions whose last record is kept in memory."""
@@ -184,13 +186,12 @@ def _open_session(connection: Connection, one: Admitted, now: str) -> Head:
     if one.opening is None:
         raise RecordRefused(one.record.seq, "gap", "the session was not opened here: its first record is missing")
     new: NewSession = one.opening
-    if connection.execute(select(tickets.c.id).where(tickets.c.id == new.ticket)).first() is None:
-        raise RecordRefused(one.record.seq, "unknown-ticket", f"there is no ticket {new.ticket}")
+    ticket = _ticket_of(connection, new.ticket, one.record.seq)
     connection.execute(
         insert(sessions),
         {
             "id": new.id,
-            "ticket": new.ticket,
+            "ticket": ticket,
             "subject": new.subject,
             "technician": new.certificate.name,
             "technician_key": new.certificate.key_fingerprint,
@@ -201,7 +202,18 @@ def _open_session(connection: Connection, one: Admitted, now: str) -> Head:
             "until": format_time(new.until),
         },
     )
-    return Head(0, NO_RECORD, new.ticket, False)
+    return Head(0, NO_RECORD, ticket, False)
+
+
+def _ticket_of(connection: Connection, ticket: str, seq: int) -> int:
+    try:
+        number = number_of(connection, ticket)
+    except RefusedError as error:
+        raise RecordRefused(seq, "unknown-ticket", f"there is no ticket {ticket}") from error
+    row = connection.execute(select(tickets.c.closed).where(tickets.c.id == number)).first()
+    if row is None:
+        raise RecordRefused(seq, "unknown-ticket", f"there is no ticket {ticket}")
+    return number
 
 
 def _tell_of(connection: Connection, one: Admitted, head: Head, time: str) -> None:

@@ -15,6 +15,7 @@ from sqlalchemy import Connection, func, select
 
 from relay.access import Caller
 from relay.chunks import stored_bytes
+from relay.deliveries import count_undelivered
 from relay.front_door import is_loopback
 from relay.schema import outbox, sessions
 from relay.sockets import REFUSED
@@ -40,6 +41,7 @@ class Metrics(Collector):
         self._traffic = traffic
         self._strangers = strangers
         self._open_sessions, self._waiting, self._chunk_bytes = 0, 0, 0
+        self._deliveries = {"waiting": 0, "dead": 0}
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(self)
         self._acknowledging = Histogram(
@@ -57,6 +59,7 @@ class Metrics(Collector):
         """Everything, in Prometheus' text format."""
         self._open_sessions, self._waiting = await self._store.read(_count)
         self._chunk_bytes = await self._store.read(stored_bytes)
+        self._deliveries = await self._store.read(count_undelivered)
         return generate_latest(self._registry)
 
     def collect(self) -> Iterator[Metric]:
@@ -67,6 +70,8 @@ class Metrics(Collector):
             ("sessions_open", self._open_sessions, "Sessions that have not ended, connected or not."),
             ("outbox_waiting", self._waiting, "Records that are not on their ticket yet."),
             ("chunk_bytes", self._chunk_bytes, "Sealed recordings, bundles and files stored beside the log."),
+            ("deliveries_waiting", self._deliveries["waiting"], "Notes on their way to other ticket systems."),
+            ("deliveries_dead", self._deliveries["dead"], "Notes that nobody tries to deliver any more."),
             ("strangers", self._strangers(), "Connections that have not shown who they are."),
             ("writes_waiting", self._store.waiting, "Jobs waiting for the writer."),
             ("free_bytes", self._store.free_bytes, "Free space on the disk of the database."),

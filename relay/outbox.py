@@ -1,20 +1,22 @@
 """Committed records become ticket notes: each record in exactly one note, in order.
 
     commit of a record ─ row ─▶ outbox ── every 0.5 s, at a session's end, before a closing note ──▶ one note
+                                      └── another system's ticket: opening, consent, end at once, the rest in digests
 
 Rule: the note and the mark that its records are told are one commit; nothing is told twice, nothing is left out.
 """
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Sequence
-from datetime import datetime
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, or_, select, update
 
 from relay.book import insert_note
+from relay.foreign import mirror_at
 from relay.schema import outbox, records, sessions
 from relay.store import Store
 from remote_assist.core.records import decode_record, format_time
@@ -24,13 +26,26 @@ from remote_assist.tickets.system import Note
 
 AUTHOR = "remote-assist"
 MAX_EVENTS = 64
+AT_ONCE = frozenset({"RA1000E", "RA1001E", "RA1002E", "RA1003E", "RA1990E"})
+"""What a foreign ticket hears of at once, together with all that waited before it."""
+
 MAX_NOTE_BYTES = 60 << 10
 
 
 class Outbox:
     """The worker that writes notes about records."""
 
-    def __init__(self, store: Store, *, clock: Callable[[], datetime], interval_seconds: float) -> None:
+    def __init__(
+        self,
+        store: Store,
+        *,
+        clock: Callable[[], datetime],
+        interval_seconds: float,
+        digest_seconds: Mapping[str, float] | None = None,
+        written: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._digest_seconds = digest_seconds or {}
+        self._written = written
         self._store = store
         self._clock = clock
         self._interval_seconds = interval_seconds
@@ -48,8 +63,11 @@ class Outbox:
                 continue
             self._waiting = False
             try:
-                for ticket in await self._store.read(_tickets_waiting):
-                    await self.flush(ticket)
+                for ticket, ripe in await self._store.read(self._tickets_waiting):
+                    if ripe:
+                        await self.flush(ticket)
+                    else:
+                        self._waiting = True
             except AuditUnavailable:
                 self._waiting = True
                 structlog.get_logger("outbox").warning("notes-delayed", cause="store-full")
@@ -59,6 +77,26 @@ class Outbox:
         more = True
         while more:
             more = await self._store.write(lambda connection: flush_in(connection, ticket, self._clock()))
+        self._written()
+
+    def _tickets_waiting(self, connection: Connection) -> list[tuple[int, bool]]:
+        """Tickets with untold records, and whether it is time to tell."""
+        waiting = outbox.c.note.is_(None)
+        query = select(outbox.c.ticket).distinct().where(waiting)
+        return [(ticket, self._is_ripe(connection, ticket)) for ticket in connection.execute(query).scalars()]
+
+    def _is_ripe(self, connection: Connection, ticket: int) -> bool:
+        mirror = mirror_at(connection, ticket)
+        if mirror is None:
+            return True
+        since = self._clock() - timedelta(seconds=self._digest_seconds.get(mirror.system, 0.0))
+        untold = (
+            select(outbox.c.id)
+            .join(records, (records.c.session == outbox.c.session) & (records.c.seq == outbox.c.seq))
+            .where(outbox.c.ticket == ticket, outbox.c.note.is_(None))
+            .where(or_(records.c.code.in_(AT_ONCE), records.c.time <= format_time(since)))
+        )
+        return connection.execute(untold.limit(1)).first() is not None
 
 
 def flush_in(connection: Connection, ticket: int, now: datetime) -> bool:
@@ -106,10 +144,6 @@ def _one_note(rows: Sequence[Any]) -> tuple[list[Any], list[str]]:
         together.append(row)
         lines.append(line)
     return together, lines
-
-
-def _tickets_waiting(connection: Connection) -> list[int]:
-    return list(connection.execute(select(outbox.c.ticket).distinct().where(outbox.c.note.is_(None))).scalars())
 
 
 async def stop(worker: "asyncio.Task[None]") -> None:

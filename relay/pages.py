@@ -10,10 +10,8 @@ import msgspec
 from aiohttp import web
 
 from relay.access import Caller, owner_filter
-from relay.book import TicketBook, check_new_note, ticket_number
 from relay.chains import Chains
 from relay.login import Logins
-from relay.outbox import Outbox
 from relay.penalties import Penalties
 from relay.session_filter import SessionFilter
 from relay.sessions import read_page, read_summaries, read_summary
@@ -27,17 +25,13 @@ from remote_assist.core.api import (
     ChallengeAnswer,
     ListsAnswer,
     Login,
-    NewNote,
     NewRecords,
     NewRecordsAnswer,
-    NewTicket,
-    Tickets,
 )
 from remote_assist.core.api import Chains as ChainList
 from remote_assist.core.codec import decode, encode
 from remote_assist.core.codes import relay_origin
 from remote_assist.errors import RefusedError, RemoteProtocolError, UsageError, VerificationError
-from remote_assist.tickets.system import Note
 
 T = TypeVar("T")
 
@@ -120,46 +114,6 @@ class LoginPages:
         except UsageError:
             return self._origins[0]
         return used if used in self._origins else self._origins[0]
-
-
-class TicketPages:
-    """Tickets, for technicians."""
-
-    def __init__(self, book: TicketBook, outbox: Outbox, bodies: Bodies) -> None:
-        self._book = book
-        self._outbox = outbox
-        self._bodies = bodies
-
-    async def tickets(self, request: web.Request, caller: Caller | None) -> web.StreamResponse:
-        """GET /v1/tickets."""
-        return answer(Tickets(tickets=await self._book.tickets()))
-
-    async def ticket(self, request: web.Request, caller: Caller | None) -> web.StreamResponse:
-        """GET /v1/tickets/{ticket}, with its notes."""
-        return answer(await self._book.ticket(request.match_info["ticket"]))
-
-    async def new_ticket(self, request: web.Request, caller: Caller | None) -> web.StreamResponse:
-        """POST /v1/tickets."""
-        assert caller is not None
-        new = await self._bodies.read(request, NewTicket)
-        return answer(await self._book.open(new, by=caller.name), status=201)
-
-    async def new_note(self, request: web.Request, caller: Caller | None) -> web.StreamResponse:
-        """POST /v1/tickets/{ticket}/notes. A closing note comes after all that happened."""
-        assert caller is not None
-        new = await self._bodies.read(request, NewNote)
-        check_new_note(new)
-        ticket = request.match_info["ticket"]
-        if new.closing:
-            await self._outbox.flush(ticket_number(ticket))
-        note = Note(
-            key=f"{caller.key} {new.key}",
-            author=caller.name,
-            text=new.text,
-            session=new.session,
-            closing=new.closing,
-        )
-        return answer(await self._book.add(ticket, note), status=201)
 
 
 @dataclass(frozen=True, slots=True)

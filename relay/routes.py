@@ -15,6 +15,10 @@
     POST /v1/tickets                       new-ticket     technician
     GET  /v1/tickets/{ticket}              ticket         technician
     POST /v1/tickets/{ticket}/notes        new-note       technician
+    GET  /v1/tickets/{ticket}/reconcile    reconcile      operator, reviewer, technician
+    POST /v1/tickets/{ticket}/reconcile    repair         operator, technician
+    GET  /v1/outbox                        outbox         operator, reviewer, technician
+    POST /v1/outbox/retry                  retry          operator, technician
     GET  /v1/sessions                      sessions       reviewer, technician
     GET  /v1/sessions/{session}            session        reviewer, technician
     GET  /v1/sessions/{session}/records    records        reviewer, technician
@@ -86,6 +90,10 @@ ROUTES: tuple[Route, ...] = (
     Route(Verb.NEW_TICKET, "POST", "/v1/tickets"),
     Route(Verb.TICKET, "GET", "/v1/tickets/{ticket}"),
     Route(Verb.NEW_NOTE, "POST", "/v1/tickets/{ticket}/notes"),
+    Route(Verb.RECONCILE, "GET", "/v1/tickets/{ticket}/reconcile"),
+    Route(Verb.REPAIR, "POST", "/v1/tickets/{ticket}/reconcile"),
+    Route(Verb.OUTBOX, "GET", "/v1/outbox"),
+    Route(Verb.RETRY, "POST", "/v1/outbox/retry"),
     Route(Verb.SESSIONS, "GET", "/v1/sessions"),
     Route(Verb.SESSION, "GET", "/v1/sessions/{session}"),
     Route(Verb.RECORDS, "GET", "/v1/sessions/{session}/records"),
@@ -101,8 +109,10 @@ ROUTES: tuple[Route, ...] = (
     Route(Verb.AGENT_STREAM, WEBSOCKET, "/v1/streams/{ticket}"),
 )
 
-_PLAIN_PATH = re.compile(r"(/[a-z0-9-]+)+(\.p/[1-9][0-9]{0,2})?")
-"""The one dot there is marks a tile that is not full yet."""
+_PLAIN_PATH = re.compile(
+    r"(/[a-z0-9-]+)+(\.p/[1-9][0-9]{0,2})?|/v1/tickets/[a-z0-9-]{1,16}:[A-Za-z0-9_-]{1,64}(/[a-z]+)?"
+)
+"""The one dot there is marks a tile that is not full yet; the colon parts a foreign ticket's system from its id."""
 
 _STATUS = {
     "absent": 404,

@@ -149,6 +149,52 @@ outbox = Table(
 _UNTOLD = outbox.c.note.is_(None)
 Index("outbox_waiting", outbox.c.ticket, outbox.c.id, sqlite_where=_UNTOLD, postgresql_where=_UNTOLD)
 
+# Tickets of other systems, and what is on its way to them (relay/foreign.py, relay/deliveries.py).
+
+foreign_tickets = Table(
+    "foreign_tickets",
+    metadata,
+    Column("ticket", Number, ForeignKey("tickets.id"), primary_key=True, autoincrement=False),
+    Column("system", String, nullable=False),
+    Column("remote", String, nullable=False),
+    Column("url", String, nullable=False),
+    Column("status", String, nullable=False),
+    Column("requester", String, nullable=False),
+    Column("assignee", String, nullable=False),
+    Column("seen", String, nullable=False),
+    UniqueConstraint("system", "remote"),
+)
+
+ticket_keys = Table(
+    "ticket_keys",
+    metadata,
+    Column("key", String, primary_key=True),
+    Column("ticket", Number, ForeignKey("tickets.id"), nullable=False),
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("id", Number, primary_key=True),
+    Column("system", String, nullable=False),
+    Column("ticket", Number, ForeignKey("tickets.id"), nullable=False),
+    Column("remote", String, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("note", Number, ForeignKey("notes.id")),
+    Column("words", String, nullable=False),
+    Column("key", String(32), nullable=False, unique=True),
+    Column("state", String, nullable=False),
+    Column("attempts", Number, nullable=False),
+    Column("due", String, nullable=False),
+    Column("owner", String, nullable=False),
+    Column("result", String, nullable=False),
+    Column("fault", String, nullable=False),
+    Column("queued", String, nullable=False),
+    Column("settled", String),
+)
+Index("deliveries_waiting", deliveries.c.system, deliveries.c.state, deliveries.c.id)
+Index("deliveries_of_ticket", deliveries.c.ticket)
+
 tokens = Table(
     "tokens",
     metadata,

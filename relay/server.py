@@ -6,6 +6,7 @@ stop: close sockets, finish writing
 
 import asyncio
 import math
+import socket
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import BinaryIO, Self
@@ -20,6 +21,7 @@ from relay.chains import Chains
 from relay.checkpoints import Checkpoints
 from relay.chunks import Chunks
 from relay.control_socket import ControlSocket
+from relay.courier import Courier
 from relay.data_folder import ADDRESS, DATABASE, hold, read_log_key, replace_file, require_data
 from relay.database import SqliteFile
 from relay.front_door import FrontDoor, bind, load_tls, origins_of, own_address, split_listen
@@ -30,7 +32,7 @@ from relay.metrics import Metrics, MetricsPage, serve_metrics
 from relay.nameplate_sockets import NameplateSockets, PairingLimits
 from relay.nonces import LoginNonces
 from relay.outbox import Outbox
-from relay.pages import Answer, Bodies, ChainPages, LoginPages, SessionPages, TicketPages
+from relay.pages import Answer, Bodies, ChainPages, LoginPages, SessionPages
 from relay.penalties import Penalties, Tariff
 from relay.quotas import HourlyQuota
 from relay.readiness import Readiness
@@ -44,6 +46,9 @@ from relay.store import Store
 from relay.strangers import Strangers
 from relay.stream_sockets import StreamSockets
 from relay.switchboard import Switchboard
+from relay.ticket_desk import TicketDesk
+from relay.ticket_pages import TicketPages
+from relay.ticket_systems import TicketSystems
 from relay.trust import TrustFolder
 from remote_assist.core.sshsig import PrivateKey
 from remote_assist.errors import UnreachableError
@@ -78,6 +83,7 @@ class Relay:
         self._readiness = Readiness()
         self._metrics_runner: web.AppRunner | None = None
         self._switchboard = Switchboard(entropy=entropy, streams_per_session=settings.streams_per_session)
+        self._systems: TicketSystems | None = None
         self._lock: BinaryIO | None = None
         self._store: Store | None = None
         self._runner: web.AppRunner | None = None
@@ -120,6 +126,8 @@ class Relay:
         for runner in (self._runner, self._metrics_runner):
             if runner is not None:
                 await runner.cleanup()
+        if self._systems is not None:
+            await self._systems.close()
         if self._store is not None:
             await self._store.close()
         if self._lock is not None:
@@ -163,7 +171,23 @@ class Relay:
         settings, clock, entropy = self._settings, self._clock, self._entropy
         tokens = Tokens(store, clock=clock, entropy=entropy)
         await tokens.load()
-        outbox = Outbox(store, clock=clock, interval_seconds=settings.outbox_interval_seconds)
+        systems = TicketSystems(settings.ticket_systems, settings.ticket_rules.default)
+        courier = Courier(
+            store,
+            systems,
+            settings.ticket_rules,
+            clock=clock,
+            owner=f"{socket.gethostname()}:{settings.data.resolve()}",  # the same at every start, nobody else's
+            interval_seconds=settings.outbox_interval_seconds,
+        )
+        self._systems = systems
+        outbox = Outbox(
+            store,
+            clock=clock,
+            interval_seconds=settings.outbox_interval_seconds,
+            digest_seconds={name: one.digest_seconds for name, one in settings.ticket_systems.items()},
+            written=courier.notice,
+        )
         ledger = Ledger(log_key, clock=clock)
         store.on_undo(ledger.forget)
         await store.write(ledger.catch_up)
@@ -183,6 +207,7 @@ class Relay:
                 store,
                 tokens,
                 outbox,
+                courier,
                 Appends(store, ledger, outbox, checkpoints, trust, origins=origins, clock=clock),
                 checkpoints,
                 self.chains,
@@ -200,7 +225,7 @@ class Relay:
         )
         self._readiness.watch(store)
         await self._serve_metrics(metrics)
-        works = (outbox.work(), checkpoints.work(), self._watch(trust, door))
+        works = (outbox.work(), courier.work(), checkpoints.work(), self._watch(trust, door))
         self._tasks = [asyncio.create_task(work) for work in works]
         return application
 
@@ -209,6 +234,7 @@ class Relay:
         store: Store,
         tokens: Tokens,
         outbox: Outbox,
+        courier: Courier,
         appends: Appends,
         checkpoints: Checkpoints,
         own: Chains,
@@ -229,7 +255,9 @@ class Relay:
         )
         login = LoginPages(logins, trust, penalties, bodies, origins=origins, clock=clock)
         book = TicketBook(store, clock=clock, live=self._switchboard.is_live)
-        tickets = TicketPages(book, outbox, bodies)
+        assert self._systems is not None
+        desk = TicketDesk(store, book, self._systems, courier, default=settings.ticket_rules.default, clock=clock)
+        tickets = TicketPages(desk, outbox, bodies)
         sessions = SessionPages(store, self._switchboard)
         log = LogPages(store, checkpoints)
         chains = ChainPages(own, bodies)
@@ -296,6 +324,10 @@ class Relay:
             Verb.TICKET: tickets.ticket,
             Verb.NEW_TICKET: tickets.new_ticket,
             Verb.NEW_NOTE: tickets.new_note,
+            Verb.RECONCILE: tickets.reconcile,
+            Verb.REPAIR: tickets.repair,
+            Verb.OUTBOX: tickets.outbox,
+            Verb.RETRY: tickets.retry,
             Verb.SESSIONS: sessions.sessions,
             Verb.SESSION: sessions.session,
             Verb.RECORDS: sessions.records,

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, distinct, exists, func, select, update
 
 from relay.admission import SessionKeys
+from relay.foreign import shown_id
 from relay.log_tree import TreeReader
 from relay.schema import records, sessions, wraps
 from relay.session_filter import SessionFilter
@@ -38,7 +39,10 @@ def read_summaries(
     count = select(records.c.session, func.count()).where(records.c.session.in_(names)).group_by(records.c.session)
     counts: dict[str, int] = {row[0]: row[1] for row in connection.execute(count)}
     open_intents = _incomplete(connection, names)
-    summaries = tuple(_summary(row, counts.get(row.id, 0), open_intents.get(row.id, 0), live) for row in rows)
+    summaries = tuple(
+        _summary(row, shown_id(connection, row.ticket), counts.get(row.id, 0), open_intents.get(row.id, 0), live)
+        for row in rows
+    )
     return Sessions(sessions=summaries, more=len(found) > MAX_LISTED)
 
 
@@ -48,7 +52,8 @@ def read_summary(
     """One session. RefusedError `absent` when there is none, or it is not the owner's."""
     row = require_session(connection, session, owner)
     count = connection.execute(select(func.count()).where(records.c.session == session)).scalar_one()
-    return _summary(row, count, _incomplete(connection, [session]).get(session, 0), live)
+    ticket = shown_id(connection, row.ticket)
+    return _summary(row, ticket, count, _incomplete(connection, [session]).get(session, 0), live)
 
 
 def read_page(connection: Connection, session: str, owner: str | None, start: int, size: int = 0) -> Records:
@@ -134,11 +139,11 @@ def require_session(connection: Connection, session: str, owner: str | None) -> 
     return row
 
 
-def _summary(row: Row[Any], count: int, incomplete: int, live: Callable[[str], bool]) -> SessionSummary:
+def _summary(row: Row[Any], ticket: str, count: int, incomplete: int, live: Callable[[str], bool]) -> SessionSummary:
     state = "ended" if row.ended else "live" if live(row.id) else "away"
     return SessionSummary(
         id=row.id,
-        ticket=str(row.ticket),
+        ticket=ticket,
         subject=row.subject,
         technician=row.technician,
         technician_key=row.technician_key,

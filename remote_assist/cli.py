@@ -29,7 +29,7 @@ VERBS: dict[str, tuple[str, str, str]] = {
     "login": ("technician", "Technician", "log in at the relay with your key and certificate"),
     "tui": ("technician", "Technician", "open the terminal screen"),
     "sessions": ("technician", "Technician", "list your sessions"),
-    "tickets": ("technician", "Technician", "list, show and open tickets"),
+    "tickets": ("technician_tickets", "Technician", "list, show and open tickets"),
     "invite": ("technician_consent", "Technician", "make a support code for a ticket and wait for the customer"),
     "diagnose": ("technician_evidence", "Technician", "collect a bundle of facts"),
     "findings": ("technician_evidence", "Technician", "what known issues say about a bundle"),

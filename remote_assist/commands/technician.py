@@ -1,4 +1,4 @@
-"""Verbs around sessions: login, tui, sessions, tickets."""
+"""Verbs around sessions: login, tui, sessions."""
 
 import argparse
 import os
@@ -14,18 +14,17 @@ from remote_assist.commands.technician_options import (
     open_desk,
     technician_settings,
 )
-from remote_assist.core.api import SessionSummary, Ticket
+from remote_assist.core.api import SessionSummary
 from remote_assist.errors import Exit
 
 
 def add_commands(verbs: Any) -> None:
-    """Add login, tui, sessions and tickets."""
+    """Add login, tui and sessions."""
     _add_login(verbs)
     _add_tui(verbs)
     sessions = verbs.add_parser("sessions", help="list your sessions")
     add_technician_options(sessions)
     sessions.set_defaults(run=_sessions)
-    _add_tickets(verbs)
 
 
 def _add_login(verbs: Any) -> None:
@@ -46,25 +45,6 @@ def _add_tui(verbs: Any) -> None:
     add_technician_options(parser)
     parser.add_argument("session", metavar="SESSION", nargs="?", default="", help="go straight to this session")
     parser.set_defaults(run=_tui)
-
-
-def _add_tickets(verbs: Any) -> None:
-    parser = verbs.add_parser("tickets", help="list, show and open tickets")
-    add_technician_options(parser)
-    parser.set_defaults(run=_list_tickets)
-    acts = parser.add_subparsers(metavar="list | show | new")
-    listing = acts.add_parser("list", argument_default=argparse.SUPPRESS, help="all tickets (also without a word)")
-    add_technician_options(listing)
-    listing.set_defaults(run=_list_tickets)
-    show = acts.add_parser("show", argument_default=argparse.SUPPRESS, help="one ticket with its notes")
-    add_technician_options(show)
-    show.add_argument("ticket", metavar="ID")
-    show.set_defaults(run=_show_ticket)
-    new = acts.add_parser("new", argument_default=argparse.SUPPRESS, help="open a ticket; prints its id")
-    add_technician_options(new)
-    new.add_argument("--subject", metavar="TEXT", required=True, help="what it is about, 1 to 200 characters")
-    new.add_argument("--description", metavar="TEXT", default="", help="more about it")
-    new.set_defaults(run=_new_ticket)
 
 
 async def _login(arguments: argparse.Namespace) -> int:
@@ -123,53 +103,3 @@ def _print_session(printer: Printer, session: SessionSummary) -> None:
     fault = f"  {session.incomplete} incomplete" if session.incomplete else ""
     state = f"ended ({session.end_reason})" if session.end_reason else session.state
     printer.line(f"{session.id}  {state}  #{session.ticket} {session.subject}  {session.opened[:16]}{fault}")
-
-
-async def _list_tickets(arguments: argparse.Namespace) -> int:
-    printer = Printer(arguments)
-    async with await open_desk(arguments) as desk:
-        found = await desk.tickets()
-    for ticket in found:
-        if printer.plain:
-            printer.value("id", ticket.id)
-        else:
-            printer.object(ticket)
-            printer.line(f"#{ticket.id}  {ticket.state}  {ticket.subject}")
-    if not found:
-        printer.line("no tickets")
-    return Exit.DONE
-
-
-async def _show_ticket(arguments: argparse.Namespace) -> int:
-    printer = Printer(arguments)
-    async with await open_desk(arguments) as desk:
-        ticket = await desk.ticket(arguments.ticket)
-    printer.object(ticket)
-    for line in ticket_lines(ticket):
-        if printer.plain:
-            printer.value("line", line)
-        else:
-            printer.line(line)
-    return Exit.DONE
-
-
-def ticket_lines(ticket: Ticket) -> list[str]:
-    """A ticket as people read it; the notes' own line breaks are kept, indented."""
-    lines = [
-        f"#{ticket.id}  {ticket.subject}  ({ticket.state})",
-        f"opened {ticket.opened[:16].replace('T', ' ')} by {ticket.opened_by}",
-    ]
-    lines += [f"  {line}" for line in ticket.description.splitlines()]
-    for note in ticket.notes:
-        seen = "" if note.visibility == "internal" else f" ({note.visibility})"
-        about = f" [{note.session}]" if note.session else ""
-        lines.append(f"{note.time[:16].replace('T', ' ')}  {note.author}{seen}{about}")
-        lines += [f"  {line}" for line in note.text.splitlines()]
-    return lines
-
-
-async def _new_ticket(arguments: argparse.Namespace) -> int:
-    async with await open_desk(arguments) as desk:
-        ticket = await desk.new_ticket(arguments.subject, arguments.description)
-    Printer(arguments).value("id", ticket.id, f"ticket #{ticket.id}: {ticket.subject}")
-    return Exit.DONE

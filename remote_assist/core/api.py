@@ -79,8 +79,21 @@ class TicketNote(Body, frozen=True):
     events: tuple[str, ...] = ()
 
 
+class TicketReply(Body, frozen=True):
+    """What somebody wrote on a ticket of another system."""
+
+    time: str
+    author: str
+    text: str
+    visibility: str
+
+
 class Ticket(Body, frozen=True):
-    """`state`: open, active (a session runs), closed."""
+    """`state`: open, active (a session runs), closed.
+
+    Of a ticket of another system: `url`, `status` and `assignee` as that system says, `replies` what others wrote
+    there, `fault` why it could not be asked now (then it is as last seen).
+    """
 
     id: str
     subject: str
@@ -89,6 +102,11 @@ class Ticket(Body, frozen=True):
     opened: str
     opened_by: str
     notes: tuple[TicketNote, ...] = ()
+    url: str = ""
+    status: str = ""
+    assignee: str = ""
+    replies: tuple[TicketReply, ...] = ()
+    fault: str = ""
 
 
 class Tickets(Body, frozen=True):
@@ -102,6 +120,58 @@ class NewNote(Body, frozen=True):
     key: str
     session: str = ""
     closing: bool = False
+
+
+class Delivery(Body, frozen=True):
+    """Something on its way to a ticket of another system. `kind`: note, close, time, fields, link.
+
+    `state`: waiting, trying, unclear (it may be there: it is looked for first), done, dead (nobody tries again by
+    itself). `fault`: what went wrong last.
+    """
+
+    id: int
+    ticket: str
+    kind: str
+    state: str
+    attempts: int
+    fault: str
+    queued: str
+    due: str
+    result: str = ""
+
+
+class Deliveries(Body, frozen=True):
+    """GET /v1/outbox. `paused`: systems that are left alone for now, and why."""
+
+    deliveries: tuple[Delivery, ...]
+    paused: dict[str, str] = {}
+
+
+class Retry(Body, frozen=True):
+    """POST /v1/outbox/retry: one dead delivery, or all (0)."""
+
+    id: int = 0
+
+
+class Retried(Body, frozen=True):
+    count: int
+
+
+class Difference(Body, frozen=True):
+    """Where a ticket and the log differ. `kind`: missing, twice, foreign, waiting, dead. `events`: which records."""
+
+    kind: str
+    sentence: str
+    events: tuple[str, ...] = ()
+
+
+class Reconciled(Body, frozen=True):
+    """GET (look) or POST (repair) /v1/tickets/{id}/reconcile. `told`: event ids found on the ticket exactly once."""
+
+    ticket: str
+    told: int
+    differences: tuple[Difference, ...]
+    repaired: int = 0
 
 
 class SessionSummary(Body, frozen=True):

@@ -20,6 +20,7 @@ from remote_assist.core.api import (
     ChainSummary,
     ChallengeAnswer,
     ConsistencyAnswer,
+    Deliveries,
     ListsAnswer,
     LoggedRecord,
     Login,
@@ -28,7 +29,10 @@ from remote_assist.core.api import (
     NewRecords,
     NewRecordsAnswer,
     NewTicket,
+    Reconciled,
     Records,
+    Retried,
+    Retry,
     Sessions,
     SessionSummary,
     Ticket,
@@ -148,7 +152,7 @@ class RelayApi:
 
     async def ticket(self, ticket: str) -> Ticket:
         """One ticket with its notes. Raises UsageError when there is none."""
-        return await self._get(f"/v1/tickets/{quote(ticket, safe='')}", Ticket)
+        return await self._get(f"/v1/tickets/{_ticket_path(ticket)}", Ticket)
 
     async def new_ticket(self, subject: str, description: str = "") -> Ticket:
         """Open a ticket."""
@@ -158,7 +162,25 @@ class RelayApi:
 
     async def add_note(self, ticket: str, note: NewNote) -> TicketNote:
         """Put words on a ticket. Repeating it with the same key does nothing more."""
-        return await self._call("POST", f"/v1/tickets/{quote(ticket, safe='')}/notes", TicketNote, note)
+        return await self._call("POST", f"/v1/tickets/{_ticket_path(ticket)}/notes", TicketNote, note)
+
+    async def search_tickets(self, text: str, system: str) -> tuple[Ticket, ...]:
+        """Tickets of one system whose subject holds the text."""
+        query = f"find={quote(text, safe='')}&system={quote(system, safe='')}"
+        return (await self._get(f"/v1/tickets?{query}", Tickets)).tickets
+
+    async def outbox(self, *, dead: bool = False) -> Deliveries:
+        """What is on its way to other ticket systems."""
+        return await self._get(f"/v1/outbox?state={'dead' if dead else 'all'}", Deliveries)
+
+    async def retry_delivery(self, which: int = 0) -> int:
+        """Let one dead delivery, or all (0), be tried again. Returns how many."""
+        return (await self._call("POST", "/v1/outbox/retry", Retried, Retry(id=which))).count
+
+    async def reconcile(self, ticket: str, *, repair: bool = False) -> Reconciled:
+        """Where a ticket and the log differ; with `repair`, what is missing is sent again."""
+        path = f"/v1/tickets/{_ticket_path(ticket)}/reconcile"
+        return await self._call("POST" if repair else "GET", path, Reconciled)
 
     async def sessions(self) -> tuple[SessionSummary, ...]:
         """The newest of the caller's sessions (a reviewer: of all)."""
@@ -337,6 +359,11 @@ def _unreachable(origin: str, error: Exception) -> UnreachableError:
         f"the relay {origin} cannot be reached: {cause_of(error)}",
         advice="Check the address, the network, and whether the relay runs.",
     )
+
+
+def _ticket_path(ticket: str) -> str:
+    """A ticket id in a path: the colon of a foreign one stays as it is."""
+    return quote(ticket, safe=":")
 
 
 async def _read(answer: "aiohttp.ClientResponse") -> bytes:

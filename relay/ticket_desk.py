@@ -1,0 +1,210 @@
+"""Tickets, wherever they are: one place that answers for the built-in book and for every configured system.
+
+Rule 1: what a foreign system says is asked for now, and remembered; when it cannot be asked, what it said last is
+shown and the fault is told. Rule 2: its texts are hostile: cut to size and stripped of control characters here.
+"""
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime
+
+import msgspec
+
+from relay.book import TicketBook, check_new_ticket
+from relay.courier import Courier
+from relay.deliveries import again, read_deliveries, revive
+from relay.foreign import keep, number_of
+from relay.reconciling import compare_book, compare_remote, read_kept
+from relay.store import Store
+from relay.ticket_systems import TicketSystems, reference
+from remote_assist.core.api import Deliveries, NewTicket, Reconciled, Retried, Ticket, TicketNote, TicketReply
+from remote_assist.core.hostile import safe_text
+from remote_assist.core.records import format_time
+from remote_assist.errors import AssistError, Fault, RefusedError, TicketSystemError, UnreachableError
+from remote_assist.tickets.marks import note_key
+from remote_assist.tickets.system import BUILT_IN, Draft, Note, RemoteNote, RemoteTicket
+
+ASK_SECONDS = 10.0
+"""How long a person waits for a foreign system before the last known state is shown."""
+
+MAX_REPLIES = 200
+MAX_REPLY_CHARS = 8000
+
+
+class TicketDesk:
+    """What pages and alarms ask about tickets."""
+
+    def __init__(
+        self,
+        store: Store,
+        book: TicketBook,
+        systems: TicketSystems,
+        courier: Courier,
+        *,
+        default: str,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self.book = book
+        self.systems = systems
+        self._store = store
+        self._courier = courier
+        self._default = default
+        self._clock = clock
+
+    async def ticket(self, ticket: str) -> Ticket:
+        """One ticket with its notes, and with the replies others wrote in its own system."""
+        named = reference(ticket)
+        if named.system == BUILT_IN:
+            return await self.book.ticket(ticket)
+        system, fault = self.systems.of(named.system), ""
+        replies: tuple[TicketReply, ...] = ()
+        try:
+            async with asyncio.timeout(ASK_SECONDS):
+                seen = await system.get(named.ticket)
+                replies = _replies(await system.notes(named.ticket))
+            await self.remember(named.system, seen)
+        except (AssistError, TimeoutError) as error:
+            if isinstance(error, TicketSystemError) and error.fault is Fault.ABSENT and not await self._known(ticket):
+                raise RefusedError(f"there is no ticket {ticket}", reason="absent") from error
+            fault = f"{named.system} cannot be asked now: {getattr(error, 'message', 'it does not answer')}"
+            if not await self._known(ticket):
+                raise UnreachableError(fault, advice="Try again, or ask the relay's operator.") from error
+        found = await self.book.ticket(ticket)
+        return msgspec.structs.replace(found, replies=replies, fault=str(safe_text(fault, max_chars=400)))
+
+    async def number(self, ticket: str) -> int:
+        """The number behind a ticket id. Raises RefusedError `absent`."""
+        return await self._store.read(lambda connection: number_of(connection, ticket))
+
+    async def add(self, ticket: str, note: Note) -> TicketNote:
+        """Put a note on a ticket; it travels on by itself when the ticket is another system's."""
+        added = await self.book.add(ticket, note)
+        self._courier.notice()
+        return added
+
+    async def search(self, text: str, system: str) -> tuple[Ticket, ...]:
+        """Tickets of one system whose subject holds the text; of the book all that do."""
+        if system == BUILT_IN:
+            return tuple(one for one in await self.book.tickets() if text.lower() in one.subject.lower())
+        try:
+            async with asyncio.timeout(ASK_SECONDS):
+                seen = await self.systems.of(system).search(text)
+        except (TicketSystemError, TimeoutError) as error:
+            said = getattr(error, "message", "it does not answer")
+            raise UnreachableError(f"{system} cannot be asked now: {said}") from error
+        return tuple(_shown(system, one) for one in seen)
+
+    async def open(self, new: NewTicket, *, by: str, key: str = "", system: str = "") -> Ticket:
+        """A new ticket in the default system. `key`: the same one never opens two."""
+        where = system or self._default
+        check_new_ticket(new)
+        if where == BUILT_IN:
+            return await self.book.open(new, by=by, key=key)
+        key = key or note_key("opened", by, new.subject, new.description, format_time(self._clock()))
+        draft = Draft(new.subject, new.description or new.subject, key)
+        try:
+            seen = await self.systems.of(where).create(draft)
+        except TicketSystemError as error:
+            raise UnreachableError(
+                f"{where} did not open the ticket: {error.message}", advice=error.advice or "Try again."
+            ) from error
+        await self.remember(where, seen)
+        return await self.book.ticket(f"{where}:{seen.id}")
+
+    async def remember(self, system: str, seen: RemoteTicket) -> int:
+        """Keep what a system said of a ticket."""
+        clean, now = _clean(seen), format_time(self._clock())
+        return await self._store.write(lambda connection: keep(connection, system, clean, now))
+
+    # --- the outbox -------------------------------------------------------------------------------
+
+    async def outbox(self, *, dead: bool) -> Deliveries:
+        """What is on its way, and which systems are left alone."""
+        found = await self._store.read(lambda connection: read_deliveries(connection, ticket=None, dead=dead))
+        now = self._clock()
+        paused = {name: pace.fault for name, pace in self._courier.paces.items() if pace.paused_until > now}
+        return Deliveries(deliveries=found, paused=paused)
+
+    async def retry(self, which: int) -> Retried:
+        """Let dead deliveries be tried again: one, or all (0)."""
+        now = format_time(self._clock())
+        count = await self._store.write(lambda connection: revive(connection, which or None, now))
+        if which and not count:
+            raise RefusedError(f"delivery {which} is not dead", reason="absent")
+        self._courier.notice()
+        return Retried(count=count)
+
+    async def reconcile(self, ticket: str, *, repair: bool) -> Reconciled:
+        """Compare a ticket with the log; with `repair`, send again what is missing. UnreachableError when unasked."""
+        kept = await self._store.read(lambda connection: read_kept(connection, ticket))
+        found = compare_book(kept)
+        if not kept.system:
+            told = sum(1 for note in kept.notes for _ in note.events)
+            return Reconciled(ticket=ticket, told=told, differences=tuple(found))
+        try:
+            seen = await self.systems.of(kept.system).notes(kept.remote)
+        except TicketSystemError as error:
+            raise UnreachableError(f"{kept.system}: {error.message}") from error
+        more, lost, told = compare_remote(kept, seen)
+        repaired = 0
+        if repair:
+            now = format_time(self._clock())
+            for note in lost:
+                repaired += await self._store.write(lambda connection: again(connection, note, now))  # noqa: B023
+            self._courier.notice()
+        return Reconciled(ticket=ticket, told=told, differences=(*found, *more), repaired=repaired)
+
+    async def _known(self, ticket: str) -> bool:
+        try:
+            await self._store.read(lambda connection: number_of(connection, ticket))
+        except RefusedError:
+            return False
+        return True
+
+
+def _clean(seen: RemoteTicket) -> RemoteTicket:
+    def line(text: str) -> str:
+        return str(safe_text(text, max_chars=200))
+
+    return RemoteTicket(
+        id=seen.id,
+        subject=line(seen.subject) or "(no subject)",
+        status=line(seen.status),
+        closed=seen.closed,
+        url=line(seen.url),
+        requester=line(seen.requester),
+        assignee=line(seen.assignee),
+    )
+
+
+def _shown(system: str, seen: RemoteTicket) -> Ticket:
+    clean = _clean(seen)
+    return Ticket(
+        id=f"{system}:{seen.id}",
+        subject=clean.subject,
+        description="",
+        state="closed" if seen.closed else "open",
+        opened="",
+        opened_by=clean.requester,
+        url=clean.url,
+        status=clean.status,
+        assignee=clean.assignee,
+    )
+
+
+def _replies(seen: tuple[RemoteNote, ...]) -> tuple[TicketReply, ...]:
+    """What others wrote: our own notes are in the book already."""
+    others = [note for note in seen if not note.mark and note.text.strip()]
+    return tuple(
+        TicketReply(
+            time=str(safe_text(note.time, max_chars=40)),
+            author=str(safe_text(note.author, max_chars=100)),
+            text=_lines(note.text),
+            visibility=note.visibility,
+        )
+        for note in others[-MAX_REPLIES:]
+    )
+
+
+def _lines(text: str) -> str:
+    return "\n".join(str(safe_text(line, max_chars=1000)) for line in text[:MAX_REPLY_CHARS].splitlines())

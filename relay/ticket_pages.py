@@ -1,0 +1,78 @@
+"""The ticket verbs: each method answers one, for technicians, reviewers and operators as relay/access.py says."""
+
+from aiohttp import web
+
+from relay.access import Caller
+from relay.book import check_new_note
+from relay.outbox import Outbox
+from relay.pages import Bodies, answer
+from relay.ticket_desk import TicketDesk
+from remote_assist.core.api import NewNote, NewTicket, Retry, Tickets
+from remote_assist.errors import UsageError
+from remote_assist.tickets.system import BUILT_IN, Note
+
+MAX_SEARCH_CHARS = 200
+
+
+class TicketPages:
+    """Tickets, and what is on its way to them."""
+
+    def __init__(self, desk: TicketDesk, outbox: Outbox, bodies: Bodies) -> None:
+        self._desk = desk
+        self._outbox = outbox
+        self._bodies = bodies
+
+    async def tickets(self, request: web.Request, caller: Caller | None) -> web.StreamResponse:
+        """GET /v1/tickets, all that this relay knows; with ?find=TEXT&system=NAME, those of a system."""
+        query = request.query
+        if any(name not in {"find", "system"} for name in query) or len(query.get("find", "")) > MAX_SEARCH_CHARS:
+            raise UsageError(f"the query holds `find`, at most {MAX_SEARCH_CHARS} characters, and `system`")
+        if not query:
+            return answer(Tickets(tickets=await self._desk.book.tickets()))
+        found = await self._desk.search(query.get("find", ""), query.get("system", BUILT_IN))
+        return answer(Tickets(tickets=found))
+
+    async def ticket(self, request: web.Request, caller: Caller | None) -> web.StreamResponse:
+        """GET /v1/tickets/{ticket}, with its notes and replies."""
+        return answer(await self._desk.ticket(request.match_info["ticket"]))
+
+    async def new_ticket(self, request: web.Request, caller: Caller | None) -> web.StreamResponse:
+        """POST /v1/tickets."""
+        assert caller is not None
+        new = await self._bodies.read(request, NewTicket)
+        return answer(await self._desk.open(new, by=caller.name), status=201)
+
+    async def new_note(self, request: web.Request, caller: Caller | None) -> web.StreamResponse:
+        """POST /v1/tickets/{ticket}/notes. A closing note comes after all that happened."""
+        assert caller is not None
+        new = await self._bodies.read(request, NewNote)
+        check_new_note(new)
+        ticket = request.match_info["ticket"]
+        if new.closing:
+            await self._outbox.flush(await self._desk.number(ticket))
+        note = Note(
+            key=f"{caller.key} {new.key}",
+            author=caller.name,
+            text=new.text,
+            session=new.session,
+            closing=new.closing,
+        )
+        return answer(await self._desk.add(ticket, note), status=201)
+
+    async def reconcile(self, request: web.Request, caller: Caller | None) -> web.StreamResponse:
+        """GET /v1/tickets/{ticket}/reconcile: where ticket and log differ."""
+        return answer(await self._desk.reconcile(request.match_info["ticket"], repair=False))
+
+    async def repair(self, request: web.Request, caller: Caller | None) -> web.StreamResponse:
+        """POST /v1/tickets/{ticket}/reconcile: the same, and what is missing is sent again."""
+        return answer(await self._desk.reconcile(request.match_info["ticket"], repair=True))
+
+    async def outbox(self, request: web.Request, caller: Caller | None) -> web.StreamResponse:
+        """GET /v1/outbox; with ?state=dead only what nobody tries again."""
+        if any(name != "state" or value not in {"dead", "all"} for name, value in request.query.items()):
+            raise UsageError("the query holds `state`: dead or all")
+        return answer(await self._desk.outbox(dead=request.query.get("state") == "dead"))
+
+    async def retry(self, request: web.Request, caller: Caller | None) -> web.StreamResponse:
+        """POST /v1/outbox/retry: dead deliveries are tried again, after looking for them."""
+        return answer(await self._desk.retry((await self._bodies.read(request, Retry)).id))
