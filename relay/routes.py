@@ -11,9 +11,9 @@
     GET  /v1/log/consistency               consistency    anyone
     GET  /v1/log/tile/entries/{tile:.+}    entries        operator, reviewer
     GET  /v1/log/tile/{tile:.+}            tile           anyone
-    GET  /v1/tickets                       tickets        technician
+    GET  /v1/tickets                       tickets        reviewer, technician
     POST /v1/tickets                       new-ticket     technician
-    GET  /v1/tickets/{ticket}              ticket         technician
+    GET  /v1/tickets/{ticket}              ticket         reviewer, technician
     POST /v1/tickets/{ticket}/notes        new-note       technician
     GET  /v1/tickets/{ticket}/reconcile    reconcile      operator, reviewer, technician
     POST /v1/tickets/{ticket}/reconcile    repair         operator, technician

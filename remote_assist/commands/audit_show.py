@@ -4,6 +4,7 @@ import argparse
 from dataclasses import asdict
 
 from remote_assist.audit.own_chain import ChainReport
+from remote_assist.audit.review import Review, review_of
 from remote_assist.audit.timeline import Opened, span_words, timeline
 from remote_assist.commands.audit_fetch import (
     Fetched,
@@ -15,13 +16,14 @@ from remote_assist.commands.audit_fetch import (
     readable,
     verify_fetched,
 )
-from remote_assist.commands.audit_trust import Unsealer, opened_of, trust_of
+from remote_assist.commands.audit_trust import Trust, Unsealer, opened_of, trust_of
 from remote_assist.commands.printing import Printer
 from remote_assist.core.api import ChainSummary, SessionSummary
 from remote_assist.core.record_codes import CODES
-from remote_assist.core.records import Record
+from remote_assist.core.records import Record, record_hash
 from remote_assist.errors import Exit, VerificationError
 from remote_assist.technician.api import RelayApi
+from remote_assist.technician.home import Home
 
 FILTERS = {
     "ticket": "of this ticket",
@@ -92,15 +94,38 @@ async def show_session(arguments: argparse.Namespace) -> int:
             names = names_in(report, fetched)
         except VerificationError as error:
             fault = error
+        reviews = await _reviews(api, trust, home, fetched)
     unsealer = Unsealer.of(arguments.unseal, fetched.wraps)
     records = readable(fetched.records)
     opened = opened_of({one.seq: unsealer.disclose(one) for one in records}) if unsealer else {}
     _print_head(printer, fetched, fault)
     _print_timeline(printer, records, opened, names)
+    for one in reviews:
+        printer.line(f"signed off: {one.meaning} by {one.name} at {one.time}{f', {one.note}' if one.note else ''}")
+        printer.object({"review": asdict(one)})
     print_closed(printer, session, unsealer)
     if fault is not None:
         raise fault
     return Exit.DONE
+
+
+async def _reviews(api: RelayApi, trust: Trust, home: Home, fetched: Fetched) -> list[Review]:
+    """Sign-offs of a session in reviewers' own chains that hold; only reviewers may read those."""
+    if home.identity().role != "reviewer" or not fetched.records or isinstance(fetched.summary, ChainSummary):
+        return []
+    head = record_hash(fetched.records[-1].record)
+    found = []
+    for chain in await api.chains():
+        if chain.role != "reviewer":
+            continue
+        kept = await fetch(api, chain.id, trust, chain, fetched.checkpoint)
+        try:
+            report = await verify_fetched(api, kept, trust, home, strict=False)
+        except VerificationError:
+            continue  # `audit verify` names it; nothing in it counts
+        assert isinstance(report, ChainReport)
+        found += [review_of(one, report.owner) for one in readable(kept.records) if one.about == fetched.summary.id]
+    return [one for one in found if one is not None and one.head == head]
 
 
 def names_in(report: Report, fetched: Fetched) -> dict[str, str]:

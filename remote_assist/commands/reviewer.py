@@ -4,6 +4,8 @@ import argparse
 from pathlib import Path
 
 from remote_assist.commands.audit_export import FORMATS, export_sessions
+from remote_assist.commands.audit_report import add_report_options, print_report
+from remote_assist.commands.audit_review import add_review
 from remote_assist.commands.audit_show import add_filters, list_sessions, show_session
 from remote_assist.commands.audit_trust import add_trust_options
 from remote_assist.commands.audit_verify import verify_log
@@ -14,7 +16,7 @@ from remote_assist.commands.relay_options import add_relay_options
 def add_commands(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add `audit` and what it can do."""
     audit = verbs.add_parser("audit", help="list, show, verify, export, review and report sessions")
-    acts = audit.add_subparsers(metavar="list|show|verify|export", required=True)
+    acts = audit.add_subparsers(metavar="list|show|verify|export|review|report", required=True)
     listing = _act(acts, "list", list_sessions, "sessions you may see: a reviewer all, a technician their own")
     add_filters(listing)
     listing.add_argument("--chains", action="store_true", help="also records that belong to no session")
@@ -29,9 +31,12 @@ def add_commands(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -
     export.add_argument("--format", choices=FORMATS, default="jsonl")
     export.add_argument("-o", "--output", type=Path, metavar="FILE", help="a new file; else standard output")
     export.add_argument("--unseal", type=Path, metavar="KEY", help="a reviewers' key: add what was sealed, with proof")
-    for parser in (show, verify, export):
+    report = _act(acts, "report", print_report, "a report over the log, with what proves that it is complete")
+    add_report_options(report)
+    for parser in (show, verify, export, report):
         add_trust_options(parser)
         add_output_options(parser)
+    add_review(acts)
 
 
 def _act(

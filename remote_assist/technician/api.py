@@ -71,6 +71,8 @@ MAX_ANSWER_BYTES = 16 << 20
 MAX_PAGES = 10_000
 """Pages of one session's records; with 500 a page, five million records."""
 
+TILE_WIDTH = 256
+
 T = TypeVar("T")
 
 
@@ -90,6 +92,16 @@ def safe_origin(url: str) -> str:
 def safe_addresses(urls: Sequence[str]) -> Addresses:
     """The addresses of one relay. Raises UsageError as `safe_origin`."""
     return Addresses([safe_origin(url) for url in urls or ("",)])
+
+
+def tile_path(number: int, width: int) -> str:
+    """How tlog-tiles writes a tile's number, with its width when it is not full: `x001/067.p/5`."""
+    text = f"{number:03d}"
+    while len(text) % 3:
+        text = "0" + text
+    groups = [text[at : at + 3] for at in range(0, len(text), 3)]
+    path = "/".join([*("x" + group for group in groups[:-1]), groups[-1]])
+    return path if width == TILE_WIDTH else f"{path}.p/{width}"
 
 
 class RelayApi:
@@ -215,6 +227,15 @@ class RelayApi:
     async def consistency(self, old: int, new: int) -> tuple[bytes, ...]:
         """The proof that the log of `old` records is the beginning of the one of `new`, unverified."""
         return (await self._get(f"/v1/log/consistency?from={old}&to={new}", ConsistencyAnswer)).hashes
+
+    async def entries(self, size: int) -> AsyncIterator[bytes]:
+        """The entry bundles of the log's first `size` leaves, in order, unverified (C2SP tlog-tiles)."""
+        for number in range(-(-size // TILE_WIDTH)):
+            width = min(TILE_WIDTH, size - number * TILE_WIDTH)
+            status, raw = await self._exchange("GET", f"/v1/log/tile/entries/{tile_path(number, width)}", None)
+            if status >= 300:
+                raise _refusal(status, raw)
+            yield raw
 
     async def record_pages(self, session: str, size: int = 0) -> AsyncIterator[Records]:
         """A session's or chain's records from the first on, by pages; with `size`, proofs for the tree of that size."""

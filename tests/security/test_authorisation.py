@@ -25,13 +25,22 @@ ALLOWED: dict[str, str] = {
     "GET /v1/log/consistency": "nobody technician reviewer operator",
     "GET /v1/log/tile/{tile:.+}": "nobody technician reviewer operator",
     "GET /v1/log/tile/entries/{tile:.+}": "reviewer operator",
-    "GET /v1/tickets": "technician",
+    "GET /v1/tickets": "technician reviewer",
     "POST /v1/tickets": "technician",
-    "GET /v1/tickets/{ticket}": "technician",
+    "GET /v1/tickets/{ticket}": "technician reviewer",
     "POST /v1/tickets/{ticket}/notes": "technician",
+    "GET /v1/tickets/{ticket}/reconcile": "technician reviewer operator",
+    "POST /v1/tickets/{ticket}/reconcile": "technician operator",
+    "GET /v1/outbox": "technician reviewer operator",
+    "POST /v1/outbox/retry": "technician operator",
     "GET /v1/sessions": "technician reviewer",
     "GET /v1/sessions/{session}": "technician reviewer",
     "GET /v1/sessions/{session}/records": "technician reviewer",
+    "GET /v1/sessions/{session}/chunks/{seq}": "reviewer",
+    "GET /v1/chains": "reviewer operator",
+    "POST /v1/chains/records": "technician reviewer operator",
+    "GET /v1/chains/{chain}": "technician reviewer operator",
+    "GET /v1/chains/{chain}/records": "technician reviewer operator",
     "WS /v1/nameplate": "technician",
     "WS /v1/sessions/{session}/stream": "technician",
     "WS /v1/join/{nameplate}": "nobody technician reviewer operator",
@@ -57,7 +66,9 @@ async def token_of(world: RelayWorld, role: str) -> str:
 
 async def answer_to(world: RelayWorld, route: Route, token: str) -> tuple[int, str]:
     """(status, reason) of one call; 101 for a WebSocket that opened."""
-    path = route.path.replace("{tile:.+}", "000").format(ticket="1001", session="s-" + "a" * 16, nameplate="417203")
+    path = route.path.replace("{tile:.+}", "000").format(
+        ticket="1001", session="s-" + "a" * 16, nameplate="417203", chain="o-" + "a" * 16, seq="1"
+    )
     if route.method != "WS":
         status, raw = await world.call(route.method, path, b"{}" if route.method == "POST" else None, token=token)
         return status, str(json.loads(raw).get("reason", "")) if status >= 400 else ""

@@ -1,0 +1,55 @@
+"""`audit report NAME`: a report over the whole log, for people or as JSON, with what proves it at its end."""
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+
+import msgspec
+
+from remote_assist.audit.reports.catalog import REPORTS
+from remote_assist.audit.reports.people import review_log
+from remote_assist.audit.reports.report import Report, foundation_of
+from remote_assist.audit.whole_log import SessionLog, WholeLog
+from remote_assist.commands.audit_fetch import open_api, output, own_home
+from remote_assist.commands.audit_trust import trust_of
+from remote_assist.commands.audit_whole import add_period, read_whole
+from remote_assist.commands.printing import Printer, ascii_json
+from remote_assist.errors import Exit
+
+
+def add_report_options(parser: argparse.ArgumentParser) -> None:
+    """What `audit report` takes beside trust and output."""
+    parser.add_argument("name", metavar="NAME", choices=tuple(REPORTS), help=", ".join(REPORTS))
+    parser.add_argument("--ticket", default="", help="sessions of this ticket only; completeness is still of the whole")
+    parser.add_argument("--percent", type=float, default=100.0, metavar="P", help="review-log: size of the sample")
+    parser.add_argument("--unseal", type=Path, metavar="KEY", help="a reviewers' key: show what was sealed")
+    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="a new file; else standard output")
+    add_period(parser)
+
+
+async def print_report(arguments: argparse.Namespace) -> int:
+    """Run `audit report`."""
+    printer = Printer(arguments)
+    async with open_api(arguments) as api:
+        log = await read_whole(arguments, api, trust_of(arguments, own_home()))
+    report = report_of(arguments.name, log, ticket=arguments.ticket, percent=arguments.percent)
+    with output(arguments.output) as file:
+        if printer.json:
+            file.write(ascii_json(msgspec.to_builtins(report.values())).encode() + b"\n")
+        else:
+            file.writelines(line.encode() + b"\n" for line in report.lines())
+        file.flush()
+    if not report.foundation.holds:
+        printer.note(report.foundation.sentence)
+    return Exit.DONE if report.foundation.holds else Exit.UNVERIFIED
+
+
+def report_of(name: str, log: WholeLog, *, ticket: str = "", percent: float = 100.0) -> Report:
+    """The report; narrowed to a ticket it still rests on the whole log's completeness."""
+    narrowed = replace(log, sessions=_of_ticket(log, ticket)) if ticket else log
+    made = review_log(narrowed, percent) if name == "review-log" else REPORTS[name](narrowed)
+    return replace(made, foundation=foundation_of(log)) if ticket else made
+
+
+def _of_ticket(log: WholeLog, ticket: str) -> tuple[SessionLog, ...]:
+    return tuple(one for one in log.sessions if one.summary.ticket == ticket)
