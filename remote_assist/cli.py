@@ -43,6 +43,7 @@ VERBS: dict[str, tuple[str, str, str]] = {
     "chat": ("technician_chat", "Technician", "write to the customer and read what they write"),
     "ssh-config": ("technician_ssh", "Technician", "print the host entry for ssh, sftp, scp, rsync, git …"),
     "proxy": ("technician_ssh", "Technician", "carry ssh's bytes to a session (for ProxyCommand)"),
+    "machines": ("technician_machines", "Technician", "the same on many machines behind the customer's"),
     "forward": ("technician_forward", "Technician", "reach a service of the customer's network"),
     "request": ("technician_consent", "Technician", "ask the customer for further scopes"),
     "end": ("technician_consent", "Technician", "end a session with a note for the ticket"),

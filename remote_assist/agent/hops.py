@@ -6,6 +6,7 @@ machine is left alone for this session, so that nobody's account is locked. Rule
 """
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Awaitable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -42,7 +43,7 @@ class Hops:
         self._keys = HopKeys(home, customers_known_hosts())
         self._hops: dict[HopPlace, SshHop] = {}
         self._wrong: dict[HopPlace, int] = {}
-        self._connecting = asyncio.Lock()
+        self._ways: defaultdict[HopPlace, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def use(self, caller: Caller, request: UseMachine) -> None:
         """Let the caller's channel act on `place` from now on."""
@@ -63,7 +64,7 @@ class Hops:
             hop.close()
 
     async def _reach(self, place: HopPlace, secret: Secret | None) -> SshHop:
-        async with self._connecting:
+        async with self._ways[place]:
             known = self._hops.get(place)
             if known is None or not known.is_open:
                 known = self._hops[place] = await self._connect(place, secret)

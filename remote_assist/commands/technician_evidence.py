@@ -58,7 +58,7 @@ async def _diagnose(arguments: argparse.Namespace) -> int:
     session = checked_session(arguments.session)
     out = arguments.output or Path(default_bundle_name(session, arguments.bundle, datetime.now(UTC)))
     progress = ProgressLine()
-    async with await open_desk(arguments) as desk, await connect(desk, session, arguments) as connected:
+    async with await open_desk(arguments) as desk, connect(desk, session, arguments) as connected:
         try:
             summary = await connected.collect(arguments.bundle, out, progress)
         finally:
@@ -85,11 +85,23 @@ async def _findings(arguments: argparse.Namespace) -> int:
         raise UsageError("the SESSION or FILE is empty", advice="Did `invite` print a session?")
     if is_session_id(arguments.what):
         found = await _findings_of_session(arguments)
+    elif arguments.what.endswith(".tar"):
+        return await _findings_of_many(arguments)
     else:
         from remote_assist.technician.evidence import evaluate_bundle
 
         found = await asyncio.to_thread(evaluate_bundle, Path(arguments.what))
     _print_findings(Printer(arguments), found, everything=arguments.all)
+    return Exit.DONE
+
+
+async def _findings_of_many(arguments: argparse.Namespace) -> int:
+    from remote_assist.commands.technician_machines import findings_of_many
+
+    printer = Printer(arguments)
+    await findings_of_many(
+        printer, Path(arguments.what), lambda found: _print_findings(printer, found, everything=arguments.all)
+    )
     return Exit.DONE
 
 
@@ -101,7 +113,7 @@ async def _findings_of_session(arguments: argparse.Namespace) -> "list[Finding]"
         bundle = desk.session_folder(arguments.what).bundle_of(machine_place(arguments))
         if bundle.is_file():
             return await asyncio.to_thread(evaluate_bundle, bundle)
-        async with await connect(desk, arguments.what, arguments) as connected:
+        async with connect(desk, arguments.what, arguments) as connected:
             return await connected.findings()
 
 

@@ -53,7 +53,7 @@ def add_commands(verbs: Any) -> None:
 async def _ls(arguments: argparse.Namespace) -> int:
     session = checked_session(arguments.session)
     printer = Printer(arguments)
-    async with await open_desk(arguments) as desk, await connect(desk, session, arguments) as connected:
+    async with await open_desk(arguments) as desk, connect(desk, session, arguments) as connected:
         listing = await connected.listing(os.fsencode(arguments.path))
     for entry in listing.entries:
         if printer.plain:
@@ -92,7 +92,7 @@ async def _get(arguments: argparse.Namespace) -> int:
     session = checked_session(arguments.session)
     *remote, folder = _two_or_more(arguments.paths, "get SESSION REMOTE… LOCALDIR")
     printer, progress = Printer(arguments), ProgressLine()
-    async with await open_desk(arguments) as desk, await connect(desk, session, arguments) as connected:
+    async with await open_desk(arguments) as desk, connect(desk, session, arguments) as connected:
         for path in remote:
             try:
                 fetched = await connected.get(os.fsencode(path), Path(folder), progress, force=arguments.force)
@@ -108,7 +108,7 @@ async def _put(arguments: argparse.Namespace) -> int:
     session = checked_session(arguments.session)
     *local, folder = _two_or_more(arguments.paths, "put SESSION LOCAL… REMOTEDIR")
     printer, progress = Printer(arguments), ProgressLine()
-    async with await open_desk(arguments) as desk, await connect(desk, session, arguments) as connected:
+    async with await open_desk(arguments) as desk, connect(desk, session, arguments) as connected:
         for path in local:
             try:
                 done = await connected.put(Path(path), os.fsencode(folder), progress, force=arguments.force)

@@ -115,7 +115,7 @@ async def _plan(
     arguments: argparse.Namespace, printer: Printer, desk: "Desk", session: str, stack: contextlib.AsyncExitStack
 ) -> _Planned:
     """Show a session's plan. Raises RefusedError for one that cannot run, unless it is only to be shown."""
-    connected = await stack.enter_async_context(await connect(desk, session, arguments))
+    connected = await stack.enter_async_context(connect(desk, session, arguments))
     if arguments.apply:
         return _Planned(session, connected, arguments.apply)
     bundle = desk.session_folder(session).bundle_of(machine_place(arguments))

@@ -1,10 +1,11 @@
 """What every technician's verb needs: relay and state folder from options and environment, the desk they open."""
 
 import argparse
+import contextlib
 import getpass
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -58,14 +59,13 @@ def machine_place(arguments: argparse.Namespace) -> str:
     return str(parse_hop(arguments.on)) if arguments.on else ""
 
 
-async def connect(desk: "Desk", session: str, arguments: argparse.Namespace) -> "Session":
-    """The session, standing on the machine that `--on` names. Raises UsageError for a place that is none."""
+@contextlib.asynccontextmanager
+async def connect(desk: "Desk", session: str, arguments: argparse.Namespace) -> "AsyncIterator[Session]":
+    """The session, on the machine that `--on` names. Raises UsageError for a place that is none."""
     place = machine_place(arguments)
     password = getpass.getpass(f"password for {place}: ") if place and arguments.ask_password else ""
-    connected = await desk.connect(session)
-    if place:
-        connected.stand_on(UseMachine(place=place, password=password))
-    return connected
+    async with await desk.connect(session) as connected:
+        yield connected.on(UseMachine(place=place, password=password)) if place else connected
 
 
 def technician_settings(arguments: argparse.Namespace, environment: Mapping[str, str]) -> TechnicianSettings:

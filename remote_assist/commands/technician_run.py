@@ -66,11 +66,11 @@ def add_commands(verbs: Any) -> None:
     add_session_argument(parser)
     add_machine_options(parser)
     parser.epilog = "Everything after -- is the program and its arguments, whatever it looks like."
-    _keep_words_after_dashes(parser)
+    keep_words_after_dashes(parser)
     parser.set_defaults(run=_run)
 
 
-def _keep_words_after_dashes(parser: argparse.ArgumentParser) -> None:
+def keep_words_after_dashes(parser: argparse.ArgumentParser) -> None:
     """Put the words after the first `--` into `argv` untouched.
 
     argparse's own way (nargs="*") loses them when an option stands between SESSION and `--`.
@@ -97,7 +97,7 @@ async def _run(arguments: argparse.Namespace) -> int:
     if arguments.input and arguments.stdin:
         raise UsageError("-i and --stdin both want standard input", advice="Choose one.")
     try:
-        async with await open_desk(arguments) as desk, await connect(desk, session, arguments) as connected:
+        async with await open_desk(arguments) as desk, connect(desk, session, arguments) as connected:
             if arguments.stdin:
                 return await _run_lines(arguments, connected)
             stdin = stdin_chunks() if arguments.input else None

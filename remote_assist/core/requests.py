@@ -125,6 +125,10 @@ class UseMachine(Message, frozen=True, tag="use-machine"):
     place: str
     password: str = ""
 
+    def __repr__(self) -> str:
+        """Without the password, wherever this may be printed."""
+        return f"UseMachine(place={self.place!r})"
+
 
 class AskStatus(Message, frozen=True, tag="ask-status"):
     """What is granted now and until when. Not an action; nothing is read from the machine."""

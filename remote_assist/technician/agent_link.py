@@ -51,8 +51,7 @@ class AgentLink:
     def __init__(self, route: Route, connection: Any) -> None:
         self._route = route
         self._connection = connection
-        self._idle: list[Conversation] = []
-        self._machine: UseMachine | None = None
+        self._idle: dict[UseMachine | None, list[Conversation]] = {}
         self.distrust: VerificationError | None = None
         """Why nothing more may go through this link: the relay's log contradicts itself."""
 
@@ -90,42 +89,41 @@ class AgentLink:
             async with asyncio.timeout(5):
                 await self._connection.wait_closed()
 
-    def use(self, machine: UseMachine | None) -> None:
-        """Have every later conversation stand on `machine`; None is the agent's own."""
-        self._machine = machine
-        self._idle.clear()
-
     @contextlib.asynccontextmanager
-    async def conversation(self) -> AsyncIterator[Conversation]:
-        """A conversation for one request. One that broke off in the middle is closed, which cancels its request."""
+    async def conversation(self, machine: UseMachine | None = None) -> AsyncIterator[Conversation]:
+        """A conversation for one request, on `machine` or the agent's own.
+
+        One that broke off in the middle is closed, which cancels its request.
+        """
         if self.distrust is not None:
             raise self.distrust
-        conversation = self._idle.pop() if self._idle else await self._new()
+        idle = self._idle.setdefault(machine, [])
+        conversation = idle.pop() if idle else await self._new(machine)
         try:
             yield conversation
         except RefusedError:
-            await self._put_back(conversation)
+            await self._put_back(conversation, idle)
             raise
         except BaseException:
             with contextlib.suppress(Exception, asyncio.CancelledError):
                 await asyncio.shield(conversation.close())
             raise
-        await self._put_back(conversation)
+        await self._put_back(conversation, idle)
 
     def forward(self, endpoint: Endpoint, port: int) -> contextlib.AbstractAsyncContextManager[int]:
         """A port of this machine that leads to `endpoint` as the agent's machine reaches it. Raises UsageError."""
         return listening(self._connection, endpoint, port)
 
-    async def _new(self) -> Conversation:
+    async def _new(self, machine: UseMachine | None) -> Conversation:
         channel = await open_channel(self._connection)
         deadline = self._route.settings.request_deadline_seconds
         conversation = Conversation(channel, self._route.ledger, deadline_seconds=deadline)
-        if self._machine is not None:
-            await conversation.stand_on(self._machine)
+        if machine is not None:
+            await conversation.stand_on(machine)
         return conversation
 
-    async def _put_back(self, conversation: Conversation) -> None:
-        if len(self._idle) < MAX_IDLE and conversation.is_quiet:
-            self._idle.append(conversation)
+    async def _put_back(self, conversation: Conversation, idle: list[Conversation]) -> None:
+        if len(idle) < MAX_IDLE and conversation.is_quiet:
+            idle.append(conversation)
         else:
             await conversation.close()

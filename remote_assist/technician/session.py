@@ -5,6 +5,7 @@ A façade for the TUI and the verbs. What comes back from the agent is hostile u
 
 import asyncio
 import contextlib
+import copy
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -96,7 +97,7 @@ class Session:
         self._folder = folder
         self._ending = ending
         self._clock = clock
-        self._place = ""
+        self._machine: UseMachine | None = None
         facts = folder.facts()
         self.id = facts.session
         self.ticket = facts.ticket
@@ -136,14 +137,16 @@ class Session:
             except AssistError:
                 continue  # the link is cut or the session over: whoever acts is told
 
-    def stand_on(self, machine: UseMachine | None) -> None:
-        """Have everything that follows act on a machine behind the customer's (scope hop); None is their own."""
-        self._link.use(machine)
-        self._place = "" if machine is None else machine.place
+    def on(self, machine: UseMachine) -> "Session":
+        """The same session as it acts on a machine behind the customer's (scope hop). Shares this one's connection."""
+        there = copy.copy(self)
+        there._machine = machine
+        there._watching = None
+        return there
 
     async def status(self) -> Status:
         """What is granted now, and until when."""
-        async with self._link.conversation() as conversation:
+        async with self._link.conversation(self._machine) as conversation:
             status = (await conversation.ask(AskStatus())).status
         assert status is not None
         if status.session != self.id:
@@ -168,7 +171,7 @@ class Session:
         part = PartFile(self._bundle, force=True)
         try:
             await part.open()
-            async with self._link.conversation() as conversation:
+            async with self._link.conversation(self._machine) as conversation:
                 await conversation.begin(request)
                 await part.start_at(0)
                 done = await _receive_bundle(conversation, part, note)
@@ -192,7 +195,7 @@ class Session:
 
     @property
     def _bundle(self) -> Path:
-        return self._folder.bundle_of(self._place)
+        return self._folder.bundle_of("" if self._machine is None else self._machine.place)
 
     async def texts(self, bundle_file: Path | None = None) -> Mapping[str, str]:
         """The texts of a bundle (logs, reports) by name, as `facts`."""
@@ -206,7 +209,7 @@ class Session:
     async def plan(self, fix: str, version: int, digest: str, parameters: Mapping[str, str]) -> Plan:
         """Prechecks and dry run of a fix; nothing is changed."""
         request = PlanFix(fix=fix, version=version, digest=digest, parameters=dict(parameters))
-        async with self._link.conversation() as conversation:
+        async with self._link.conversation(self._machine) as conversation:
             result = await conversation.ask(request)
         assert result.done is not None
         if result.plan is None:
@@ -222,7 +225,7 @@ class Session:
         `approval` is a second technician's, for a plan of high risk.
         """
         request = ApplyFix(plan=plan_digest, approval=approval)
-        async with self._link.conversation() as conversation:
+        async with self._link.conversation(self._machine) as conversation:
             await conversation.begin(request, deadline_seconds=CONSENT_SECONDS)
             result = await conversation.finish(on_progress=on_progress)
         assert result.done is not None
@@ -239,7 +242,7 @@ class Session:
             if waiting is not None:
                 await waiting
 
-        async with self._link.conversation() as conversation:
+        async with self._link.conversation(self._machine) as conversation:
             await conversation.begin(Run(argv=tuple(argv), stdin=stdin is not None, folder=folder))
             async with _feeding(conversation, stdin):
                 result = await conversation.finish(on_data=hand_on)
@@ -256,21 +259,21 @@ class Session:
 
     async def listing(self, path: bytes) -> FolderListing:
         """Entries of a folder, and whether there were more."""
-        async with self._link.conversation() as conversation:
+        async with self._link.conversation(self._machine) as conversation:
             return await files.list_folder(conversation, path)
 
     async def get(
         self, remote: bytes, folder: Path, on_progress: OnProgress | None = None, *, force: bool = False
     ) -> FetchedFile:
         """Fetch one file into a local folder."""
-        async with self._link.conversation() as conversation:
+        async with self._link.conversation(self._machine) as conversation:
             return await files.fetch(conversation, remote, folder, force=force, on_progress=on_progress)
 
     async def put(
         self, local: Path, folder: bytes, on_progress: OnProgress | None = None, *, force: bool = False
     ) -> Done:
         """Bring one local file into a remote folder."""
-        async with self._link.conversation() as conversation:
+        async with self._link.conversation(self._machine) as conversation:
             return await files.bring(conversation, local, folder, force=force, on_progress=on_progress)
 
     @contextlib.asynccontextmanager
@@ -292,7 +295,7 @@ class Session:
     async def request_scopes(self, scopes: Sequence[str], seconds: int, reason: str = "") -> Status:
         """Ask the customer for more. Raises ConsentDenied."""
         request = RequestScopes(scopes=tuple(scopes), seconds=seconds, reason=reason)
-        async with self._link.conversation() as conversation:
+        async with self._link.conversation(self._machine) as conversation:
             result = await conversation.ask(request, deadline_seconds=CONSENT_SECONDS)
         assert result.done is not None
         check_done(result.done)
@@ -300,7 +303,7 @@ class Session:
 
     async def say(self, text: str) -> Done:
         """Say a line to the customer. Raises UsageError, RefusedError for one that shows a support code."""
-        async with self._link.conversation() as conversation:
+        async with self._link.conversation(self._machine) as conversation:
             result = await conversation.ask(SayChat(text=checked_line(text)))
         assert result.done is not None
         return check_done(result.done)
@@ -308,13 +311,13 @@ class Session:
     async def chat_lines(self, after: int = 0) -> list[ChatLine]:
         """What was said so far, after line `after`."""
         lines: list[ChatLine] = []
-        async with self._link.conversation() as conversation:
+        async with self._link.conversation(self._machine) as conversation:
             await conversation.follow(FollowChat(after=after, wait=False), lines.append)
         return lines
 
     async def follow_chat(self, on_line: Callable[[ChatLine], None], after: int = 0) -> None:
         """Hand on what is said after line `after`, as it comes, until cancelled or the session is over."""
-        async with self._link.conversation() as conversation:
+        async with self._link.conversation(self._machine) as conversation:
             await conversation.follow(FollowChat(after=after), on_line)
 
     async def end(self, note: str, reason: str = "") -> EndResult:
@@ -327,7 +330,7 @@ class Session:
         if len(reason) > 200:
             raise UsageError("a reason has at most 200 characters")
         await self.compare_logs()
-        async with self._link.conversation() as conversation:
+        async with self._link.conversation(self._machine) as conversation:
             result = await conversation.ask(EndSession(reason=reason))
         assert result.done is not None
         return result.done

@@ -1,5 +1,6 @@
 """Machines behind the customer's, by SSH: a real sshd, the customer's ssh-agent, pinned keys, every act recorded."""
 
+import base64
 import json
 import os
 import signal
@@ -89,6 +90,24 @@ def test_files_go_both_ways(hop: HopWorld, tmp_path: Path) -> None:
     (there / "link").symlink_to("source.bin")
     assert "is a link, not a file" in hop("get", str(there / "link"), str(back), expect=3)
     assert sorted(path.name for path in there.iterdir()) == ["link", "source.bin"]
+
+
+def test_many_machines_at_once_and_one_file_for_all(hop: HopWorld, tmp_path: Path) -> None:
+    inventory, out = tmp_path / "inventory", tmp_path / "many.tar"
+    other = "ssh://nobody@192.0.2.1"
+    inventory.write_text(f"# ours\n{hop.machine.place}\n\n{other}  # not granted\n")
+    words = ["machines", hop.session, "--inventory", str(inventory)]
+    done = hop.world.command(*words, "--json", "--", "echo", "hello", expect=1)
+    here, there = sorted((json.loads(line) for line in done.stdout.splitlines()), key=lambda one: str(one["error"]))
+    assert (here["on"], here["status"], base64.b64decode(here["stdout"])) == (hop.machine.place, 0, b"hello\n")
+    assert (there["on"], there["status"]) == (other, 255)
+    assert "allowed hop only to" in there["error"]
+    hop.world.command(*words, "-o", str(out), expect=1)
+    told = hop.world.command("findings", str(out)).stdout
+    assert f"— {hop.machine.place}" in told
+    assert "no bundle: the customer allowed hop only to" in told
+    inventory.write_text("telnet://x@y\n")
+    assert f"{inventory}:1" in hop.world.command(*words, expect=2).stderr
 
 
 def test_what_was_not_granted_is_refused(hop: HopWorld) -> None:
