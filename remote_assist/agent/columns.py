@@ -45,7 +45,7 @@ def wrapped(line: str, width: int) -> list[str]:
 def _hanging(line: str) -> int:
     """The column where a line's text begins; in a line of the scope table, where its explanation does."""
     row = SCOPE_ROW.match(line)
-    return row.end() if row else len(line) - len(line.lstrip())
+    return cells(line[: row.end()]) if row else len(line) - len(line.lstrip())
 
 
 def fitting(line: str, width: int) -> int:

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from remote_assist.agent.texts import FIX_WITHOUT_ASKING, SCOPE_WORDS, say, wish_words
+from remote_assist.agent.columns import cells, padded
+from remote_assist.agent.texts import say, scope_words, wish_words
 from remote_assist.core.prompt import ConsentAnswer, ConsentQuestion
 from remote_assist.core.wishes import in_order, scope_of
 
@@ -30,7 +31,7 @@ class ConsentScreen:
 
     question: ConsentQuestion
     now: datetime
-    words: Mapping[str, tuple[str, str]] = field(default_factory=lambda: SCOPE_WORDS)
+    words: Mapping[str, tuple[str, str]] = field(default_factory=scope_words)
     ticked: frozenset[str] = frozenset()
     cursor: int = 0
     details: bool = False
@@ -132,11 +133,11 @@ class ConsentScreen:
         until = (self.now + timedelta(seconds=self.question.seconds)).astimezone()
         lines: list[str] = [say("ask.wants", until=until.strftime("%H:%M"))]
         shown = [wish_words(wish, self.words) for wish in self.offered]
-        width = max((len(title) for title, _ in shown), default=0)
+        width = max((cells(title) for title, _ in shown), default=0)
         for index, (title, detail) in enumerate(shown):
             tick = "x" if self.offered[index] in self.ticked else " "
             mark = ">" if index == self.cursor and not self.typing else " "
-            lines.append(f"{mark}{index + 1} [{tick}] {title:<{width}}   {detail}")
+            lines.append(f"{mark}{index + 1} [{tick}] {padded(title, width)}   {detail}")
         return lines
 
     def _more(self) -> list[str]:
@@ -165,10 +166,7 @@ class ConsentScreen:
 
 def open_screen(question: ConsentQuestion, now: datetime, *, ask_each: bool = False) -> ConsentScreen:
     """The screen as it first appears. `ask_each`: plans are asked one by one, and the words say so."""
-    words = dict(SCOPE_WORDS)
-    if not ask_each:
-        words["fix"] = FIX_WITHOUT_ASKING
-    screen = ConsentScreen(question=question, now=now, words=words)
+    screen = ConsentScreen(question=question, now=now, words=scope_words(ask_each=ask_each))
     return replace(screen, ticked=frozenset(wish for wish in screen.offered if scope_of(wish) in TICKED_AT_FIRST))
 
 

@@ -28,6 +28,9 @@ REDRAW_SECONDS = 1.0
 """How often the countdown of a question is drawn anew."""
 
 ERASE_LINE = "\r\x1b[J"
+DOUBLE_WIDTH = "\x1b#6"
+"""DEC: this line in letters twice as wide. A terminal that cannot do it shows the line as it is."""
+
 MAX_ACTS = 32
 """Lines typed faster than they can be written down; further ones are dropped with the foot still showing them."""
 
@@ -53,18 +56,24 @@ class Terminal(Protocol):
 
 
 class PromptTerminal:
-    """Questions and live lines on one terminal. `steady` counts seconds, `now` is the wall clock."""
+    """Questions and live lines on one terminal. `steady` counts seconds, `now` is the wall clock.
+
+    `large`: letters twice as wide, where the terminal can.
+    """
 
     def __init__(
         self,
         terminal: Terminal,
         *,
         ask_each: bool = False,
+        large: bool = False,
         steady: Callable[[], float] = time.monotonic,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._terminal = terminal
         self._ask_each = ask_each
+        self._line = DOUBLE_WIDTH if large else ""
+        self._columns_each = 2 if large else 1
         self._steady = steady
         self._now = now
         self._asking = asyncio.Lock()
@@ -139,7 +148,13 @@ class PromptTerminal:
             self._held.append(line)
             return
         erase, foot = (ERASE_LINE, self._foot_text()) if self._live else ("", "")
-        self._terminal.write(f"{erase}  {self._now().astimezone():%H:%M:%S}  {line}\n{foot}")
+        rows = (
+            wrapped(f"  {self._now().astimezone():%H:%M:%S}  {line}", self._width)
+            if self._line
+            else [f"  {self._now().astimezone():%H:%M:%S}  {line}"]
+        )
+        text = "".join(f"{self._line}{row}\n" for row in rows)
+        self._terminal.write(f"{erase}{text}{foot}")
 
     async def end_requested(self) -> str:
         """Wait for the end key (e, Ctrl-C, or the window closing)."""
@@ -233,8 +248,7 @@ class PromptTerminal:
 
     def _draw(self, lines: list[str]) -> None:
         """Draw over what was drawn before; each line is cut to the window, so that counting lines is right."""
-        width = self._terminal.columns()
-        rows = [part for line in lines for part in wrapped(line, width - 1)]
+        rows = [self._line + part for line in lines for part in wrapped(line, self._width)]
         up = f"\x1b[{self._drawn}A" if self._drawn else ""
         self._terminal.write(f"{up}\r\x1b[J" + "\n".join(rows) + "\n")
         self._drawn = len(rows)
@@ -258,12 +272,17 @@ class PromptTerminal:
         if act is not None and not self._acts.full():
             self._acts.put_nowait(act)
 
+    @property
+    def _width(self) -> int:
+        """Columns a line may take; one is left free, so that no terminal wraps by itself."""
+        return max(1, self._terminal.columns() // self._columns_each - 1)
+
     def _draw_foot(self) -> None:
         if self._live and not self._question_open:
             self._terminal.write(ERASE_LINE + self._foot_text())
 
     def _foot_text(self) -> str:
-        return self._foot.line(self._terminal.columns() - 1)
+        return self._line + self._foot.line(self._width)
 
     def _ending(self) -> "asyncio.Future[str]":
         if self._end is None:

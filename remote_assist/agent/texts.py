@@ -1,9 +1,14 @@
 """Every sentence the customer reads, in one table, so that it can be translated and read as a whole.
 
-Rule: `say` is the only way a text reaches the screen, and every value put into one goes through `safe_text`.
+Rule 1: `say` is the only way a text reaches the screen, and every value put into one goes through `safe_text`.
+Rule 2: the language is the customer's, chosen once when their program starts; each other language is a table of the
+same names (texts_de.py …), and a test fails where one is missing. What a peer or the system says stays as it was said.
 """
 
+import importlib
+import re
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from remote_assist.core.hostile import HostileStr, SafeStr, safe_text
 from remote_assist.core.wishes import place_of, scope_of
@@ -163,14 +168,64 @@ FIX_WITHOUT_ASKING = ("change things by known fixes", "each is listed here when 
 """The words for `fix` when plans of up to medium risk are not asked one by one (no `--ask-each`)."""
 
 
+class Language(NamedTuple):
+    """One language's sentences, what scopes are called, and `fix` when plans are not asked one by one."""
+
+    texts: Mapping[str, str]
+    scopes: Mapping[str, tuple[str, str]]
+    fix_without_asking: tuple[str, str]
+
+
+ENGLISH = Language(TEXTS, SCOPE_WORDS, FIX_WITHOUT_ASKING)
+
+LANGUAGES = ("en", "de", "es", "fr", "ja")
+"""What can be chosen; English is what nobody chose."""
+
+_LOCALE_VARIABLES = ("LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG")
+_chosen = ENGLISH
+
+
+def use_language(code: str) -> None:
+    """Speak this language from now on. Raises KeyError for one that is not in LANGUAGES."""
+    global _chosen  # one customer, one program, one language: as gettext does it
+    _chosen = language(code)
+
+
+def language(code: str) -> Language:
+    """The table of one language. Raises KeyError for one that is not in LANGUAGES."""
+    if code not in LANGUAGES:
+        raise KeyError(code)
+    if code == "en":
+        return ENGLISH
+    table = importlib.import_module(f"remote_assist.agent.texts_{code}")
+    return Language(table.TEXTS, table.SCOPE_WORDS, table.FIX_WITHOUT_ASKING)
+
+
+def language_of(environment: Mapping[str, str]) -> str:
+    """The language the system is set to (POSIX locale variables, the first one set); English when it is not ours."""
+    value = next((environment[name] for name in _LOCALE_VARIABLES if environment.get(name)), "")
+    for wanted in value.split(":"):
+        code = re.split(r"[_.@-]", wanted, maxsplit=1)[0].lower()
+        if code in LANGUAGES:
+            return code
+    return "en"
+
+
 def say(name: str, /, **values: object) -> SafeStr:
     """The text `name` with its values, each made safe. Raises KeyError for a text or value that is not there."""
-    return SafeStr(TEXTS[name].format(**{key: _safe(value) for key, value in values.items()}))
+    text = _chosen.texts[name] if name in _chosen.texts else TEXTS[name]
+    return SafeStr(text.format(**{key: _safe(value) for key, value in values.items()}))
+
+
+def scope_words(*, ask_each: bool = True) -> Mapping[str, tuple[str, str]]:
+    """Scope → what it is called and what it allows. `ask_each`: plans are asked one by one."""
+    return _chosen.scopes if ask_each else {**_chosen.scopes, "fix": _chosen.fix_without_asking}
 
 
 def wish_title(wish: str) -> str:
     """What a wish is called, with the place it names."""
-    return wish_words(wish, SCOPE_WORDS)[0] if scope_of(wish) in SCOPE_WORDS else _safe(wish)
+    words = scope_words()
+    return wish_words(wish, words)[0] if scope_of(wish) in words else _safe(wish)
 
 
 def wish_words(wish: str, words: Mapping[str, tuple[str, str]]) -> tuple[str, str]:

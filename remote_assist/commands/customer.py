@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from remote_assist.agent.texts import LANGUAGES, language_of, use_language
 from remote_assist.commands.relay_options import RELAY_VARIABLE, add_relay_options, proxy_url, relay_origins
 from remote_assist.core.codes import SupportCode, parse_code, relay_origin
 from remote_assist.core.durations import parse_duration
@@ -42,6 +43,10 @@ def _add_join(verbs: Any) -> None:
     parser.add_argument("--ca", metavar="FILE", type=Path, help="the organisation's ca.pub, if they gave it to you")
     parser.add_argument("--accept", metavar="SCOPES", default="", help=f"answer yes beforehand: {', '.join(SCOPES)}")
     parser.add_argument("--until", metavar="30m", default="", help="at most so long (with --accept)")
+    parser.add_argument("--large", action="store_true", help="large letters, where the terminal can show them")
+    parser.add_argument(
+        "--language", metavar="CODE", default="", help=f"{', '.join(LANGUAGES)} (else as the system is set)"
+    )
     parser.add_argument("--ask-each", action="store_true", help="ask before each plan runs")
     parser.add_argument("--services", metavar="FOLDER", type=Path, help="services of the `process` kind live here")
     parser.add_argument("words", nargs="*", help=argparse.SUPPRESS)
@@ -61,6 +66,7 @@ def _add_self_check(verbs: Any) -> None:
 
 async def _join(arguments: argparse.Namespace) -> int:
     _refuse_code_on_the_command_line(arguments)
+    use_language(_language(arguments.language))
     settings = agent_settings(arguments, os.environ)
     accepted = _accepted(arguments.accept)
     if not settings.relay_url:
@@ -102,7 +108,7 @@ async def _join_at_terminal(
     piped = _code_from_stdin() if arguments.code == STDIN else None
     terminal = open_terminal()
     try:
-        screen = PromptTerminal(terminal, ask_each=arguments.ask_each)
+        screen = PromptTerminal(terminal, ask_each=arguments.ask_each, large=arguments.large)
         code = piped or parse_code(await screen.ask_code())
         prompt = PromptUnattended(accepted, _seconds(arguments.until, settings), screen=screen) if accepted else screen
         with _ending_by_signal(prompt):
@@ -129,6 +135,13 @@ async def _self_check(arguments: argparse.Namespace) -> int:
         printer.note(f"could not be looked at: {', '.join(checked.blind)}")
     printer.line(f"{len(checked.findings)} found, {checked.passed} checks passed; nothing left this computer")
     return Exit.DONE
+
+
+def _language(wanted: str) -> str:
+    """The language asked for, or the system's. Raises UsageError for one there is no table of."""
+    if wanted and wanted not in LANGUAGES:
+        raise UsageError(f"there is no language '{wanted[:20]}'", advice=f"There are: {', '.join(LANGUAGES)}.")
+    return wanted or language_of(os.environ)
 
 
 def agent_settings(arguments: argparse.Namespace, environment: Mapping[str, str]) -> AgentSettings:

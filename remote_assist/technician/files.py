@@ -74,6 +74,29 @@ async def fetch(
         await part.close()
 
 
+async def begin(conversation: Conversation, remote: bytes, max_bytes: int) -> bytes:
+    """The first bytes of a file; the conversation is quiet when that was all. Raises RefusedError, AssistError."""
+    await conversation.begin(ReadFile(path=remote))
+    content = bytearray()
+
+    async def take(_: int, data: bytes) -> None:
+        content.extend(data)
+        if len(content) > max_bytes:
+            raise _EnoughError("enough of it")
+
+    try:
+        result = await conversation.finish(on_data=take)
+    except _EnoughError:
+        return bytes(content[:max_bytes])
+    assert result.done is not None
+    check_done(result.done)
+    return bytes(content)
+
+
+class _EnoughError(AssistError):
+    """Ends the reading of a file in the middle."""
+
+
 async def bring(
     conversation: Conversation,
     local: Path,

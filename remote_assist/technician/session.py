@@ -269,6 +269,14 @@ class Session:
         async with self._link.conversation(self._machine) as conversation:
             return await files.fetch(conversation, remote, folder, force=force, on_progress=on_progress)
 
+    async def peek(self, remote: bytes, max_bytes: int) -> tuple[bytes, bool]:
+        """The first bytes of a file, and whether that is all of it; the rest is not sent."""
+        async with self._link.conversation() as conversation:
+            content = await files.begin(conversation, remote, max_bytes)
+            if not conversation.is_quiet:
+                await conversation.close()  # which cancels the rest
+            return content, conversation.is_quiet
+
     async def put(
         self, local: Path, folder: bytes, on_progress: OnProgress | None = None, *, force: bool = False
     ) -> Done:

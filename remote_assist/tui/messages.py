@@ -15,8 +15,9 @@ from remote_assist.core.requests import Done, Entry, Plan, Status
 from remote_assist.core.resume import LinkNews
 from remote_assist.errors import AssistError
 from remote_assist.technician.fact_search import FactHit
+from remote_assist.technician.log_file import LogFile
 from remote_assist.tui.pending import ChatBuffer, HitBoard, OutputBuffer, ProgressBoard
-from remote_assist.tui.ports import EndPort, FetchedPort, FindingPort, InvitationPort, SessionPort
+from remote_assist.tui.ports import EndPort, FindingPort, InvitationPort, SessionPort
 
 
 class Job(StrEnum):
@@ -35,7 +36,9 @@ class Job(StrEnum):
     FINDINGS = "evaluate known issues"
     FACTS = "read the bundle"
     LIST = "list a folder"
-    GET = "get a file"
+    LIST_HERE = "list a folder here"
+    PEEK = "look into a file"
+    MOVE = "move files"
     RUN = "run a program"
     PLAN = "plan a fix"
     APPLY = "apply a fix"
@@ -113,16 +116,6 @@ class ShowFact(Message):
 
     collector: str
     pointer: str
-
-
-@dataclass
-class ListFolder(Message):
-    path: bytes
-
-
-@dataclass
-class GetFile(Message):
-    path: bytes
 
 
 @dataclass
@@ -270,11 +263,28 @@ class FactsFound(Message):
 class FolderListed(Message):
     path: bytes
     entries: Sequence[Entry]
+    remote: bool
 
 
 @dataclass
-class FileFetched(Message):
-    file: FetchedPort
+class FilesMoved(Message):
+    """Nothing waits in the queue any more."""
+
+
+@dataclass
+class LogOpened(Message):
+    """A text to show; whoever shows it closes it."""
+
+    log: LogFile
+
+
+@dataclass
+class ActionNoted(Message):
+    """A tab did something by itself: for the list of actions."""
+
+    what: str
+    status: str
+    detail: str = ""
 
 
 @dataclass

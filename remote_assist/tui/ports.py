@@ -13,6 +13,7 @@ from remote_assist.core.api import SessionSummary, Ticket
 from remote_assist.core.codes import SupportCode
 from remote_assist.core.requests import ChatLine, Done, Entry, Plan, Progress, Status
 from remote_assist.core.resume import LinkNews
+from remote_assist.technician.transfers import FileMover
 
 OnProgress = Callable[[Progress], None]
 OnOutput = Callable[[int, bytes], None]
@@ -63,15 +64,6 @@ class FindingPort(Protocol):
     def parameters(self) -> Mapping[str, str]: ...
 
 
-class FetchedPort(Protocol):
-    """A file that came over: where it lies now and how long it is."""
-
-    @property
-    def path(self) -> Path: ...
-    @property
-    def size(self) -> int: ...
-
-
 class EndPort(Protocol):
     """How ending went; `undelivered` says what still waits for the relay, or is empty."""
 
@@ -110,10 +102,11 @@ class LookingPort(Protocol):
 
 
 class FilesPort(Protocol):
-    """Files by name."""
+    """Looking at files; moving them is `FileMover`."""
 
     async def ls(self, path: bytes) -> Sequence[Entry]: ...
-    async def get(self, remote: bytes, folder: Path, on_progress: OnProgress) -> FetchedPort: ...
+    async def peek(self, remote: bytes, max_bytes: int) -> tuple[bytes, bool]:
+        """The beginning of a file, and whether that is all of it."""
 
 
 class ActingPort(Protocol):
@@ -137,7 +130,7 @@ Translate = Callable[[str], Awaitable[str]]
 """What the technician's own command makes of a line. Raises AssistError."""
 
 
-class SessionPort(LookingPort, FilesPort, ActingPort, ChatPort, Protocol):
+class SessionPort(LookingPort, FilesPort, FileMover, ActingPort, ChatPort, Protocol):
     """One session, its link up."""
 
     @property

@@ -23,11 +23,9 @@ from remote_assist.tui.messages import (
     CodeReplaced,
     CustomerPaired,
     FactsRead,
-    FileFetched,
     FindingsMade,
     FixApplied,
     FixPlanned,
-    FolderListed,
     Job,
     JobCancelled,
     JobFailed,
@@ -63,7 +61,9 @@ LIMIT_SECONDS: dict[Job, float] = {
     Job.FINDINGS: 120,
     Job.FACTS: 60,
     Job.LIST: 120,
-    Job.GET: 8 * 3600,
+    Job.LIST_HERE: 60,
+    Job.PEEK: 120,
+    Job.MOVE: 24 * 3600,
     Job.RUN: 8 * 3600,
     Job.PLAN: 180,
     Job.APPLY: 1800,
@@ -231,20 +231,6 @@ class Work:
             return FactsRead(await session.facts(), await session.texts())
 
         self.start(screen, Job.FACTS, call)
-
-    def list_folder(self, screen: DOMNode, session: SessionPort, path: bytes) -> None:
-        async def call() -> Message:
-            return FolderListed(path, await session.ls(path))
-
-        self.start(screen, Job.LIST, call)
-
-    def get_file(self, screen: DOMNode, session: SessionPort, path: bytes) -> None:
-        async def call() -> Message:
-            folder = self.downloads / session.id / "files"
-            await asyncio.to_thread(folder.mkdir, 0o700, parents=True, exist_ok=True)
-            return FileFetched(await session.get(path, folder, self._board(screen, Job.GET).report))
-
-        self.start(screen, Job.GET, call)
 
     def run_program(self, screen: DOMNode, session: SessionPort, argv: tuple[str, ...]) -> None:
         async def call() -> Message:

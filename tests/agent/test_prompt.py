@@ -282,3 +282,16 @@ async def test_the_foot_never_wraps(width: int) -> None:
     foot = keyboard.written[-1].split("\x1b[J")[1]
     assert cells(foot) < width and foot.endswith("字▏")
     ending.cancel()
+
+
+async def test_large_letters_take_two_columns_each_and_every_line_asks_for_them() -> None:
+    keyboard = Keyboard(width=80)
+    asked = PromptTerminal(keyboard, large=True, steady=lambda: keyboard.now, now=lambda: NOW)
+    asking = asyncio.create_task(asked.consent(question()))
+    await asyncio.sleep(0)
+    rows = keyboard.written[-1].split("\x1b[J")[1].rstrip("\n").split("\n")
+    assert all(row.startswith("\x1b#6") and cells(row[3:]) < 40 for row in rows)
+    await keyboard.press("n")
+    await asking
+    asked.show("reads " + "x" * 60)
+    assert keyboard.written[-1].count("\x1b#6") == 3

@@ -63,6 +63,7 @@ class World:
             "PATH": f"{BIN}{os.pathsep}{os.environ.get('PATH', '')}",
             "REMOTE_ASSIST_RELAY": ",".join([self.relay_url, *self.other_urls]),
             "REMOTE_ASSIST_HOME": str(self.folder / home),
+            "LANGUAGE": "en",
             **self.extra.get(home, {}),
         }
 

@@ -55,7 +55,9 @@ class Stage:
 
     @property
     def _held(self) -> set[str]:
-        busy = set() if self.world.hold.is_set() else {Job.COLLECT.value, Job.RUN.value, Job.APPLY.value}
+        busy = (
+            set() if self.world.hold.is_set() else {Job.COLLECT.value, Job.RUN.value, Job.APPLY.value, Job.MOVE.value}
+        )
         return busy | {Job.PAIRING.value, Job.CHAT.value}
 
     def screen(self, kind: type[T]) -> T:

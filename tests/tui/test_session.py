@@ -6,13 +6,12 @@ from datetime import timedelta
 import pytest
 from textual.widgets import Input, Tree
 
-from remote_assist.core.requests import Done, Entry
+from remote_assist.core.requests import Done
 from remote_assist.core.resume import LinkNews
 from remote_assist.errors import RefusedError, UnreachableError
 from remote_assist.tui.screens.forms import EndScreen, ScopesScreen
 from remote_assist.tui.screens.session import SessionScreen
 from remote_assist.tui.screens.tickets import TicketsScreen
-from remote_assist.tui.widgets.files import child_path
 from tests.tui.stage import NARROW, WIDE, Stage, stage
 from tests.tui.world import SESSION, World
 
@@ -217,55 +216,6 @@ async def test_facts_open_branch_by_branch(world: World) -> None:
         await here.press("2", "down", "enter")
         assert "Debian GNU/Linux 12" in here.text
         here.compare("session-facts")
-
-
-async def test_a_folder_is_listed_walked_and_a_file_fetched(world: World) -> None:
-    async with stage(world, session=SESSION) as here:
-        await here.press("3", "enter")
-        assert world.asked_for("ls") == [("ls", "/var/log")]
-        here.compare("session-files")
-        await here.press("enter", "backspace", "down", "down", "g")
-        assert world.asked_for("ls")[1:] == [("ls", "/var/log/nginx"), ("ls", "/var/log")]
-        assert world.asked_for("get") == [("get", "/var/log/dpkg.log")]
-        assert "4.0 KiB in collected/dpkg.log" in here.text
-
-
-async def test_a_name_that_is_not_utf_8_is_fetched_by_its_bytes(world: World) -> None:
-    async with stage(world, session=SESSION) as here:
-        await here.press("3", "enter", "down", "g")
-        assert "caf\\xe9.log" in here.text
-    assert world.asked_for("get") == [("get", "/var/log/caf\\xe9.log")]
-
-
-async def test_only_regular_files_are_fetched(world: World) -> None:
-    async with stage(world, session=SESSION) as here:
-        await here.press("3", "enter", "g")
-        assert "Only regular files" in here.text
-    assert world.asked_for("get") == []
-
-
-@pytest.mark.parametrize("name", [b"..", b".", b"", b"../etc/passwd", b"/etc/passwd", b"a\x00b"])
-def test_a_name_that_leads_out_of_the_folder_is_no_path(name: bytes) -> None:
-    assert child_path(b"/var/log", name) is None
-
-
-async def test_a_listing_with_such_a_name_is_not_followed(world: World) -> None:
-    world.entries = [Entry(name=b"../../root", kind="folder", size=0, mode=0o755, modified=0.0)]
-    async with stage(world, session=SESSION) as here:
-        await here.press("3", "enter", "enter")
-        assert "not followed" in here.text
-    assert world.asked_for("ls") == [("ls", "/var/log")]
-
-
-def test_the_root_folder_has_children_too() -> None:
-    assert child_path(b"/", b"etc") == b"/etc"
-
-
-async def test_a_listing_of_one_file_fetches_that_file(world: World) -> None:
-    world.entries = [Entry(name=b"log", kind="file", size=1, mode=0o644, modified=0.0)]
-    async with stage(world, session=SESSION) as here:
-        await here.press("3", "enter", "g")
-    assert world.asked_for("get") == [("get", "/var/log")]
 
 
 async def test_a_program_runs_and_its_output_is_shown(world: World) -> None:

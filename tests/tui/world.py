@@ -4,6 +4,7 @@ Nothing here waits for a clock: `join`, `deny`, `cut` and `release` are the cust
 """
 
 import asyncio
+import os
 from collections.abc import AsyncIterable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -132,6 +133,7 @@ class World:
         self.collectors: Sequence[str] = COLLECTORS
         self.has_bundle = False
         self.paused = False
+        self.here_already: set[str] = set()
         self.failure: AssistError | None = None
         self.desk: WorldDesk | None = None
         self.apply_done = Done(action="a-9", status="resolved", sentence="port 80 is held by nginx.service")
@@ -319,11 +321,30 @@ class WorldSession:
         self._need("files:read")
         return self._world.entries
 
-    async def get(self, remote: bytes, folder: Path, on_progress: OnProgress) -> "WorldFile":
-        self._world.check("get", remote.decode("utf-8", "backslashreplace"))
+    async def peek(self, remote: bytes, max_bytes: int) -> tuple[bytes, bool]:
+        self._world.check("peek", remote.decode("utf-8", "backslashreplace"))
         self._need("files:read")
-        on_progress(Progress(item="dpkg.log", status="running", done=100, total=4096))
-        return WorldFile(Path("collected/dpkg.log"), 4096)
+        return b"first line\nsecond line\n", True
+
+    async def get(
+        self, remote: bytes, folder: Path, on_progress: OnProgress | None = None, *, force: bool = False
+    ) -> "WorldFile":
+        self._world.check("get", remote.decode("utf-8", "backslashreplace"), *(["force"] if force else []))
+        self._need("files:read")
+        assert on_progress is not None
+        on_progress(Progress(item="dpkg.log", status="running", done=1024, total=4096))
+        await self._world.hold.wait()
+        name = os.fsdecode(remote.rpartition(b"/")[2])
+        if name in self._world.here_already and not force:
+            raise RefusedError("dpkg.log is here already", reason="exists", advice="Replace it.")
+        return WorldFile(folder / name, 4096)
+
+    async def put(
+        self, local: Path, folder: bytes, on_progress: OnProgress | None = None, *, force: bool = False
+    ) -> Done:
+        self._world.check("put", local.name, folder.decode())
+        self._need("files:write")
+        return Done(action="a-10", status="done", size=local.stat().st_size)
 
     async def plan(self, fix: str, version: int, digest: str, parameters: Mapping[str, str]) -> Plan:
         self._world.check("plan", fix, str(version))

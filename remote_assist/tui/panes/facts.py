@@ -88,7 +88,7 @@ class FactsPane(Container):
                 branch.add_leaf(label, data=BundleText(name, content))
         tree.root.expand()
         self.query_one(".empty").display = False
-        self.action_tree()
+        self._show_hits(shown_now=False)
 
     def reveal(self, collector: str, pointer: str) -> None:
         """Open the branches down to a fact, as far as they exist, and put the cursor there."""

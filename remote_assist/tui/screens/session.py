@@ -21,6 +21,7 @@ from remote_assist.tui.messages import Job, Problem
 from remote_assist.tui.pace import Pace
 from remote_assist.tui.panes.chat import ChatPane
 from remote_assist.tui.panes.facts import FactsPane
+from remote_assist.tui.panes.files import FilesPane
 from remote_assist.tui.ports import FindingPort, SessionPort
 from remote_assist.tui.roster import Roster
 from remote_assist.tui.screens.forms import Closing, EndScreen, NoteScreen, ScopesScreen, Wish
@@ -28,7 +29,6 @@ from remote_assist.tui.screens.log import LogScreen
 from remote_assist.tui.screens.plan import PlanScreen
 from remote_assist.tui.theme import FAINT
 from remote_assist.tui.widgets.actions import ActionLine, ActionsPane, action_text
-from remote_assist.tui.widgets.files import FilesPane
 from remote_assist.tui.widgets.findings import FIRST_LOOK, HIDDEN_OUTCOMES, FindingsPane
 from remote_assist.tui.widgets.fixes import FixesPane
 from remote_assist.tui.widgets.lines import ProblemPanel, TwoEnds, keys_line
@@ -36,7 +36,6 @@ from remote_assist.tui.widgets.log import LogPane
 from remote_assist.tui.widgets.progress import summary_text
 from remote_assist.tui.widgets.session_header import HeaderState, LinkState, SessionHeader
 from remote_assist.tui.widgets.text import joined, shown
-from remote_assist.tui.words import size
 from remote_assist.tui.work import Work
 
 RECONNECT_POLLS = 1
@@ -89,7 +88,7 @@ class SessionScreen(Screen[None]):
             with TabPane(_tab("2 Facts"), id="facts-tab"):
                 yield FactsPane(self._work, id="facts-pane")
             with TabPane(_tab("3 Files"), id="files-tab"):
-                yield FilesPane(id="files-pane")
+                yield FilesPane(self._work, id="files-pane")
             with TabPane(_tab("4 Actions"), id="actions-tab"):
                 yield ActionsPane(id="actions-pane")
             with TabPane(_tab("5 Fixes"), id="fixes-tab"):
@@ -129,6 +128,7 @@ class SessionScreen(Screen[None]):
         self._work.ask_status(self, connected.session)
         self._work.read_log(self, self._session_id)
         self.query_one(ChatPane).use(connected.session)
+        self.query_one(FilesPane).use(connected.session)
         if first and connected.session.has_bundle:
             self._evaluate(connected.session)
 
@@ -213,12 +213,16 @@ class SessionScreen(Screen[None]):
         return self._session
 
     def _finish(self, status: str, detail: str = "") -> None:
-        action = ActionLine(f"{self._pace.clock().astimezone():%H:%M:%S}", self._what, status, detail)
-        self._actions = [*self._actions[-MAX_ACTIONS + 1 :], action]
         self._job = None
         self._roster.change(self._session_id, doing="")
+        self._add_action(self._what, status, detail)
+
+    def _add_action(self, what: str, status: str, detail: str) -> None:
+        action = ActionLine(f"{self._pace.clock().astimezone():%H:%M:%S}", what, status, detail)
+        self._actions = [*self._actions[-MAX_ACTIONS + 1 :], action]
         self.query_one(ActionsPane).show_actions(self._actions)
-        self._strip(action_text(action))
+        if self._job is None:
+            self._strip(action_text(action))
         self._work.read_log(self, self._session_id)
 
     def _strip(self, left: Text) -> None:
@@ -317,24 +321,14 @@ class SessionScreen(Screen[None]):
 
     # --- files and programs -------------------------------------------------------------------------
 
-    @on(say.ListFolder)
-    def list_folder(self, asked: say.ListFolder) -> None:
-        if session := self._begin(Job.LIST, f"ls {_printable(asked.path)}"):
-            self._work.list_folder(self, session, asked.path)
+    @on(say.LogOpened)
+    def show_log_file(self, opened: say.LogOpened) -> None:
+        self.app.push_screen(LogScreen(self._work, opened.log, self.badge))
 
-    @on(say.FolderListed)
-    def show_folder(self, listed: say.FolderListed) -> None:
-        self._finish("done", f"{len(listed.entries)} entries")
-        self.query_one(FilesPane).show_folder(listed.path, listed.entries)
-
-    @on(say.GetFile)
-    def get_file(self, asked: say.GetFile) -> None:
-        if session := self._begin(Job.GET, f"get {_printable(asked.path)}"):
-            self._work.get_file(self, session, asked.path)
-
-    @on(say.FileFetched)
-    def show_file(self, fetched: say.FileFetched) -> None:
-        self._finish("done", f"{size(fetched.file.size)} in {fetched.file.path}")
+    @on(say.ActionNoted)
+    def note_action(self, noted: say.ActionNoted) -> None:
+        """What a tab did by itself, beside the one job of the screen."""
+        self._add_action(noted.what, noted.status, noted.detail)
 
     @on(say.RunProgram)
     def run_program(self, asked: say.RunProgram) -> None:
@@ -465,7 +459,3 @@ class SessionScreen(Screen[None]):
 
 def _tab(label: str) -> Content:
     return Content(label)
-
-
-def _printable(path: bytes) -> str:
-    return path.decode("utf-8", "surrogateescape")

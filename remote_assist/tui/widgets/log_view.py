@@ -125,7 +125,7 @@ class LogView(Widget, can_focus=True):
     def render_line(self, y: int) -> Strip:
         width = self.size.width
         if y >= len(self._rows):
-            return Strip([*joined(("~", FAINT)).render(self.app.console)]).adjust_cell_length(width)
+            return self._strip(joined(("~", FAINT)), width)
         offset, raw = self._rows[y]
         text = _line_text(raw, self._word)[self._column :]
         if offset == self._marked:
@@ -133,7 +133,11 @@ class LogView(Widget, can_focus=True):
             text = joined(("▸", WARN), text)
         else:
             text = joined(" ", text)
-        return Strip([*cut(text, width).render(self.app.console)]).adjust_cell_length(width)
+        return self._strip(cut(text, width), width)
+
+    def _strip(self, text: Text, width: int) -> Strip:
+        strip = Strip([*text.render(self.app.console)]).adjust_cell_length(width)
+        return strip.apply_style(self.rich_style)
 
 
 def _line_text(raw: bytes, word: str) -> Text:
