@@ -113,6 +113,14 @@ TEXTS: Mapping[str, str] = {
     "end.receipt": "Beleg: {path}",
     "recover.found": "Sitzung {session} war offen, als dieses Programm zuletzt anhielt; sie wird geschlossen.",
     "recover.failed": "Sitzung {session} eines früheren Starts ließ sich nicht schließen: {why}",
+    "root.why": "{name} {what}. Dafür braucht es einen Administrator.",
+    "root.label": "Ihr eigenes Passwort an diesem Computer: ",
+    "live.shell-line": "│ {line}",
+    "live.shell-left-out": "│ … {count} weitere Zeilen liefen durch",
+    "live.no-recording": "die Aufzeichnung kann nicht weitergehen, darum wurde das Terminal geschlossen: {why}",
+    "what.tell": "meldet {target} einen Alarm",
+    "what.shell": "öffnet ein Terminal mit {program}; was es zeigt, wird aufgezeichnet",
+    "what.elevate": "wird Administrator: {what}",
     "unattended.first-contact": (
         "die CA der Organisation ist hier nicht bekannt, und ohne Terminal kann niemand den Namen des Relays eingeben"
     ),

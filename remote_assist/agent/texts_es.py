@@ -113,6 +113,14 @@ TEXTS: Mapping[str, str] = {
     "end.receipt": "Recibo: {path}",
     "recover.found": "La sesión {session} estaba abierta cuando este programa paró; se está cerrando.",
     "recover.failed": "La sesión {session} de un inicio anterior no se pudo cerrar: {why}",
+    "root.why": "{name} {what}. Para esto hace falta un administrador.",
+    "root.label": "Su propia contraseña en este ordenador: ",
+    "live.shell-line": "│ {line}",
+    "live.shell-left-out": "│ … pasaron {count} líneas más",
+    "live.no-recording": "la grabación no puede seguir, así que se cerró el terminal: {why}",
+    "what.tell": "avisa a {target} de una alarma",
+    "what.shell": "abre un terminal con {program}; lo que muestra se graba",
+    "what.elevate": "pasa a ser administrador: {what}",
     "unattended.first-contact": (
         "la CA de la organización no se conoce aquí, y sin terminal nadie puede escribir el nombre del relay"
     ),

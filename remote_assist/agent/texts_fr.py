@@ -113,6 +113,14 @@ TEXTS: Mapping[str, str] = {
     "end.receipt": "Reçu : {path}",
     "recover.found": "La session {session} était ouverte quand ce programme s'est arrêté ; elle est en cours de clôture.",
     "recover.failed": "La session {session} d'un lancement précédent n'a pas pu être close : {why}",
+    "root.why": "{name} {what}. Cela demande un administrateur.",
+    "root.label": "Votre propre mot de passe sur cet ordinateur : ",
+    "live.shell-line": "│ {line}",
+    "live.shell-left-out": "│ … {count} autres lignes sont passées",
+    "live.no-recording": "l'enregistrement ne peut pas continuer, le terminal a donc été fermé : {why}",
+    "what.tell": "signale une alarme à {target}",
+    "what.shell": "ouvre un terminal avec {program} ; ce qu'il montre est enregistré",
+    "what.elevate": "devient administrateur : {what}",
     "unattended.first-contact": (
         "la CA de l'organisation n'est pas connue ici, et sans terminal personne ne peut taper le nom du relais"
     ),
