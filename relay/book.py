@@ -5,6 +5,7 @@
 Rule: texts people write may hold lines, but no control characters; they are refused, not mended.
 """
 
+import re
 import unicodedata
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -28,6 +29,8 @@ MAX_LISTED = 500
 MAX_SUBJECT_CHARS = 200
 MAX_TEXT_BYTES = 64 << 10
 MAX_KEY_CHARS = 128
+MAX_ISSUES = 50
+_ISSUE = re.compile(r"[a-z0-9][a-z0-9.-]{0,99}")
 MAX_NOTES = 10_000
 """Notes on one ticket, beyond which people add no more; what records say is always added."""
 
@@ -106,6 +109,8 @@ def insert_note(connection: Connection, ticket: int, note: Note, now: str) -> Ti
     added = connection.execute(insert(notes).returning(notes), values).one()
     if ticket >= FIRST_FOREIGN:
         queue_note(connection, ticket, added.id, note.key, now)
+    elif note.reopening:
+        connection.execute(update(tickets).where(tickets.c.id == ticket).values(closed=None))
     elif note.closing:
         connection.execute(update(tickets).where(tickets.c.id == ticket).values(closed=now))
     return _note(added)
@@ -126,6 +131,10 @@ def check_new_note(new: NewNote) -> None:
     _check_text(new.text, "a note", lines=True)
     if not (1 <= len(new.key) <= MAX_KEY_CHARS and new.key.isascii() and new.key.isprintable()):
         raise UsageError(f"a note's key has 1 to {MAX_KEY_CHARS} printable characters")
+    if new.closing and new.reopening:
+        raise UsageError("a note closes a ticket or opens it again, not both")
+    if len(new.issues) > MAX_ISSUES or any(not _ISSUE.fullmatch(one) for one in new.issues):
+        raise UsageError(f"a note names at most {MAX_ISSUES} known issues, by their ids")
     if new.session and not is_session_id(new.session):
         raise UsageError("the session a note names is malformed")
 

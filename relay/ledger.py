@@ -213,6 +213,8 @@ def _ticket_of(connection: Connection, ticket: str, seq: int) -> int:
     row = connection.execute(select(tickets.c.closed).where(tickets.c.id == number)).first()
     if row is None:
         raise RecordRefused(seq, "unknown-ticket", f"there is no ticket {ticket}")
+    if row.closed is not None:
+        raise RecordRefused(seq, "closed-ticket", f"ticket {ticket} is closed")
     return number
 
 

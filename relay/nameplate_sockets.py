@@ -31,6 +31,9 @@ FAILED = frozenset({"wrong-code", "malformed"})
 LiveSessions = Callable[[str], Awaitable[int]]
 """How many sessions of the technician with this key are live."""
 
+MayOpen = Callable[[str, Caller], Awaitable[None]]
+"""Raises RefusedError when a session on the ticket may not be opened by the caller now."""
+
 
 @dataclass(frozen=True, slots=True)
 class PairingLimits:
@@ -51,6 +54,7 @@ class Meeting:
     owner: RelaySocket
     owner_key: str
     deadline: asyncio.Timeout
+    ticket: str = ""
     joiner: RelaySocket | None = None
     failed: bool = False
     over: str = ""
@@ -67,11 +71,13 @@ class NameplateSockets:
         limits: PairingLimits,
         *,
         live_sessions: LiveSessions,
+        may_open: MayOpen,
         known: Callable[[web.Request], None],
         clock: Callable[[], datetime],
     ) -> None:
         self._limits = limits
         self._live_sessions = live_sessions
+        self._may_open = may_open
         self._known = known
         self._rendezvous = rendezvous
         self._penalties = penalties
@@ -89,13 +95,16 @@ class NameplateSockets:
                 reason="busy",
                 advice="End some of them.",
             )
+        ticket = request.query.get("ticket", "")
+        if ticket:
+            await self._may_open(ticket, caller)
         plate = self._rendezvous.assign(caller.key, self._clock())
         try:
             socket = await self._sockets.upgrade(request, max_bytes=self._limits.message_max_bytes)
         except BaseException:
             self._rendezvous.burn(plate.number, self._clock())
             raise
-        meeting = Meeting(plate, socket, caller.key, asyncio.timeout(self._seconds_left(plate)))
+        meeting = Meeting(plate, socket, caller.key, asyncio.timeout(self._seconds_left(plate)), ticket)
         self._meetings[plate.number] = meeting
         try:
             await self._announce(meeting)
@@ -109,6 +118,12 @@ class NameplateSockets:
         finally:
             await self._end(meeting)
         return socket
+
+    async def close_ticket(self, ticket: str) -> None:
+        """Burn the codes that wait for a ticket's customer: it was closed."""
+        for meeting in [one for one in self._meetings.values() if one.ticket == ticket]:
+            meeting.over = "closed"
+            await self._end(meeting)
 
     async def join(self, request: web.Request, caller: Caller | None) -> web.StreamResponse:
         """Somebody typed a nameplate."""

@@ -48,6 +48,7 @@ from relay.stream_sockets import StreamSockets
 from relay.switchboard import Switchboard
 from relay.ticket_desk import TicketDesk
 from relay.ticket_pages import TicketPages
+from relay.ticket_rules import SessionRules
 from relay.ticket_systems import TicketSystems
 from relay.trust import TrustFolder
 from remote_assist.core.sshsig import PrivateKey
@@ -84,6 +85,7 @@ class Relay:
         self._metrics_runner: web.AppRunner | None = None
         self._switchboard = Switchboard(entropy=entropy, streams_per_session=settings.streams_per_session)
         self._systems: TicketSystems | None = None
+        self._rules: SessionRules
         self._lock: BinaryIO | None = None
         self._store: Store | None = None
         self._runner: web.AppRunner | None = None
@@ -225,7 +227,7 @@ class Relay:
         )
         self._readiness.watch(store)
         await self._serve_metrics(metrics)
-        works = (outbox.work(), courier.work(), checkpoints.work(), self._watch(trust, door))
+        works = (outbox.work(), courier.work(), self._rules.watch(), checkpoints.work(), self._watch(trust, door))
         self._tasks = [asyncio.create_task(work) for work in works]
         return application
 
@@ -257,6 +259,10 @@ class Relay:
         book = TicketBook(store, clock=clock, live=self._switchboard.is_live)
         assert self._systems is not None
         desk = TicketDesk(store, book, self._systems, courier, default=settings.ticket_rules.default, clock=clock)
+        rules = SessionRules(
+            store, desk, self._switchboard, settings.ticket_rules, settings.ticket_systems, clock=clock
+        )
+        self._rules = rules
         tickets = TicketPages(desk, outbox, bodies)
         sessions = SessionPages(store, self._switchboard)
         log = LogPages(store, checkpoints)
@@ -275,9 +281,11 @@ class Relay:
             self._sockets,
             _pairing_limits(settings),
             live_sessions=lambda key: count_live(store, key, self._switchboard.is_live),
+            may_open=rules.may_open,
             known=door.known,
             clock=clock,
         )
+        rules.burn_codes = nameplates.close_ticket
         streams = StreamSockets(
             store,
             self._switchboard,

@@ -6,17 +6,21 @@ shown and the fault is told. Rule 2: its texts are hostile: cut to size and stri
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
+from urllib.parse import quote
 
 import msgspec
+from sqlalchemy import Connection
 
 from relay.book import TicketBook, check_new_ticket
+from relay.closing import closing_work, minutes_spent
 from relay.courier import Courier
-from relay.deliveries import again, read_deliveries, revive
-from relay.foreign import keep, number_of
+from relay.deliveries import TIME, again, queue, read_deliveries, revive
+from relay.foreign import MAX_SUBJECT_CHARS, keep, number_of
 from relay.reconciling import compare_book, compare_remote, read_kept
 from relay.store import Store
-from relay.ticket_systems import TicketSystems, reference
+from relay.ticket_systems import Reference, TicketSystems, reference
 from remote_assist.core.api import Deliveries, NewTicket, Reconciled, Retried, Ticket, TicketNote, TicketReply
 from remote_assist.core.hostile import safe_text
 from remote_assist.core.records import format_time
@@ -26,6 +30,9 @@ from remote_assist.tickets.system import BUILT_IN, Draft, Note, RemoteNote, Remo
 
 ASK_SECONDS = 10.0
 """How long a person waits for a foreign system before the last known state is shown."""
+
+BREAK_GLASS_KEY = "break-glass "
+"""How the keys of tickets begin that were opened because there was none and no time; reports count them."""
 
 MAX_REPLIES = 200
 MAX_REPLY_CHARS = 8000
@@ -76,11 +83,46 @@ class TicketDesk:
         """The number behind a ticket id. Raises RefusedError `absent`."""
         return await self._store.read(lambda connection: number_of(connection, ticket))
 
-    async def add(self, ticket: str, note: Note) -> TicketNote:
-        """Put a note on a ticket; it travels on by itself when the ticket is another system's."""
+    async def add(self, ticket: str, note: Note, issues: tuple[str, ...] = ()) -> TicketNote:
+        """Put a note on a ticket; it travels on by itself when the ticket is another system's.
+
+        A closing note takes with it what the system's settings ask for: time, fields, the survey, closing.
+        """
+        named = reference(ticket)
+        if note.closing and named.system != BUILT_IN:
+            note = self._with_survey(note, named)
         added = await self.book.add(ticket, note)
+        if note.closing and named.system != BUILT_IN:
+            await self._queue_closing(named, note, issues)
         self._courier.notice()
         return added
+
+    def _with_survey(self, note: Note, named: Reference) -> Note:
+        url = self.systems.settings[named.system].survey_url
+        if not url:
+            return note
+        return replace(note, text=f"{note.text}\n\nHow did we do? {url.replace('{ticket}', quote(named.ticket))}")
+
+    async def _queue_closing(self, named: Reference, note: Note, issues: tuple[str, ...]) -> None:
+        settings, able = self.systems.settings[named.system], self.systems.of(named.system).capabilities()
+        now = format_time(self._clock())
+        wanted = closing_work(settings, able, note, issues)
+
+        def job(connection: Connection) -> None:
+            ticket = number_of(connection, str(named))
+            minutes = minutes_spent(connection, note.session)
+            if minutes and able.time and settings.books_time:
+                words = f"{minutes} remote-assist session {note.session}"
+                queue(connection, ticket, TIME, note.session, now, words=words)
+            for kind, words in wanted:
+                queue(connection, ticket, kind, f"{note.key} {words}", now, words=words)
+
+        await self._store.write(job)
+
+    async def refresh(self, ticket: str) -> None:
+        """Ask a foreign ticket's system how it stands, and remember it. Raises TicketSystemError."""
+        named = reference(ticket)
+        await self.remember(named.system, await self.systems.of(named.system).get(named.ticket))
 
     async def search(self, text: str, system: str) -> tuple[Ticket, ...]:
         """Tickets of one system whose subject holds the text; of the book all that do."""
@@ -96,8 +138,11 @@ class TicketDesk:
 
     async def open(self, new: NewTicket, *, by: str, key: str = "", system: str = "") -> Ticket:
         """A new ticket in the default system. `key`: the same one never opens two."""
-        where = system or self._default
+        where = BUILT_IN if new.break_glass else system or self._default
         check_new_ticket(new)
+        if new.break_glass:
+            new = msgspec.structs.replace(new, subject=f"Break-glass: {new.subject}"[:MAX_SUBJECT_CHARS])
+            key = f"{BREAK_GLASS_KEY}{note_key(by, new.subject, format_time(self._clock()))}"
         if where == BUILT_IN:
             return await self.book.open(new, by=by, key=key)
         key = key or note_key("opened", by, new.subject, new.description, format_time(self._clock()))

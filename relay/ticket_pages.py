@@ -56,8 +56,9 @@ class TicketPages:
             text=new.text,
             session=new.session,
             closing=new.closing,
+            reopening=new.reopening,
         )
-        return answer(await self._desk.add(ticket, note), status=201)
+        return answer(await self._desk.add(ticket, note, new.issues), status=201)
 
     async def reconcile(self, request: web.Request, caller: Caller | None) -> web.StreamResponse:
         """GET /v1/tickets/{ticket}/reconcile: where ticket and log differ."""

@@ -77,8 +77,15 @@ class TicketSystemSettings:
     tls_ca: Path | None = None
     deadline_seconds: float = 30.0
     digest_seconds: float = 30.0
+    watch_seconds: float = 60.0
     events_to: str = "internal"
     words_to: str = "customer"
+    closes: bool = False
+    books_time: bool = True
+    resolution_field: str = ""
+    issues_field: str = ""
+    survey_url: str = ""
+    people: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

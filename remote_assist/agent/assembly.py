@@ -23,7 +23,7 @@ from remote_assist.agent.requests_log import LogRequests
 from remote_assist.agent.requests_run import run_program
 from remote_assist.agent.requests_session import SessionRequests
 from remote_assist.agent.requests_shell import ShellRequests
-from remote_assist.agent.session import Session, SessionFacts
+from remote_assist.agent.session import ENDED_BY_TICKET, Session, SessionFacts
 from remote_assist.agent.surroundings import Surroundings
 from remote_assist.agent.tape import Recordings
 from remote_assist.agent.texts import say
@@ -95,6 +95,7 @@ def assemble(facts: SessionFacts, around: Surroundings, prompt: Prompt) -> Sessi
         dial=lambda: around.dial("/v1/agent"),
         on_stream=lambda offer: session.offered(offer),
         on_change=lambda up: session.link_changed(up),
+        on_ticket_closed=lambda: session.end_now(ENDED_BY_TICKET),
         log=log,
         uploads=uploads,
     )

@@ -32,6 +32,7 @@ from remote_assist.core.messages import (
     RelayRefused,
     SessionClosed,
     StreamOffered,
+    TicketClosed,
     ToAgent,
 )
 from remote_assist.core.records import join_bytes
@@ -76,6 +77,7 @@ class Control:
         dial: Callable[[], Awaitable[Link]],
         on_stream: Callable[[StreamOffered], None],
         on_change: Callable[[bool], None],
+        on_ticket_closed: Callable[[], None] = lambda: None,
         log: LogWatch | None = None,
         uploads: Uploads | None = None,
     ) -> None:
@@ -90,6 +92,7 @@ class Control:
         self._dial = dial
         self._on_stream = on_stream
         self._on_change = on_change
+        self._on_ticket_closed = on_ticket_closed
         self._log = log
         self._link: Link | None = None
         self._asking = asyncio.Lock()
@@ -202,6 +205,8 @@ class Control:
                     self._on_stream(message)
                 case SessionClosed():
                     self.closed.set()
+                case TicketClosed():
+                    self._on_ticket_closed()
                 case _:
                     raise _unexpected(message)
 

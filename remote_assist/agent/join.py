@@ -23,6 +23,7 @@ from remote_assist.agent.session import (
     ENDED_BY_RELAY,
     ENDED_BY_SIGNAL,
     ENDED_BY_TECHNICIAN,
+    ENDED_BY_TICKET,
     ENDED_BY_TIME,
     Session,
     SessionFacts,
@@ -51,6 +52,7 @@ END_TEXTS = {
     ENDED_BY_SIGNAL: "end.signal",
     ENDED_BY_DISTRUST: "end.distrust",
     ENDED_BY_RELAY: "end.relay",
+    ENDED_BY_TICKET: "end.ticket",
 }
 
 

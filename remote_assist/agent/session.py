@@ -71,6 +71,7 @@ ENDED_BY_SIGNAL = "signal"
 ENDED_BY_DISTRUST = "distrust"
 ENDED_BY_RELAY = "relay"
 ENDED_BY_FAILURE = "failed"
+ENDED_BY_TICKET = "ticket-closed"
 """Stable words in the end record; texts.py has a sentence for each."""
 
 

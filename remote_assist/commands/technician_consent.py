@@ -16,14 +16,16 @@ from remote_assist.commands.technician_options import (
     checked_session,
     open_desk,
 )
+from remote_assist.core.api import Ticket
 from remote_assist.core.codes import SupportCode
 from remote_assist.core.durations import parse_duration
 from remote_assist.core.requests import Status
 from remote_assist.core.wishes import SCOPES, parse_wishes
-from remote_assist.errors import Exit, UnreachableError
+from remote_assist.errors import Exit, UnreachableError, UsageError
 from remote_assist.settings import DEFAULT_SCOPES
 
 if TYPE_CHECKING:  # only a name for types: pairing is loaded when a verb runs
+    from remote_assist.technician.desk import Desk
     from remote_assist.technician.invite import Invitation
 
 DEFAULT_UNTIL = "30m"
@@ -42,7 +44,16 @@ def add_commands(verbs: Any) -> None:
         description="Print a code, wait for the customer's yes, print the session. Tell the code by voice only.",
     )
     add_technician_options(invite)
-    invite.add_argument("--ticket", metavar="ID", required=True, help="the ticket the session belongs to")
+    about = invite.add_mutually_exclusive_group(required=True)
+    about.add_argument(
+        "--ticket", metavar="ID", default="", help="the ticket the session belongs to: 1001, or SYSTEM:ID"
+    )
+    about.add_argument(
+        "--break-glass",
+        metavar="REASON",
+        default="",
+        help="there is no ticket and no time: open one in the relay's book that says why, and is counted",
+    )
     _add_scopes(invite, ",".join(DEFAULT_SCOPES))
     invite.set_defaults(run=_invite)
     request = verbs.add_parser("request", help="ask the customer for further scopes")
@@ -77,13 +88,23 @@ async def _invite(arguments: argparse.Namespace) -> int:
     printer = Printer(arguments)
     scopes, seconds = parse_wishes(arguments.scopes), _seconds(arguments.until)
     async with await open_desk(arguments) as desk:
-        ticket = await desk.ticket(arguments.ticket)
+        ticket = await _ticket_of(desk, arguments, printer)
         async with await desk.invite(ticket, scopes, seconds) as invitation:
             _print_code(printer, invitation.code, invitation.spoken)
             async with _countdown(invitation):
                 session = await invitation.paired(_announcer(printer, invitation))
     printer.value("session", session, f"session {session}")
     return Exit.DONE
+
+
+async def _ticket_of(desk: "Desk", arguments: argparse.Namespace, printer: Printer) -> Ticket:
+    if arguments.ticket:
+        return await desk.ticket(arguments.ticket)
+    if not arguments.break_glass.strip():
+        raise UsageError("a session needs a ticket", advice="Name it with --ticket, or say why not with --break-glass.")
+    ticket = await desk.api.new_ticket(arguments.break_glass, break_glass=True)
+    printer.note(f"ticket #{ticket.id} was opened without one of your ticket system; link it there afterwards")
+    return ticket
 
 
 def _print_code(printer: Printer, code: SupportCode, spoken: str) -> None:

@@ -1,12 +1,14 @@
 """The verb `tickets`: list, search, show, new; outbox and reconcile for what is on its way to other systems."""
 
 import argparse
+import hashlib
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 from remote_assist.commands.printing import Printer
 from remote_assist.commands.technician_options import add_technician_options, open_desk
-from remote_assist.core.api import Delivery, Difference, Ticket
+from remote_assist.core.api import Delivery, Difference, NewNote, Ticket
 from remote_assist.errors import Exit
 
 Run = Callable[[argparse.Namespace], Awaitable[int]]
@@ -17,7 +19,7 @@ def add_commands(verbs: Any) -> None:
     parser = verbs.add_parser("tickets", help="list, show and open tickets")
     add_technician_options(parser)
     parser.set_defaults(run=_list)
-    acts = parser.add_subparsers(metavar="list | search | show | new | outbox | reconcile")
+    acts = parser.add_subparsers(metavar="list | search | show | new | reopen | outbox | reconcile")
     _act(acts, "list", _list, "all tickets this relay knows (also without a word)")
     searching = _act(acts, "search", _search, "tickets of another system, by words of their subject")
     searching.add_argument("text", metavar="TEXT", nargs="?", default="", help="without it: those that are open")
@@ -29,6 +31,9 @@ def add_commands(verbs: Any) -> None:
     new = _act(acts, "new", _new, "open a ticket; prints its id")
     new.add_argument("--subject", metavar="TEXT", required=True, help="what it is about, 1 to 200 characters")
     new.add_argument("--description", metavar="TEXT", default="", help="more about it")
+    reopen = _act(acts, "reopen", _reopen, "open a ticket of the relay's own book again")
+    reopen.add_argument("ticket", metavar="ID")
+    reopen.add_argument("--note", metavar="TEXT", required=True, help="why; it goes on the ticket")
     outbox = _act(acts, "outbox", _outbox, "notes on their way to other ticket systems, and those that got stuck")
     outbox.add_argument("--dead", action="store_true", help="only those that nobody tries any more")
     outbox.add_argument("--retry", metavar="ID|all", default="", help="let dead ones be tried again")
@@ -113,6 +118,16 @@ async def _new(arguments: argparse.Namespace) -> int:
     async with await open_desk(arguments) as desk:
         ticket = await desk.new_ticket(arguments.subject, arguments.description)
     Printer(arguments).value("id", ticket.id, f"ticket #{ticket.id}: {ticket.subject}")
+    return Exit.DONE
+
+
+async def _reopen(arguments: argparse.Namespace) -> int:
+    digest = hashlib.sha256(arguments.note.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    note = NewNote(text=arguments.note, key=f"reopen:{digest}:{time.time_ns()}", reopening=True)
+    async with await open_desk(arguments) as desk:
+        await desk.api.add_note(arguments.ticket, note)
+        ticket = await desk.ticket(arguments.ticket)
+    Printer(arguments).value("state", ticket.state, f"ticket #{ticket.id} is {ticket.state}")
     return Exit.DONE
 
 

@@ -61,10 +61,15 @@ class ListsAnswer(Body, frozen=True):
 
 
 class NewTicket(Body, frozen=True):
-    """POST /v1/tickets. Subject 1..200 characters."""
+    """POST /v1/tickets. Subject 1..200 characters.
+
+    `break_glass`: a session must be opened now and has no ticket; the subject says why. It goes into the relay's own
+    book, whatever the default system is, and is counted.
+    """
 
     subject: str
     description: str = ""
+    break_glass: bool = False
 
 
 class TicketNote(Body, frozen=True):
@@ -114,12 +119,17 @@ class Tickets(Body, frozen=True):
 
 
 class NewNote(Body, frozen=True):
-    """POST /v1/tickets/{id}/notes: words a technician discloses. `key` makes a repeat harmless."""
+    """POST /v1/tickets/{id}/notes: words a technician discloses. `key` makes a repeat harmless.
+
+    `closing` and `reopening` also do that to the ticket. `issues`: ids of the known issues that were found.
+    """
 
     text: str
     key: str
     session: str = ""
     closing: bool = False
+    reopening: bool = False
+    issues: tuple[str, ...] = ()
 
 
 class Delivery(Body, frozen=True):

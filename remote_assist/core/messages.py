@@ -311,6 +311,12 @@ class SessionClosed(Message, frozen=True, tag="session-closed"):
     session: str
 
 
+class TicketClosed(Message, frozen=True, tag="ticket-closed"):
+    """relay → agent: the ticket was closed, so the session is over. Ending only narrows: the agent believes it."""
+
+    session: str
+
+
 ToAgent = (
     Challenge
     | Joined
@@ -322,6 +328,7 @@ ToAgent = (
     | ProofsGiven
     | StreamOffered
     | SessionClosed
+    | TicketClosed
     | RelayRefused
 )
 FromAgent = Join | Append | StoreChunk | AskCheckpoint | AskProofs

@@ -166,11 +166,13 @@ class RelayApi:
         """One ticket with its notes. Raises UsageError when there is none."""
         return await self._get(f"/v1/tickets/{_ticket_path(ticket)}", Ticket)
 
-    async def new_ticket(self, subject: str, description: str = "") -> Ticket:
-        """Open a ticket."""
+    async def new_ticket(self, subject: str, description: str = "", *, break_glass: bool = False) -> Ticket:
+        """Open a ticket; with `break_glass` in the relay's own book, marked as one there was no time for."""
         if not 1 <= len(subject) <= 200:
             raise UsageError("a ticket's subject has 1 to 200 characters")
-        return await self._call("POST", "/v1/tickets", Ticket, NewTicket(subject=subject, description=description))
+        return await self._call(
+            "POST", "/v1/tickets", Ticket, NewTicket(subject=subject, description=description, break_glass=break_glass)
+        )
 
     async def add_note(self, ticket: str, note: NewNote) -> TicketNote:
         """Put words on a ticket. Repeating it with the same key does nothing more."""

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 from remote_assist.core.api import NewNote, Ticket
 from remote_assist.core.codes import contains_live_code, looks_like_code
+from remote_assist.core.findings import Finding
 from remote_assist.core.requests import Done
-from remote_assist.errors import RefusedError, UnreachableError, UsageError
+from remote_assist.errors import AssistError, RefusedError, UnreachableError, UsageError
 from remote_assist.technician.api import RelayApi
 from remote_assist.technician.session_folder import SessionFolder
 
@@ -36,6 +37,10 @@ class EndResult:
     acknowledged: bool
     note_held: bool
     undelivered: str = ""
+
+
+MAX_ISSUES = 50
+"""Known issues a closing note names."""
 
 
 class Ending:
@@ -65,7 +70,7 @@ class Ending:
         acknowledged = done is None or done.acknowledgement is not None
         if not acknowledged:
             acknowledged = await self._is_ended(facts.session)
-        held = await self._close_ticket(facts.ticket, facts.session, note)
+        held = await self._close_ticket(facts.ticket, facts.session, note, await _issues_found(folder))
         missing = _missing(acknowledged=acknowledged, held=held)
         if not missing:
             folder.end()
@@ -77,9 +82,9 @@ class Ending:
     async def _state_is_ended(self, session: str) -> bool:
         return (await self._api.session(session)).state == "ended"
 
-    async def _close_ticket(self, ticket: str, session: str, text: str) -> bool:
+    async def _close_ticket(self, ticket: str, session: str, text: str, issues: tuple[str, ...]) -> bool:
         digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
-        note = NewNote(text=text, key=f"end:{session}:{digest}", session=session, closing=True)
+        note = NewNote(text=text, key=f"end:{session}:{digest}", session=session, closing=True, issues=issues)
         try:
             await self._api.add_note(ticket, note)
         except UnreachableError as error:
@@ -103,9 +108,26 @@ class Ending:
         return True
 
 
+async def _issues_found(folder: SessionFolder) -> tuple[str, ...]:
+    """Ids of the known issues in the session's last bundle, for the ticket's fields; none without a bundle or rules."""
+    if not folder.bundle.is_file():
+        return ()
+    try:
+        found = await asyncio.to_thread(_evaluate, folder)
+    except AssistError:
+        return ()
+    return tuple(sorted({one.issue for one in found if one.outcome in {"fail", "warn"}}))[:MAX_ISSUES]
+
+
+def _evaluate(folder: SessionFolder) -> list[Finding]:
+    from remote_assist.technician.evidence import evaluate_bundle  # loads the rule engine
+
+    return evaluate_bundle(folder.bundle)
+
+
 def holds_note(ticket: Ticket, session: str, text: str) -> bool:
     """Whether a ticket shows these words for this session."""
-    return any(note.text == text and note.session in {session, ""} for note in ticket.notes)
+    return any(note.text.startswith(text) and note.session in {session, ""} for note in ticket.notes)
 
 
 def _missing(*, acknowledged: bool, held: bool) -> str:

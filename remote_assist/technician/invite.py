@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from types import TracebackType
 from typing import Self
+from urllib.parse import quote
 
 from remote_assist.core.codec import encode
 from remote_assist.core.codes import SupportCode, choose_words
@@ -48,7 +49,7 @@ class Invitation:
     async def open(cls, inviter: Inviter, wanted: Wanted) -> "Invitation":
         """Get a nameplate and choose the words. Raises UsageError, RefusedError, UnreachableError."""
         wanted.check()
-        link = await inviter.addresses.reach(partial(_dial, inviter))
+        link = await inviter.addresses.reach(partial(_dial, inviter, wanted.ticket.id))
         try:
             async with asyncio.timeout(inviter.settings.connect_deadline_seconds):
                 said = read_rendezvous(await link.receive())
@@ -149,11 +150,11 @@ class Invitation:
         return self._inviter.clock() + timedelta(seconds=seconds)
 
 
-async def _dial(inviter: Inviter, origin: str) -> Link:
+async def _dial(inviter: Inviter, ticket: str, origin: str) -> Link:
     settings = inviter.settings
     return await dial(
         origin,
-        "/v1/nameplate",
+        f"/v1/nameplate?ticket={quote(ticket, safe=':')}",
         headers={"Authorization": f"Bearer {inviter.token}"},
         tls_ca_file=settings.tls_ca_file,
         proxy_url=settings.proxy_url,

@@ -39,6 +39,7 @@ class Note:
     session: str = ""
     events: tuple[str, ...] = ()
     closing: bool = False
+    reopening: bool = False
 
 
 @dataclass(frozen=True, slots=True)
