@@ -65,7 +65,10 @@ class ExtractSpec:
 
 @dataclass(frozen=True, slots=True)
 class Implementation:
-    """How one platform gets the facts: exactly one of builtin, command, powershell."""
+    """How one platform gets the facts: exactly one of builtin, command, powershell.
+
+    `timeout_seconds` 0: the collector's. `unverified`: written from documentation, never run on a real system.
+    """
 
     platform: str
     builtin: str = ""
@@ -73,6 +76,8 @@ class Implementation:
     powershell: str = ""
     output: str = "text"
     extract: dict[str, ExtractSpec] = field(default_factory=dict)
+    timeout_seconds: float = 0.0
+    unverified: bool = False
 
 
 @dataclass(frozen=True, slots=True)

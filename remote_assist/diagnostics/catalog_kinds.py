@@ -142,6 +142,8 @@ def _implementation(section: Section) -> Implementation:
         powershell=section.text("powershell", ""),
         output=section.choice("output", ("text", "json"), "text"),
         extract=_extract(section.section("extract")),
+        timeout_seconds=section.seconds("timeout", 0.0),
+        unverified=section.flag("unverified"),
     )
     if sum(map(bool, (result.builtin, result.command, result.powershell))) != 1:
         section.problem("an implementation has exactly one of 'builtin', 'command' and 'powershell'")

@@ -49,7 +49,7 @@ def _lint_collector(collector: Collector, _catalog: Catalog) -> Iterator[Fault]:
     for number, each in enumerate(collector.implementations):
         place: Place = ("implementations", number)
         known = [name for platform, name in BUILTINS if platform == each.platform]
-        if each.builtin and each.platform == "linux" and each.builtin not in known:
+        if each.builtin and each.builtin not in known:
             yield (*place, "builtin"), f"there is no builtin '{each.builtin}'{near(each.builtin, known)}"
         yield from _patterns((*place, "extract"), each.extract)
 

@@ -1,6 +1,7 @@
 """Collectors that are a command in the catalog: an argv list (or constant PowerShell) and how its output is read."""
 
 import re
+from dataclasses import replace
 
 import msgspec
 
@@ -30,10 +31,10 @@ async def run_command(implementation: Implementation, look: Look) -> Gathered:
     return await _run(command, implementation, look)
 
 
-async def run_powershell(implementation: Implementation, look: Look) -> Gathered:
-    """Run constant PowerShell text; its result arrives as JSON."""
-    argv = powershell_argv(implementation.powershell)
-    return await _run(Command(argv, timeout_seconds=30.0, max_bytes=OUTPUT_BYTES), implementation, look)
+async def run_powershell(implementation: Implementation, look: Look, limit: float) -> Gathered:
+    """Run constant PowerShell text; its results arrive as a JSON list."""
+    command = Command(powershell_argv(implementation.powershell), timeout_seconds=limit, max_bytes=OUTPUT_BYTES)
+    return await _run(command, replace(implementation, output="json"), look)
 
 
 async def _run(command: Command, implementation: Implementation, look: Look) -> Gathered:

@@ -34,32 +34,29 @@ async def gather(collector: Collector, look: Look) -> Outcome:
     def ended(status: str, reason: str) -> Outcome:
         return Outcome(status, reason=reason, seconds=time.monotonic() - begun)
 
+    implementation = next((each for each in collector.implementations if each.platform == look.target.platform), None)
+    if implementation is None:
+        return ended("unavailable", f"not available on {look.target.platform}")
+    limit = implementation.timeout_seconds or collector.timeout_seconds
     try:
-        async with asyncio.timeout(collector.timeout_seconds):
-            gathered = await _run(collector, look)
+        async with asyncio.timeout(limit):
+            gathered = await _run(implementation, look, limit)
         facts, cut = _fitted(collector, gathered)
     except TimeoutError:
-        return ended("timed-out", f"did not end within {collector.timeout_seconds:g} s")
+        return ended("timed-out", f"did not end within {limit:g} s")
     except Unavailable as error:
         return ended("unavailable", error.message)
-    except (AssistError, ValueError, KeyError, IndexError, TypeError, OSError, RecursionError) as error:
+    except (AssistError, ValueError, LookupError, TypeError, ArithmeticError, OSError, RecursionError) as error:
         return ended("failed", f"{type(error).__name__}: {error}")
     texts = {name: text[-collector.max_bytes :] for name, text in gathered.texts.items()}
     return Outcome("cut" if cut else "ok", facts, texts, seconds=time.monotonic() - begun)
 
 
-async def _run(collector: Collector, look: Look) -> Gathered:
-    for implementation in collector.implementations:
-        if implementation.platform == look.target.platform:
-            return await _run_implementation(implementation, look)
-    raise Unavailable(f"not available on {look.target.platform}")
-
-
-async def _run_implementation(implementation: Implementation, look: Look) -> Gathered:
+async def _run(implementation: Implementation, look: Look, limit: float) -> Gathered:
     if implementation.command is not None:
         return await run_command(implementation, look)
     if implementation.powershell:
-        return await run_powershell(implementation, look)
+        return await run_powershell(implementation, look, limit)
     work = BUILTINS.get((implementation.platform, implementation.builtin))
     if work is None:
         raise Unavailable(f"this agent has no collector '{implementation.builtin}' for {implementation.platform}")
@@ -79,6 +76,8 @@ def _fitted(collector: Collector, gathered: Gathered) -> tuple[object, bool]:
         while len(json.dumps(facts)) > collector.max_bytes and facts:
             facts, cut = facts[: len(facts) // 2], True
     elif collector.fields:
+        if isinstance(facts, list) and len(facts) == 1:
+            facts = facts[0]  # PowerShell's results are always a list
         facts = _typed(facts, collector.fields)
     if not isinstance(facts, list) and len(json.dumps(facts)) > collector.max_bytes:
         raise ValueError(f"the facts are longer than {collector.max_bytes} bytes")
@@ -89,7 +88,7 @@ def _typed(row: object, fields: dict[str, FieldSpec]) -> dict[str, object]:
     """The declared facts of a row; what the catalog does not declare does not leave the machine."""
     if not isinstance(row, dict):
         raise ValueError("expected a mapping")
-    return {key: _typed_value(key, row[key], spec) for key, spec in fields.items() if key in row}
+    return {key: _typed_value(key, row[key], spec) for key, spec in fields.items() if row.get(key) is not None}
 
 
 def _typed_value(key: str, value: object, spec: FieldSpec) -> object:

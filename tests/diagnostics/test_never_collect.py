@@ -11,24 +11,13 @@ import pytest
 
 from remote_assist.core.catalog_model import Catalog
 from remote_assist.core.requests import Progress
-from remote_assist.diagnostics import collectors_linux
+from remote_assist.diagnostics import collectors_linux, collectors_macos
 from remote_assist.diagnostics.bundle import read_bundle
 from remote_assist.diagnostics.collect import collect_bundle
+from remote_assist.diagnostics.never_collect import NEVER_IN_POWERSHELL, NEVER_OPENED, NEVER_RUN
 from tests.diagnostics.conftest import now
 from tests.diagnostics.real_target import RealTarget
 
-NEVER_OPENED = re.compile(
-    r"shadow|/\.ssh/|ssh_host_\w+_key(?!\.pub)|\.key$|private[-_]?key|keyring|/\.gnupg|/\.aws|/\.netrc|\.pgpass"
-    r"|[Cc]ookies|[Ll]ogin ?[Dd]ata|logins\.json|key\d\.db|wallet"
-    r"|/environ$|/proc/[^/]+/(?:mem|maps|cmdline|auxv)$|/proc/kcore|/dev/k?mem"
-    r"|/var/crash/.+|/coredump/.+|system-connections"
-)
-"""Shadow files, private keys, credential stores, browser secrets, environments, arguments, memory."""
-
-NEVER_RUN = re.compile(
-    r"^(?:wg show|gpg|secret-tool|security|mysqldump|pg_dump|strings|gcore|gdb|coredumpctl (?:dump|debug|info))"
-    r"|^ps .*(?:args|cmd|environ|-f\b)|^docker inspect(?! --format)|^podman inspect(?! --format)|\.Config\.Env|^env$"
-)
 DECOY = "decoy-Tr0ub4dor-ninety"
 
 
@@ -77,8 +66,8 @@ async def test_nothing_is_changed_by_looking(catalog: Catalog, target: RealTarge
 
 
 def test_no_collector_names_a_path_of_the_list() -> None:
-    folder = Path(collectors_linux.__file__).parent
-    for file in folder.glob("*.py"):
+    folders = [Path(str(room.__file__)).parent for room in (collectors_linux, collectors_macos)]
+    for file in (file for folder in folders for file in folder.glob("*.py")):
         for literal in re.findall(r'"(/[^"\n]+)"', file.read_text()):
             assert not NEVER_OPENED.search(literal), f"{file.name}: {literal}"
     assert NEVER_OPENED.search("/proc/1/environ") and NEVER_OPENED.search("/etc/shadow")
@@ -91,3 +80,4 @@ def test_catalog_commands_are_none_of_the_list(catalog: Catalog) -> None:
             if each.command is not None:
                 line = " ".join(each.command.argv)
                 assert not NEVER_RUN.search(line) and not NEVER_OPENED.search(line), collector.id
+            assert not NEVER_IN_POWERSHELL.search(each.powershell), collector.id

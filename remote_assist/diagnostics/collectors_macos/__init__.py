@@ -1,0 +1,1 @@
+"""Collectors for macOS. Written from the published documentation of each command; unverified on a real Mac."""
