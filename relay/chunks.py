@@ -4,10 +4,13 @@
 
 Rule 1: a chunk is stored only for an acknowledged record of its own session that names its hash and size.
 Rule 2: offered again, it is answered as before. Rule 3: no session and no relay stores more than its quota.
+Rule 4: nobody reads one before a record says so (RA2002E, in the relay's own records).
 """
 
 import hashlib
 from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
 
 from aiohttp import web
 from sqlalchemy import Connection, func, insert, select
@@ -17,8 +20,11 @@ from relay.schema import chunks, records
 from relay.store import Store
 from remote_assist.core.messages import ChunkRefused, ChunkStored, StoreChunk
 from remote_assist.core.record_codes import CHUNK_CODES
-from remote_assist.core.records import decode_record
+from remote_assist.core.records import Actor, RecordDraft, decode_record
 from remote_assist.errors import AuditUnavailable, RefusedError, UsageError
+
+SAME_READING = timedelta(minutes=10)
+"""Chunks of one recording that one person reads within this time are one reading."""
 
 MAX_SESSIONS = 10_000
 """Sessions whose stored size is kept in memory."""
@@ -35,10 +41,21 @@ class ChunkRefusal(Exception):
 
 
 class Chunks:
-    """Takes chunks of all agents and gives them to reviewers."""
+    """Takes chunks of all agents and gives them to reviewers. `write` keeps one of the relay's own records."""
 
-    def __init__(self, store: Store, *, session_bytes: int, all_bytes: int) -> None:
+    def __init__(
+        self,
+        store: Store,
+        write: Callable[[RecordDraft], Awaitable[object]],
+        *,
+        clock: Callable[[], datetime],
+        session_bytes: int,
+        all_bytes: int,
+    ) -> None:
         self._store = store
+        self._write = write
+        self._clock = clock
+        self._readers: OrderedDict[tuple[str, str, str], datetime] = OrderedDict()
         self._session_bytes = session_bytes
         self._all_bytes = all_bytes
         self._sizes: OrderedDict[str, int] = OrderedDict()
@@ -60,11 +77,32 @@ class Chunks:
         session, seq = request.match_info["session"], request.match_info["seq"]
         if not seq.isdecimal() or len(seq) > 9:
             raise UsageError("a chunk is named by the number of its record")
-        query = select(chunks.c.body).where(chunks.c.session == session, chunks.c.seq == int(seq))
-        body = await self._store.read(lambda connection: connection.execute(query).scalar())
-        if body is None:
+        assert caller is not None
+        found = await self._store.read(lambda connection: _read(connection, session, int(seq)))
+        if found is None:
             raise RefusedError("the relay has no such chunk", reason="absent")
+        recording, body = found
+        await self._note_reader(caller, session, recording)
         return web.Response(body=body, content_type="application/octet-stream", headers=NEVER_CHANGES)
+
+    async def _note_reader(self, caller: Caller, session: str, recording: str) -> None:
+        """Write down who reads what, once for all chunks somebody reads one after the other."""
+        name, now = (caller.key, session, recording), self._clock()
+        noted = self._readers.get(name)
+        if noted is not None and now - noted < SAME_READING:
+            return
+        await self._write(
+            RecordDraft(
+                code="RA2002E",
+                actor=Actor(kind="relay"),
+                about=session,
+                recording=recording,
+                details={"reader": caller.name, "key": caller.key, "role": caller.role},
+            )
+        )
+        self._readers[name] = now
+        while len(self._readers) > MAX_SESSIONS:
+            self._readers.popitem(last=False)
 
     # --- in the writer thread ---------------------------------------------------------------------
 
@@ -99,6 +137,17 @@ class Chunks:
         """Trust the database alone again, after something written was undone."""
         self._sizes.clear()
         self._total = None
+
+
+def _read(connection: Connection, session: str, seq: int) -> tuple[str, bytes] | None:
+    """What a chunk belongs to, and its stored bytes."""
+    query = (
+        select(records.c.record, chunks.c.body)
+        .join(records, (records.c.session == chunks.c.session) & (records.c.seq == chunks.c.seq))
+        .where(chunks.c.session == session, chunks.c.seq == seq)
+    )
+    row = connection.execute(query).first()
+    return None if row is None else (decode_record(row.record).recording, row.body)
 
 
 def stored_bytes(connection: Connection) -> int:

@@ -267,7 +267,13 @@ class Relay:
         sessions = SessionPages(store, self._switchboard)
         log = LogPages(store, checkpoints)
         chains = ChainPages(own, bodies)
-        chunks = Chunks(store, session_bytes=settings.chunk_bytes_per_session, all_bytes=settings.chunk_bytes)
+        chunks = Chunks(
+            store,
+            own.write,
+            clock=clock,
+            session_bytes=settings.chunk_bytes_per_session,
+            all_bytes=settings.chunk_bytes,
+        )
         rendezvous = Rendezvous(
             lifetime_seconds=settings.nameplate_lifetime_seconds,
             early_leaves=settings.nameplate_early_leaves,

@@ -40,6 +40,9 @@ class AgentSettings:
     acknowledgement_deadline_seconds: float = 10.0
     outage_grace_seconds: float = 60.0
     record_input: bool = False
+    keep_bundles: bool = True
+    keep_files: bool = False
+    keep_bytes: int = 64 * MIB
     resume_patience_seconds: float = 900.0
     journal_days: int = 30
     default_consent_seconds: int = 1800

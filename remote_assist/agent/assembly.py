@@ -15,9 +15,10 @@ from remote_assist.agent.keeper import Keeper
 from remote_assist.agent.log_watch import LogWatch
 from remote_assist.agent.machine import Machine, own_places
 from remote_assist.agent.recorder import Recorder
+from remote_assist.agent.recordings import Policy, Recordings
 from remote_assist.agent.requests_chat import ChatRequests
 from remote_assist.agent.requests_diagnostics import DiagnosticRequests, Shelf
-from remote_assist.agent.requests_files import list_folder, read_file, write_file
+from remote_assist.agent.requests_files import FileRequests, list_folder, write_file
 from remote_assist.agent.requests_fix import FixRequests
 from remote_assist.agent.requests_log import LogRequests
 from remote_assist.agent.requests_run import run_program
@@ -25,7 +26,6 @@ from remote_assist.agent.requests_session import SessionRequests
 from remote_assist.agent.requests_shell import ShellRequests
 from remote_assist.agent.session import ENDED_BY_TICKET, Session, SessionFacts
 from remote_assist.agent.surroundings import Surroundings
-from remote_assist.agent.tape import Recordings
 from remote_assist.agent.texts import say
 from remote_assist.agent.token_map import TokenMap
 from remote_assist.agent.uploads import Uploads
@@ -119,11 +119,16 @@ def assemble(facts: SessionFacts, around: Surroundings, prompt: Prompt) -> Sessi
         content_key,
         facts.id,
         around.entropy,
-        around.settings.outage_grace_seconds,
-        around.settings.record_input,
+        Policy(
+            around.settings.outage_grace_seconds,
+            around.settings.record_input,
+            around.settings.keep_bundles,
+            around.settings.keep_files,
+            around.settings.keep_bytes,
+        ),
     )
     shells = ShellRequests(recordings, around.shell, around.clock)
-    executors = _executors(session, around, LogRequests(session, control, log), shells)
+    executors = _executors(session, around, LogRequests(session, control, log), shells, recordings)
     session.serve(AgentDoors(gate, facts.actor, executors, around.shell, shells))
     return session
 
@@ -141,7 +146,7 @@ def _wraps(content_key: ContentKey, lists: TrustedLists) -> list[Wrap]:
 
 
 def _executors(
-    session: Session, around: Surroundings, log: LogRequests, shells: ShellRequests
+    session: Session, around: Surroundings, log: LogRequests, shells: ShellRequests, recordings: Recordings
 ) -> Mapping[type[Message], Executor]:
     """Request → what serves it. A request that is not here is refused by the codec before it comes so far."""
     about = SessionRequests(session)
@@ -155,7 +160,7 @@ def _executors(
         tell=lambda pack: session.prompt.show(say("pack.refused", why=pack.why_not)),
     )
     chat = ChatRequests(session.chat)
-    diagnostics = DiagnosticRequests(shelf)
+    diagnostics = DiagnosticRequests(shelf, recordings)
     elevation = Elevation(
         session.gate,
         session.prompt,
@@ -168,7 +173,7 @@ def _executors(
         Run: run_program,
         OpenShell: shells.open,
         ListFolder: here_or_there(list_folder, hops.list_folder),
-        ReadFile: here_or_there(read_file, hops.read_file),
+        ReadFile: here_or_there(FileRequests(recordings).read, hops.read_file),
         WriteFile: here_or_there(write_file, hops.write_file),
         UseMachine: hops.use_machine,
         Collect: diagnostics.collect,

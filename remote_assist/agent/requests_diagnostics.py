@@ -15,7 +15,9 @@ from remote_assist.agent.conversation import Caller
 from remote_assist.agent.gate import Running
 from remote_assist.agent.machine import Machine
 from remote_assist.agent.progress import telling
+from remote_assist.agent.recordings import BUNDLE_CHUNK, Recordings
 from remote_assist.agent.sample_ring import SampleRing
+from remote_assist.agent.sealed_copy import SealedCopy
 from remote_assist.agent.token_map import TokenMap
 from remote_assist.core.catalog_model import Catalog
 from remote_assist.core.packs import NOBODY, PackTrust
@@ -77,8 +79,9 @@ class Shelf:
 class DiagnosticRequests:
     """Executors of bundles."""
 
-    def __init__(self, shelf: Shelf) -> None:
+    def __init__(self, shelf: Shelf, recordings: Recordings | None = None) -> None:
         self._shelf = shelf
+        self._recordings = recordings if recordings is not None and recordings.policy.keep_bundles else None
 
     async def collect(self, caller: Caller, request: Collect) -> None:
         """Run a bundle; its tar.zst goes out as data frames while it is made."""
@@ -97,12 +100,18 @@ class DiagnosticRequests:
         self, caller: Caller, running: Running, machine: Machine, catalog: Catalog, bundle: str
     ) -> Ending:
         sent = 0
+        copy = SealedCopy(self._recordings, BUNDLE_CHUNK, running.number)
 
         async def write(raw: bytes) -> None:
+            await send(await copy.take(raw))
+
+        async def send(raw: bytes) -> None:
             nonlocal sent
+            if not raw:
+                return
             await caller.channel.send_data(raw)
             sent += len(raw)
-            running.partial = Ending(size=sent, sizes={"bytes": sent})
+            running.partial = Ending(size=sent, recording=copy.name, sizes={"bytes": sent, **copy.sizes})
 
         async with telling(caller) as tell:
             summary = await collect_bundle(
@@ -116,6 +125,7 @@ class DiagnosticRequests:
                 services_folder=self._shelf.services,
                 trend=self._shelf.trend(),
             )
+        await send(await copy.rest())
         if self._shelf.tokens is not None:
             self._shelf.tokens.remember(summary.tokens)
         failed = sum(item.status not in {"ok", "unavailable"} for item in summary.items)
@@ -124,7 +134,8 @@ class DiagnosticRequests:
             sha256=summary.sha256,
             truncated=summary.status != "complete",
             reason="" if summary.status == "complete" else summary.status,
-            sizes={"bytes": summary.size, "items": len(summary.items), "failed": failed},
+            recording=copy.name,
+            sizes={"bytes": summary.size, "items": len(summary.items), "failed": failed, **copy.sizes},
             sealed={"sha256": summary.sha256.encode()},
         )
 

@@ -11,10 +11,14 @@ import os
 from dataclasses import dataclass, field
 from typing import Protocol
 
+import msgspec
+
 from remote_assist.agent.actions import Ending, list_action, read_action, write_action
 from remote_assist.agent.conversation import Caller, Input
 from remote_assist.agent.gate import Performed, Running
 from remote_assist.agent.machine import Machine
+from remote_assist.agent.recordings import FILE_CHUNK, Recordings
+from remote_assist.agent.sealed_copy import SealedCopy
 from remote_assist.core.requests import Entry, ListFolder, Listing, ReadFile, WriteFile
 from remote_assist.core.target import FileStatus
 from remote_assist.errors import AssistError, RefusedError, RemoteProtocolError, UsageError
@@ -58,20 +62,37 @@ async def list_folder(caller: Caller, request: ListFolder) -> None:
     await caller.finish(await caller.perform(list_action(request.path), work))
 
 
-async def read_file(caller: Caller, request: ReadFile) -> None:
-    """The bytes of a regular file, as long as it was when it was opened."""
-    split_path(request.path)
-    if request.offset < 0:
-        raise UsageError("a file is not read from before its beginning")
+class FileRequests:
+    """Files that are read; with `recordings`, a sealed copy is kept of those that policy or request name."""
 
-    async def work(machine: Machine, running: Running) -> Ending:
-        source = await asyncio.to_thread(_open_source, machine, request)
-        try:
-            return await _send(caller, running, source)
-        finally:
-            source.close()
+    def __init__(self, recordings: Recordings | None = None) -> None:
+        self._recordings = recordings
 
-    await caller.finish(await caller.perform(read_action(request.path, request.offset), work))
+    async def read(self, caller: Caller, request: ReadFile) -> None:
+        """The bytes of a regular file, as long as it was when it was opened."""
+        split_path(request.path)
+        if request.offset < 0:
+            raise UsageError("a file is not read from before its beginning")
+        kept_with = self._kept_with(request)
+        if kept_with is not None:
+            request = msgspec.structs.replace(request, offset=0)  # a copy is whole
+
+        async def work(machine: Machine, running: Running) -> Ending:
+            source = await asyncio.to_thread(_open_source, machine, request)
+            try:
+                if kept_with is not None and source.size > kept_with.policy.keep_bytes:
+                    most = kept_with.policy.keep_bytes
+                    raise RefusedError(f"a file of more than {most:,} bytes is not kept here", reason="too-large")
+                return await _send(caller, running, source, SealedCopy(kept_with, FILE_CHUNK, running.number))
+            finally:
+                source.close()
+
+        await caller.finish(await caller.perform(read_action(request.path, request.offset), work))
+
+    def _kept_with(self, request: ReadFile) -> Recordings | None:
+        if self._recordings is None or not (request.keep or self._recordings.policy.keep_files):
+            return None
+        return self._recordings
 
 
 async def write_file(caller: Caller, request: WriteFile) -> None:
@@ -147,7 +168,7 @@ def _skip_prefix(source: Source, request: ReadFile) -> None:
         source.offset, source.digest = at, digest
 
 
-async def _send(caller: Caller, running: Running, source: Source) -> Ending:
+async def _send(caller: Caller, running: Running, source: Source, copy: SealedCopy) -> Ending:
     await caller.accept(running, size=source.size, offset=source.offset)
     sent = source.offset
     following = asyncio.ensure_future(asyncio.to_thread(source.read, sent))
@@ -155,9 +176,12 @@ async def _send(caller: Caller, running: Running, source: Source) -> Ending:
         while piece := await following:
             running.require()
             following = asyncio.ensure_future(asyncio.to_thread(source.read, sent + len(piece)))
-            await caller.channel.send_data(piece)
+            await _send_kept(caller, await copy.take(piece))
             sent += len(piece)
-            running.partial = Ending(size=sent, sizes={"bytes": sent - source.offset})
+            running.partial = Ending(
+                size=sent, recording=copy.name, sizes={"bytes": sent - source.offset, **copy.sizes}
+            )
+        await _send_kept(caller, await copy.rest())
     finally:
         await asyncio.gather(following, return_exceptions=True)  # the thread must be out before the file closes
     digest = source.digest.hexdigest()
@@ -167,9 +191,15 @@ async def _send(caller: Caller, running: Running, source: Source) -> Ending:
         sha256=digest,
         truncated=short,
         sentence="the file became shorter while it was read" if short else "",
-        sizes={"bytes": sent - source.offset, "size": sent},
+        recording=copy.name,
+        sizes={"bytes": sent - source.offset, "size": sent, **copy.sizes},
         sealed={"sha256": digest.encode()},
     )
+
+
+async def _send_kept(caller: Caller, ready: bytes) -> None:
+    if ready:
+        await caller.channel.send_data(ready)
 
 
 def entry_of(status: FileStatus) -> Entry:

@@ -18,8 +18,9 @@ from remote_assist.agent.conversation import Caller
 from remote_assist.agent.gate import Gate, Running
 from remote_assist.agent.machine import Machine
 from remote_assist.agent.mirror import Mirror
+from remote_assist.agent.recordings import Recordings
 from remote_assist.agent.requests_run import check_string, remote_status, stop_when_gone, stoppable
-from remote_assist.agent.tape import Recordings, Tape
+from remote_assist.agent.tape import Tape
 from remote_assist.agent.texts import say
 from remote_assist.core.asciicast import Header
 from remote_assist.core.records import Actor
@@ -147,7 +148,7 @@ class ShellRequests:
             title=f"{self._recordings.session} {running.number}",
             env={"SHELL": self._shell, "TERM": asked.environment.get("TERM", "dumb")},
         )
-        tape = self._recordings.tape(running.number, header, broken)
+        tape = Tape(self._recordings, running.number, header, broken)
         try:
             with gate.marked_on(tape.mark):
                 yield tape

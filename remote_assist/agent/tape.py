@@ -9,12 +9,9 @@ Rule 3: what is typed is not recorded unless the settings say so; markers say th
 """
 
 import asyncio
-import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
 
-from remote_assist.agent.recorder import Recorder
-from remote_assist.agent.uploads import Uploads
+from remote_assist.agent.recordings import RECORDING_CHUNK, Recordings
 from remote_assist.core.asciicast import (
     INPUT,
     MARKER,
@@ -25,9 +22,6 @@ from remote_assist.core.asciicast import (
     event_line,
     header_line,
 )
-from remote_assist.core.chunk import DIGEST, seal_chunk
-from remote_assist.core.records import Actor, RecordDraft
-from remote_assist.core.sealing import NONCE_BYTES, ContentKey
 from remote_assist.errors import AuditUnavailable
 
 CHUNK_BYTES = 64 << 10
@@ -44,25 +38,6 @@ PIECE_BYTES = 16 << 10
 
 MAX_TEXT_CHARS = 256
 """Longest marker."""
-
-RECORDING_CODE = "RA1410E"
-
-
-@dataclass(frozen=True, slots=True)
-class Recordings:
-    """What tapes of one session are made with."""
-
-    recorder: Recorder
-    uploads: Uploads
-    content_key: ContentKey
-    session: str
-    entropy: Callable[[int], bytes]
-    outage_grace_seconds: float
-    record_input: bool = False
-
-    def tape(self, name: str, header: Header, on_broken: Callable[[AuditUnavailable], None]) -> "Tape":
-        """A new recording; `name` is the number of the action it belongs to."""
-        return Tape(self, name, header, on_broken)
 
 
 class Tape:
@@ -94,7 +69,7 @@ class Tape:
 
     async def typed(self, raw: bytes) -> None:
         """Record what is about to be typed, or only that a line was entered; waits as `take`. Raises as it."""
-        if self._with.record_input:
+        if self._with.policy.record_input:
             await self._record(self._typed, raw)
         if b"\r" in raw:
             self.mark("enter")
@@ -142,7 +117,7 @@ class Tape:
         oldest = min((at for _, at in self._unstored.values()), default=self._loop.time())
         return (
             unstored + len(self._lines) >= UNSTORED_BYTES
-            or self._loop.time() - oldest > self._with.outage_grace_seconds
+            or self._loop.time() - oldest > self._with.policy.outage_grace_seconds
         )
 
     async def _record(self, decoder: TextDecoder, raw: bytes) -> None:
@@ -177,27 +152,12 @@ class Tape:
         content, number = self._take_lines(), self.chunks
         self.chunks += 1
         made = self._with
-        stored = seal_chunk(
-            made.content_key,
-            content,
-            session=made.session,
-            recording=self.name,
-            number=number,
-            nonce=made.entropy(NONCE_BYTES),
-        )
         self._unstored[number] = (len(content), self._first_at)
         self._first_at = self._loop.time()
-        hash = hashlib.sha256(stored).hexdigest()
         try:
-            await asyncio.to_thread(made.uploads.spool.keep, hash, stored)
-            seq = await made.recorder.append(
-                self._draft(number, len(content), len(stored), hash),
-                {DIGEST: hashlib.sha256(content).hexdigest().encode()},
-            )
+            await made.keep(RECORDING_CHUNK, self.name, number, content, lambda fault: self._answered(number, fault))
         except AuditUnavailable as error:
             self._break(error)
-            return
-        made.uploads.offer(seq, hash, lambda fault: self._answered(number, fault))
 
     def _take_lines(self) -> bytes:
         """At most one chunk of whole lines off the front (a single longer line is a chunk of its own)."""
@@ -207,16 +167,6 @@ class Tape:
         content = bytes(self._lines[:end])
         del self._lines[:end]
         return content
-
-    def _draft(self, number: int, size: int, stored_size: int, hash: str) -> RecordDraft:
-        return RecordDraft(
-            code=RECORDING_CODE,
-            actor=Actor(kind="agent"),
-            action=self.name,
-            recording=self.name,
-            stored=hash,
-            sizes={"chunk": number, "bytes": size, "stored": stored_size},
-        )
 
     def _answered(self, number: int, fault: AuditUnavailable | None) -> None:
         del self._unstored[number]

@@ -96,9 +96,10 @@ class Uploads:
         if isinstance(message, ChunkRefused):
             self._refused(message)
             return
-        one = self._take(message.seq)
+        one = self._waiting.get(message.seq)
         if one is not None:
             await asyncio.to_thread(self.spool.drop, one.hash)
+            self._take(message.seq)
             one.on_stored(None)
 
     def _refused(self, message: ChunkRefused) -> None:

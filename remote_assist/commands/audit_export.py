@@ -23,6 +23,7 @@ from remote_assist.commands.audit_fetch import (
     verify_fetched,
     wanted_logs,
 )
+from remote_assist.commands.audit_kept import export_kept
 from remote_assist.commands.audit_show import print_closed
 from remote_assist.commands.audit_trust import Trust, Unsealer, trust_of
 from remote_assist.commands.printing import Printer
@@ -35,11 +36,16 @@ SIEM: dict[str, Callable[[SiemEvent], bytes]] = {
     "ocsf": ocsf_line,
     "cef": lambda event: cef_line(event).encode() + b"\n",
 }
-FORMATS = (JSONL, *SIEM)
+KEPT_FORMATS = ("cast", "kept")
+"""What is kept beside the records: a recording for players, or anything as it was."""
+
+FORMATS = (JSONL, *SIEM, *KEPT_FORMATS)
 
 
 async def export_sessions(arguments: argparse.Namespace) -> int:
     """Run `audit export`."""
+    if arguments.format in KEPT_FORMATS:
+        return await export_kept(arguments)
     printer = Printer(arguments)
     if arguments.unseal is not None and arguments.format != JSONL:
         raise UsageError("what was sealed does not go to a SIEM", advice="Use --format jsonl with --unseal.")

@@ -69,6 +69,10 @@ class Unsealer:
         """An unsealer for `--unseal`, or nothing when it was not given."""
         return None if path is None else cls(read_reviewer_key(path), wraps)
 
+    def key_of(self, record: Record) -> ContentKey | None:
+        """The content key a chunk's record is sealed with, None when it is erased or another's."""
+        return next((self._keys[one.key] for one in record.sealed.values() if one.key in self._keys), None)
+
     def disclose_stored(self, raw: bytes) -> dict[str, Disclosure]:
         """As `disclose`, from stored bytes; what cannot be read holds nothing to open."""
         try:

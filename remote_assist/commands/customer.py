@@ -49,6 +49,13 @@ def _add_join(verbs: Any) -> None:
     )
     parser.add_argument("--ask-each", action="store_true", help="ask before each plan runs")
     parser.add_argument("--services", metavar="FOLDER", type=Path, help="services of the `process` kind live here")
+    parser.add_argument(
+        "--keep",
+        metavar="KINDS",
+        default="bundles",
+        help="what else is kept, sealed for the organisation's reviewers, besides what terminals show: "
+        "bundles, files, input (what is typed), separated by commas, or none",
+    )
     parser.add_argument("words", nargs="*", help=argparse.SUPPRESS)
     parser.set_defaults(run=_join)
 
@@ -146,6 +153,7 @@ def _language(wanted: str) -> str:
 
 def agent_settings(arguments: argparse.Namespace, environment: Mapping[str, str]) -> AgentSettings:
     """Settings from options and environment."""
+    keep = _kept_kinds(arguments.keep)
     origins = relay_origins(arguments, environment)
     return AgentSettings(
         home=home_folder(environment),
@@ -154,7 +162,17 @@ def agent_settings(arguments: argparse.Namespace, environment: Mapping[str, str]
         ca_file=arguments.ca,
         tls_ca_file=arguments.ca_file,
         proxy_url=proxy_url(arguments),
+        record_input="input" in keep,
+        keep_bundles="bundles" in keep,
+        keep_files="files" in keep,
     )
+
+
+def _kept_kinds(text: str) -> frozenset[str]:
+    kinds = frozenset(kind.strip() for kind in text.split(",")) - {"none"}
+    if kinds - {"bundles", "files", "input"}:
+        raise UsageError(f"'{text}' does not say what is to be kept", advice="bundles, files and input, or none")
+    return kinds
 
 
 def home_folder(environment: Mapping[str, str]) -> Path:

@@ -4,6 +4,8 @@ import argparse
 from pathlib import Path
 
 from remote_assist.commands.audit_export import FORMATS, export_sessions
+from remote_assist.commands.audit_kept import list_kept
+from remote_assist.commands.audit_replay import HELP, add_replay_options, replay
 from remote_assist.commands.audit_report import add_report_options, print_report
 from remote_assist.commands.audit_review import add_review
 from remote_assist.commands.audit_show import add_filters, list_sessions, show_session
@@ -15,8 +17,8 @@ from remote_assist.commands.relay_options import add_relay_options
 
 def add_commands(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add `audit` and what it can do."""
-    audit = verbs.add_parser("audit", help="list, show, verify, export, review and report sessions")
-    acts = audit.add_subparsers(metavar="list|show|verify|export|review|report", required=True)
+    audit = verbs.add_parser("audit", help="list, show, verify, export, replay, review and report sessions")
+    acts = audit.add_subparsers(metavar="list|show|verify|export|recordings|replay|review|report", required=True)
     listing = _act(acts, "list", list_sessions, "sessions you may see: a reviewer all, a technician their own")
     add_filters(listing)
     listing.add_argument("--chains", action="store_true", help="also records that belong to no session")
@@ -31,9 +33,14 @@ def add_commands(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -
     export.add_argument("--format", choices=FORMATS, default="jsonl")
     export.add_argument("-o", "--output", type=Path, metavar="FILE", help="a new file; else standard output")
     export.add_argument("--unseal", type=Path, metavar="KEY", help="a reviewers' key: add what was sealed, with proof")
+    export.add_argument("--action", default="", metavar="aN", help="with cast or kept: which, when there are several")
+    recordings = _act(acts, "recordings", list_kept, "what is kept of a session: recordings, bundles, files")
+    recordings.add_argument("session", metavar="SESSION")
+    play = _act(acts, "replay", replay, "play a terminal's recording: " + HELP)
+    add_replay_options(play)
     report = _act(acts, "report", print_report, "a report over the log, with what proves that it is complete")
     add_report_options(report)
-    for parser in (show, verify, export, report):
+    for parser in (show, verify, export, recordings, play, report):
         add_trust_options(parser)
         add_output_options(parser)
     add_review(acts)

@@ -46,6 +46,7 @@ def add_commands(verbs: Any) -> None:
         add_machine_options(parser)
         parser.add_argument("paths", metavar=paths, nargs="+", help=text)
         parser.add_argument("--force", action="store_true", help="replace a file that is there already")
+    get.add_argument("--keep", action="store_true", help="keep a sealed copy at the relay, for the reviewers")
     get.set_defaults(run=_get)
     put.set_defaults(run=_put)
 
@@ -95,7 +96,9 @@ async def _get(arguments: argparse.Namespace) -> int:
     async with await open_desk(arguments) as desk, connect(desk, session, arguments) as connected:
         for path in remote:
             try:
-                fetched = await connected.get(os.fsencode(path), Path(folder), progress, force=arguments.force)
+                fetched = await connected.get(
+                    os.fsencode(path), Path(folder), progress, force=arguments.force, keep=arguments.keep
+                )
             finally:
                 progress.clear()
             shown = safe_text(os.fsencode(fetched.path))

@@ -85,6 +85,8 @@ _ALL: tuple[Code, ...] = (
     *_act("1400", "run", "Runs a program", "The program ended"),
     *_act("1401", "shell", "Opens a shell", "The shell was closed"),
     Code("RA1410E", "recording-chunk", "A piece of a terminal's recording was cut and sealed"),
+    Code("RA1411E", "bundle-chunk", "A piece of a bundle was sealed before it was sent"),
+    Code("RA1412E", "file-chunk", "A piece of a file was sealed before it was sent"),
     *_act("1500", "forward", "Forwards a connection", "The forwarded connection ended"),
     *_act("1600", "chat", "Says a line to the customer", "The line was on the customer's screen"),
     Code("RA1601E", "customer-said", "The customer said a line to the technician"),
@@ -128,7 +130,7 @@ NEVER_WAITING = frozenset(
 )
 """Acts that only narrow or restore: they happen first and are delivered when the relay returns."""
 
-CHUNK_CODES = frozenset({"RA1410E"})
+CHUNK_CODES = frozenset({"RA1410E", "RA1411E", "RA1412E"})
 """Records whose `stored` names sealed bytes that the relay stores beside the log (core/chunk.py)."""
 
 JOURNAL_KEY_CODES = frozenset({"RA1302E", "RA1303E", "RA1304E", "RA1902E", "RA1990E"})

@@ -59,12 +59,14 @@ class ReadFile(Message, frozen=True, tag="read-file"):
     """Bytes of a regular file from `offset` on (scope files:read).
 
     To resume, `prefix_sha256` (hex) is the digest of the first `offset` bytes already held; if the source
-    no longer starts so, the answer starts again at 0 (Accepted.offset says where it starts).
+    no longer starts so, the answer starts again at 0 (Accepted.offset says where it starts). `keep`: a sealed copy
+    is kept for the reviewers, and the answer starts at 0.
     """
 
     path: bytes
     offset: int = 0
     prefix_sha256: str = ""
+    keep: bool = False
 
 
 class WriteFile(Message, frozen=True, tag="write-file"):

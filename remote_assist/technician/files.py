@@ -56,14 +56,20 @@ async def fetch(
     folder: Path,
     *,
     force: bool = False,
+    keep: bool = False,
     on_progress: OnProgress | None = None,
 ) -> FetchedFile:
-    """Bring one file into `folder`. Raises RefusedError (name, consent, exists), VerificationError, AssistError."""
+    """Bring one file into `folder`; with `keep` a sealed copy stays for the reviewers.
+
+    Raises RefusedError (name, consent, exists), VerificationError, AssistError.
+    """
     _check_folder(folder)
     part = PartFile(place_in(folder, remote), force=force)
     try:
         await part.open()
-        accepted = await conversation.begin(ReadFile(path=remote, offset=part.held, prefix_sha256=part.prefix))
+        accepted = await conversation.begin(
+            ReadFile(path=remote, offset=part.held, prefix_sha256=part.prefix, keep=keep)
+        )
         await part.start_at(accepted.offset)
         resumed = part.held
         done = await _receive(conversation, part, accepted, on_progress)

@@ -263,11 +263,17 @@ class Session:
             return await files.list_folder(conversation, path)
 
     async def get(
-        self, remote: bytes, folder: Path, on_progress: OnProgress | None = None, *, force: bool = False
+        self,
+        remote: bytes,
+        folder: Path,
+        on_progress: OnProgress | None = None,
+        *,
+        force: bool = False,
+        keep: bool = False,
     ) -> FetchedFile:
-        """Fetch one file into a local folder."""
+        """Fetch one file into a local folder; with `keep` a sealed copy stays for the reviewers."""
         async with self._link.conversation(self._machine) as conversation:
-            return await files.fetch(conversation, remote, folder, force=force, on_progress=on_progress)
+            return await files.fetch(conversation, remote, folder, force=force, keep=keep, on_progress=on_progress)
 
     async def peek(self, remote: bytes, max_bytes: int) -> tuple[bytes, bool]:
         """The first bytes of a file, and whether that is all of it; the rest is not sent."""

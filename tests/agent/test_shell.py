@@ -82,11 +82,11 @@ def store_of(world: AgentWorld) -> Store:
     return world.relay.relay._store
 
 
-async def stored(world: AgentWorld, recording: str) -> tuple[list[Record], list[bytes]]:
+async def stored(world: AgentWorld, recording: str, code: str = "RA1410E") -> tuple[list[Record], list[bytes]]:
     """A recording as a reviewer reads it: the records of its chunks, and their opened contents."""
     session = world.technician.session
     records = [decode_record(one.record) for one in await world.logged()]
-    cut = [record for record in records if record.recording == recording and record.code == "RA1410E"]
+    cut = [record for record in records if record.recording == recording and record.code == code]
     keys = await store_of(world).read(lambda c: c.execute(select(wraps).where(wraps.c.session == session)).all())
     bodies = await store_of(world).read(lambda c: c.execute(select(chunks.c.seq, chunks.c.body)).all())
     key = unwrap(Wrap(key_id=keys[0].key_id, reviewer=keys[0].reviewer, sealed=keys[0].sealed), REVIEWER_PRIVATE)

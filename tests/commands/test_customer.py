@@ -65,11 +65,13 @@ def test_what_is_no_code_is_a_usage_error(monkeypatch: pytest.MonkeyPatch, typed
 
 
 def test_the_relay_and_the_folder_come_from_options_or_environment(tmp_path: Path) -> None:
-    arguments = Namespace(relay=None, ca=None, ca_file=None)
+    arguments = Namespace(relay=None, ca=None, ca_file=None, keep="bundles")
     environment = {"REMOTE_ASSIST_RELAY": "https://relay.example.com", "REMOTE_ASSIST_HOME": str(tmp_path)}
     settings = agent_settings(arguments, environment)
     assert (settings.relay_url, settings.home) == ("https://relay.example.com:443", tmp_path)
-    named = agent_settings(Namespace(relay=["http://127.0.0.1:8470"], ca=None, ca_file=None), environment)
+    named = agent_settings(
+        Namespace(relay=["http://127.0.0.1:8470"], ca=None, ca_file=None, keep="bundles"), environment
+    )
     assert named.relay_url == "http://127.0.0.1:8470"
     several = environment | {"REMOTE_ASSIST_RELAY": "https://a.example.com, https://b.example.com:8470"}
     settings = agent_settings(arguments, several)
