@@ -28,10 +28,11 @@ from relay.data_folder import adopt, initialise, read_address, require_data
 from relay.examination import Finding, examine
 from relay.front_door import split_listen
 from relay.memory import keep_freed_memory
+from relay.postgres import server_url
 from relay.server import Relay
 from remote_assist import __version__
 from remote_assist.core.hostile import safe_text
-from remote_assist.errors import AssistError, Exit, UnreachableError
+from remote_assist.errors import AssistError, Exit, UnreachableError, UsageError
 from remote_assist.settings import RelaySettings
 
 SWITCH_SECONDS = 0.0005
@@ -62,9 +63,13 @@ def build_parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(metavar="VERB", required=True)
     making = _verb(verbs, "init", _init, "make a data folder with a log key and a request to be adopted")
     making.add_argument("--organisation", required=True, metavar="NAME", help="the name customers will see")
+    _shared(making)
     adopting = _verb(verbs, "adopt", _adopt, "take over what `remote-assist ca adopt … -o OUT` signed")
     adopting.add_argument("source", type=Path, metavar="OUT")
     serving = _verb(verbs, "serve", _serve, "serve until SIGTERM", config=True)
+    _shared(serving)
+    serving.add_argument("--bus", metavar="URL", help="NATS server that says which node an agent is at: nats://HOST")
+    serving.add_argument("--node", metavar="URL", help="where people reach this node, when there are several")
     serving.add_argument("--listen", metavar="HOST:PORT", help="where to listen (127.0.0.1:8470)")
     serving.add_argument("--tls-cert", type=Path, metavar="FILE", help="certificate chain, PEM")
     serving.add_argument("--tls-key", type=Path, metavar="FILE", help="its key, PEM, mode 0600")
@@ -82,6 +87,8 @@ def build_parser() -> argparse.ArgumentParser:
     checking = _verb(
         verbs, "check", _check, "look at everything a relay needs; with --wait: see whether it answers", config=True
     )
+    _shared(checking)
+    checking.add_argument("--bus", metavar="URL", help="as for serve")
     checking.add_argument("--wait", type=float, metavar="S", help="only ask whether it answers, for so many seconds")
     checking.add_argument("--json", action="store_true", help="one JSON object a line")
     checking.add_argument("--tls-ca", type=Path, metavar="FILE", help="CA of the relay's TLS certificate")
@@ -104,8 +111,25 @@ def _verb(verbs: Any, name: str, run: Any, text: str, *, config: bool = False) -
     return parser
 
 
+def _shared(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--database", metavar="URL", help="postgresql://USER@HOST/NAME, instead of a file in the data folder"
+    )
+
+
+def _url(arguments: argparse.Namespace) -> str:
+    """The server named on the command line. Raises UsageError when a password stands there for all to see."""
+    url: str = arguments.database or ""
+    if url and server_url(url).password:
+        raise UsageError(
+            "a password on the command line is seen by every user of this machine",
+            advice="Put `database` into a settings file (0600), or the password into ~/.pgpass.",
+        )
+    return url
+
+
 def _init(arguments: argparse.Namespace) -> int:
-    initialise(arguments.data, arguments.organisation, entropy=secrets.token_bytes)
+    initialise(arguments.data, arguments.organisation, entropy=secrets.token_bytes, database=_url(arguments))
     _tell(f"made {arguments.data}; next: remote-assist ca adopt {arguments.data} --dir ORG")
     return Exit.DONE
 
@@ -129,6 +153,9 @@ def _settings(arguments: argparse.Namespace) -> RelaySettings:
     host, port = (None, None) if arguments.listen is None else split_listen(arguments.listen)
     said = {
         "data": arguments.data,
+        "database": _url(arguments) or None,
+        "bus": arguments.bus,
+        "node": arguments.node,
         "host": host,
         "port": port,
         "tls_cert": arguments.tls_cert,
@@ -153,8 +180,9 @@ def _allow_many_files() -> None:
 def _check(arguments: argparse.Namespace) -> int:
     if arguments.wait is None:
         return _examine(arguments)
-    data = _settings_of_check(arguments).data
-    require_data(data)
+    settings = _settings_of_check(arguments)
+    data = settings.data
+    require_data(data, settings.database)
     end = time.monotonic() + arguments.wait
     while True:
         fault = _fault_of(data, arguments.tls_ca)
@@ -184,7 +212,8 @@ def _examine(arguments: argparse.Namespace) -> int:
 
 
 def _settings_of_check(arguments: argparse.Namespace) -> RelaySettings:
-    return read_settings(arguments.config, {"data": arguments.data})
+    said = {"data": arguments.data, "database": _url(arguments) or None, "bus": arguments.bus}
+    return read_settings(arguments.config, said)
 
 
 def _back_up(arguments: argparse.Namespace) -> int:

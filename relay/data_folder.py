@@ -1,6 +1,6 @@
 """The data folder: what is in it, how it is made, and that nobody else can read its secrets.
 
-    relay.db      records, tickets, tokens (hashes)          0600
+    relay.db      records, tickets, tokens (hashes)          0600, unless a server holds them
     log_key       signs acknowledgements, checkpoints        0600, written once
     checkpoint    the last one signed                        written before anybody sees it
     rollback-*    an operator's signed word that records were lost
@@ -21,8 +21,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
 
-from relay.database import open_engine
-from relay.migrations import migrate
+from relay.database import Database, SqliteFile
+from relay.migrations import bring_up_to_date
+from relay.postgres import PostgresServer
 from relay.trust import CA_FILE, LISTS_FOLDER, check_log_key, read_bounded, read_trust
 from remote_assist.core.keys import MAX_PRIVATE_BYTES, load_private, new_key, private_bytes
 from remote_assist.core.lists import KINDS, adopt_request
@@ -39,8 +40,11 @@ MAX_ADDRESS_BYTES = 1024
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
 
 
-def initialise(data: Path, organisation: str, *, entropy: Callable[[int], bytes]) -> None:
-    """Make the data folder of a new relay. Raises UsageError when something is there already."""
+def initialise(data: Path, organisation: str, *, entropy: Callable[[int], bytes], database: str = "") -> None:
+    """Make the data folder of a new relay, and the tables in `database` (a URL) or in the folder.
+
+    Raises UsageError when something is there already, UnreachableError for a server that does not answer.
+    """
     log_key = new_key(entropy(32))
     request = adopt_request(organisation, log_key)
     try:
@@ -50,10 +54,18 @@ def initialise(data: Path, organisation: str, *, entropy: Callable[[int], bytes]
     data.chmod(0o700)
     write_new(data / LOG_KEY, private_bytes(log_key))
     write_new(data / ADOPT_REQUEST, request, mode=0o644)
-    write_new(data / DATABASE, b"")
-    engine = open_engine(str(data / DATABASE))
-    migrate(engine)
-    engine.dispose()
+    if not database:
+        write_new(data / DATABASE, b"")
+    engine = open_database(data, database).engine
+    try:
+        bring_up_to_date(engine)
+    finally:
+        engine.dispose()
+
+
+def open_database(data: Path, url: str) -> Database:
+    """The database of a relay: on the server that `url` names, else the file in the folder."""
+    return PostgresServer(url) if url else SqliteFile(data / DATABASE)
 
 
 def adopt(source: Path, data: Path, *, now: datetime) -> dict[str, int]:
@@ -61,7 +73,7 @@ def adopt(source: Path, data: Path, *, now: datetime) -> dict[str, int]:
 
     Raises VerificationError (other CA, other log key, lower number), UsageError (nothing to adopt).
     """
-    require_data(data)
+    require_private(data, folder=True)
     floors: dict[str, int] = {}
     held_ca = ""
     with suppress(UsageError):
@@ -81,12 +93,16 @@ def adopt(source: Path, data: Path, *, now: datetime) -> dict[str, int]:
     return lists.numbers
 
 
-def require_data(data: Path) -> None:
-    """Raise UsageError unless `data` is the folder of a relay, ContentError when others may enter it."""
-    if not (data / DATABASE).is_file() or not (data / LOG_KEY).exists():
+def require_data(data: Path, database: str = "") -> None:
+    """Raise UsageError unless `data` is the folder of a relay, ContentError when others may enter it.
+
+    With `database`, the URL of a server, there need be no file with tables in it.
+    """
+    if not (database or (data / DATABASE).is_file()) or not (data / LOG_KEY).exists():
         raise UsageError(f"{data} is no relay's data folder", advice="Make one: remote-assist-relay init --data DIR.")
     require_private(data, folder=True)
-    require_private(data / DATABASE)
+    if not database:
+        require_private(data / DATABASE)
 
 
 def hold(data: Path) -> BinaryIO:

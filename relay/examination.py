@@ -18,7 +18,8 @@ from relay.checkpoints import CHECKPOINT
 from relay.data_folder import DATABASE, read_log_key, require_data
 from relay.database import open_read_only
 from relay.front_door import load_tls
-from relay.migrations import standing
+from relay.migrations import standing, words_of
+from relay.postgres import open_server
 from relay.schema import records
 from relay.ticket_systems import TicketSystems
 from relay.tls_dates import validity
@@ -65,7 +66,8 @@ def examine(settings: RelaySettings, *, now: datetime) -> Iterator[Finding]:
         except OSError as error:
             yield Finding(what, False, str(error), "Look at the file and its permissions.")
         except SQLAlchemyError as error:
-            yield Finding(what, False, _of_driver(error), "Look at the file and its permissions.")
+            advice = "See whether it runs." if settings.database else "Look at the file and its permissions."
+            yield Finding(what, False, words_of(error), advice)
     for name in settings.ticket_systems:
         try:
             yield Finding(f"tickets {name}", True, asyncio.run(_ticket_system(settings, name)))
@@ -82,7 +84,7 @@ async def _ticket_system(settings: RelaySettings, name: str) -> str:
 
 
 def _permissions(settings: RelaySettings, now: datetime) -> str:
-    require_data(settings.data)
+    require_data(settings.data, settings.database)
     read_log_key(settings.data)
     load_tls(settings.tls_cert, settings.tls_key)
     return "folder, database and keys are closed to others"
@@ -90,17 +92,22 @@ def _permissions(settings: RelaySettings, now: datetime) -> str:
 
 def _database(settings: RelaySettings, now: datetime) -> str:
     with _reading(settings) as connection:
-        found = connection.exec_driver_sql("PRAGMA integrity_check(1)").scalar_one()
-        if found != "ok":
-            raise ContentError(f"relay.db is damaged: {found}", advice="Restore a copy: remote-assist-relay restore.")
+        if connection.dialect.name == "sqlite":
+            _check_file(connection)
         count = int(connection.execute(select(func.count()).select_from(records)).scalar_one())
     promised = _promised(settings.data)
     if promised > count:
         raise ContentError(
             f"the relay signed for {promised} records, and the database holds {count}",
-            advice="Restore the newest copy of relay.db; the relay will not serve from this one.",
+            advice="Restore the newest copy of the database; the relay will not serve from this one.",
         )
     return f"whole, {count} records, {promised} signed for"
+
+
+def _check_file(connection: Connection) -> None:
+    found = connection.exec_driver_sql("PRAGMA integrity_check(1)").scalar_one()
+    if found != "ok":
+        raise ContentError(f"relay.db is damaged: {found}", advice="Restore a copy: remote-assist-relay restore.")
 
 
 def _migrations(settings: RelaySettings, now: datetime) -> str:
@@ -181,14 +188,9 @@ def _promised(data: Path) -> int:
 
 @contextmanager
 def _reading(settings: RelaySettings) -> Iterator[Connection]:
-    engine = open_read_only(settings.data / DATABASE)
+    engine = open_server(settings.database) if settings.database else open_read_only(settings.data / DATABASE)
     try:
         with engine.connect() as connection:
             yield connection
     finally:
         engine.dispose()
-
-
-def _of_driver(error: SQLAlchemyError) -> str:
-    """The driver's own words, without the statement."""
-    return str(getattr(error, "orig", None) or error).strip().partition("\n")[0]

@@ -6,6 +6,8 @@ Rule 1: whoever has the turn is the only writer until its commit. A node that fr
 Rule 2: a commit is on the server's disk before it is answered, whatever the server's own settings say.
 """
 
+from importlib.util import find_spec
+
 from sqlalchemy import Connection, Engine, create_engine, update
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
@@ -53,8 +55,13 @@ class PostgresServer:
 
 def open_server(url: str) -> Engine:
     """An engine on a server. Raises UsageError for what is no URL of one."""
+    parsed = server_url(url)
+    if find_spec("psycopg") is None:
+        raise UsageError(
+            "PostgreSQL needs the package psycopg", advice="Install remote-assist[nodes]."
+        )
     return create_engine(
-        server_url(url).set(drivername=DRIVER),
+        parsed.set(drivername=DRIVER),
         isolation_level="READ COMMITTED",
         pool_size=POOL,
         max_overflow=0,

@@ -22,8 +22,7 @@ from relay.checkpoints import Checkpoints
 from relay.chunks import Chunks
 from relay.control_socket import ControlSocket
 from relay.courier import Courier
-from relay.data_folder import ADDRESS, DATABASE, hold, read_log_key, replace_file, require_data
-from relay.database import SqliteFile
+from relay.data_folder import ADDRESS, hold, open_database, read_log_key, replace_file, require_data
 from relay.front_door import FrontDoor, bind, load_tls, origins_of, own_address, split_listen
 from relay.ledger import Ledger
 from relay.log_pages import LogPages
@@ -137,7 +136,7 @@ class Relay:
 
     async def _start(self) -> None:
         settings = self._settings
-        require_data(settings.data)
+        require_data(settings.data, settings.database)
         self._lock = hold(settings.data)
         tls = load_tls(settings.tls_cert, settings.tls_key)
         log_key = read_log_key(settings.data)
@@ -146,7 +145,7 @@ class Relay:
         try:
             port = listening.getsockname()[1]
             origins = origins_of(settings.host, port, tls=tls is not None, asked=settings.origins)
-            self._store = Store(SqliteFile(settings.data / DATABASE), min_free_bytes=settings.min_free_bytes)
+            self._store = Store(open_database(settings.data, settings.database), min_free_bytes=settings.min_free_bytes)
             door = self._open_door()
             application = await self._assemble(self._store, log_key, trust, origins, door)
             self._runner = web.AppRunner(

@@ -17,10 +17,10 @@ from typing import Generic, TypeVar
 
 import structlog
 from sqlalchemy import Connection
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from relay.database import Database
-from relay.migrations import migrate
+from relay.migrations import bring_up_to_date, words_of
 from remote_assist.errors import AuditUnavailable
 
 T = TypeVar("T")
@@ -49,8 +49,8 @@ class Store:
     """Reads and writes of one database, brought to this release's tables. Open it inside a running event loop."""
 
     def __init__(self, database: Database, *, min_free_bytes: int) -> None:
-        """Raises ContentError when the database is ahead of this program."""
-        before = migrate(database.engine)
+        """Raises ContentError when the database is ahead of this program, UnreachableError when it does not answer."""
+        before = bring_up_to_date(database.engine)
         if before.is_behind:
             structlog.get_logger("store").info("migrated", from_=before.found, to=before.newest)
         self._database = database
@@ -95,7 +95,7 @@ class Store:
         return job.answer
 
     async def read(self, query: Callable[[Connection], T]) -> T:
-        """Run `query` in a reader thread; it sees every commit made before."""
+        """Run `query` in a reader thread; it sees every commit made before. AuditUnavailable: the database is gone."""
         return await self._loop.run_in_executor(self._readers, self._query, query)
 
     async def close(self) -> None:
@@ -109,8 +109,12 @@ class Store:
         self._engine.dispose()
 
     def _query(self, query: Callable[[Connection], T]) -> T:
-        with self._engine.connect() as connection:
-            return query(connection)
+        try:
+            with self._engine.connect() as connection:
+                return query(connection)
+        except OperationalError as error:
+            structlog.get_logger("store").error("read-failed", cause=words_of(error))
+            raise AuditUnavailable("the relay cannot read its database", reason="store-gone") from error
 
     # --- the writer thread ------------------------------------------------------------------------
 
@@ -154,7 +158,8 @@ class Store:
         except Exception as error:
             # Whatever it was, this thread goes on: nobody else writes.
             self._undo()
-            structlog.get_logger("store").error("commit-failed", jobs=len(batch), cause=type(error).__name__)
+            cause = words_of(error) if isinstance(error, SQLAlchemyError) else type(error).__name__
+            structlog.get_logger("store").error("commit-failed", jobs=len(batch), cause=cause)
             for job in batch:
                 job.error = error if isinstance(error, AuditUnavailable) else _store_full("the relay could not write")
             if connection is not None:

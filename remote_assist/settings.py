@@ -108,6 +108,9 @@ class RelaySettings:
     """The service. Every field is a key of the settings file (relay/configuration.py, docs/operations/relay.md)."""
 
     data: Path
+    database: str = ""
+    bus: str = ""
+    node: str = ""
     host: str = "127.0.0.1"
     port: int = 8470
     tls_cert: Path | None = None

@@ -20,8 +20,9 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
-from remote_assist.errors import ContentError
+from remote_assist.errors import ContentError, UnreachableError
 
 FOLDER = Path(__file__).parent
 
@@ -70,6 +71,21 @@ def migrate(engine: Engine) -> Standing:
             _upgrade(connection)
             connection.commit()
     return before
+
+
+def bring_up_to_date(engine: Engine) -> Standing:
+    """`migrate` for a relay that starts. Raises UnreachableError when the database cannot be reached."""
+    try:
+        return migrate(engine)
+    except OperationalError as error:
+        raise UnreachableError(
+            f"the database does not answer: {words_of(error)}", advice="See whether it runs, and what `database` says."
+        ) from error
+
+
+def words_of(error: SQLAlchemyError) -> str:
+    """The driver's own words, without the statement."""
+    return str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
 
 
 def _hold(connection: Connection) -> None:

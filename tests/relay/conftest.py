@@ -1,14 +1,40 @@
-"""A running relay for every test that asks for one."""
+"""A running relay for every test that asks for one; in the modules named below on both databases."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.relay.postgres import Postgres, running_postgres
 from tests.relay.world import RelayWorld
+
+ON_BOTH = {"test_chains", "test_checkpoints", "test_log", "test_login", "test_shared", "test_tickets"}
+"""Modules whose worlds keep something in the database."""
+
+SQLITE, POSTGRESQL = "sqlite", "postgresql"
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "database" in metafunc.fixturenames and metafunc.module.__name__.rpartition(".")[2] in ON_BOTH:
+        metafunc.parametrize("database", [SQLITE, POSTGRESQL], indirect=True)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    with running_postgres() as server:
+        yield server
 
 
 @pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[RelayWorld]:
-    async with RelayWorld(tmp_path) as running:
+def database(request: pytest.FixtureRequest) -> str:
+    """The URL of an empty database on a server, or nothing: the file in the data folder."""
+    if getattr(request, "param", SQLITE) == SQLITE:
+        return ""
+    server: Postgres = request.getfixturevalue("postgres")
+    return server.new_database()
+
+
+@pytest.fixture
+async def world(tmp_path: Path, database: str) -> AsyncIterator[RelayWorld]:
+    async with RelayWorld(tmp_path, database=database) as running:
         yield running

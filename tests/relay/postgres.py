@@ -70,6 +70,14 @@ class Postgres:
         self.wait()
 
 
+def copy_database(url: str, source: str, target: str) -> None:
+    """Make the database named in `url` with `target` behind its name what the one with `source` behind it is."""
+    server, _, name = url.rpartition("/")
+    with psycopg.connect(f"{server}/postgres", autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE IF EXISTS {name}{target} WITH (FORCE)".encode())
+        connection.execute(f"CREATE DATABASE {name}{target} TEMPLATE {name}{source}".encode())
+
+
 def postgres_programs() -> Path:
     """The folder with initdb and postgres; skips (or fails where all is wanted) when there is none."""
     found = shutil.which("initdb")

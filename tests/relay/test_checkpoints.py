@@ -1,14 +1,11 @@
 """The log as strangers check it: checkpoints that only grow, tiles that make its root, proofs, rolled-back stores."""
 
 import asyncio
-import shutil
-import sqlite3
 from pathlib import Path
 
 import pytest
 
 from relay.checkpoints import CHECKPOINT
-from relay.data_folder import DATABASE
 from relay.database import open_engine
 from relay.log_pages import tile_place
 from relay.log_tree import WIDTH, LogTree, TreeReader
@@ -175,15 +172,12 @@ async def _rolled_back(world: RelayWorld) -> tuple[Path, Checkpoint]:
     await _session(world, 1)
     await _checkpoint(world, covers=1)
     await world.relay.stop()
-    shutil.copy(data / DATABASE, data.parent / "copy.db")
+    world.keep_copy()
     await world.start()
     await _session(world, 2)
     last = await _checkpoint(world, covers=4)
     await world.relay.stop()
-    for leftover in data.glob(f"{DATABASE}*"):
-        leftover.unlink()
-    shutil.copy(data.parent / "copy.db", data / DATABASE)
-    (data / DATABASE).chmod(0o600)
+    world.put_back_copy()
     return data, last
 
 
@@ -214,9 +208,7 @@ async def test_a_record_changed_in_the_database_stops_the_relay(world: RelayWorl
     await _session(world, 3)
     await _checkpoint(world, covers=3)
     await world.relay.stop()
-    with sqlite3.connect(world.organisation.data / DATABASE) as database:
-        database.execute("UPDATE records SET time = replace(time, '20', '19') WHERE \"index\" = 1")
-    database.close()
+    world.sql("UPDATE records SET time = replace(time, '20', '19') WHERE \"index\" = 1")
     with pytest.raises(VerificationError, match="not those it signed for"):
         await world.start()
     await world.start(accept_rollback=True)

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import sqlite3
 from datetime import timedelta
 
 import pytest
@@ -111,9 +110,7 @@ async def test_after_failing_thrice_an_address_waits(world: RelayWorld) -> None:
 async def test_logins_are_written_down(world: RelayWorld) -> None:
     alice = world.person()
     await world.login(alice)
-    with sqlite3.connect(world.organisation.data / "relay.db") as database:
-        rows = database.execute("select name, serial, role from logins").fetchall()
-    database.close()
+    rows = world.sql("select name, serial, role from logins")
     assert rows == [("Alice Example", alice.serial, "technician")]
 
 

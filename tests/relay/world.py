@@ -7,6 +7,7 @@ import base64
 import io
 import json
 import secrets
+import shutil
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,7 +17,7 @@ import aiohttp
 import msgspec
 from websockets.asyncio.client import ClientConnection, connect
 
-from relay.data_folder import adopt, initialise
+from relay.data_folder import DATABASE, adopt, initialise, open_database
 from relay.server import Relay
 from remote_assist.core import sshsig
 from remote_assist.core.api import ChallengeAnswer, Login, LoginAnswer
@@ -61,6 +62,7 @@ from remote_assist.core.records import (
     record_hash,
 )
 from remote_assist.settings import RelaySettings
+from tests.relay.postgres import copy_database
 
 T = TypeVar("T")
 
@@ -96,6 +98,7 @@ class Organisation:
 
     folder: Path
     clock: TurnableClock
+    database: str = ""
     ca: PrivateKey = field(default_factory=lambda: new_key(secrets.token_bytes(32)))
     serials: int = 0
     log_key: str = ""
@@ -106,7 +109,7 @@ class Organisation:
 
     def found(self) -> None:
         """Init and adopt, as an operator would."""
-        initialise(self.data, "Example Support", entropy=secrets.token_bytes)
+        initialise(self.data, "Example Support", entropy=secrets.token_bytes, database=self.database)
         _, self.log_key = open_adopt_request((self.data / "adopt-request").read_bytes())
         self.write_lists(self.folder / "out", number=1)
         adopt(self.folder / "out", self.data, now=self.clock())
@@ -148,7 +151,7 @@ class RelayWorld:
 
     def __init__(self, folder: Path, **settings: Any) -> None:
         self.clock = TurnableClock()
-        self.organisation = Organisation(folder, self.clock)
+        self.organisation = Organisation(folder, self.clock, settings.get("database", ""))
         self.settings = settings
         self.http: aiohttp.ClientSession
 
@@ -173,6 +176,32 @@ class RelayWorld:
     @property
     def url(self) -> str:
         return self.relay.address
+
+    def sql(self, statement: str) -> list[tuple[Any, ...]]:
+        """What somebody with the database in their hands does."""
+        engine = open_database(self.organisation.data, self.organisation.database).engine
+        with engine.begin() as connection:
+            done = connection.exec_driver_sql(statement)
+            rows = [tuple(row) for row in done.all()] if done.returns_rows else []
+        engine.dispose()
+        return rows
+
+    def keep_copy(self) -> None:
+        """Copy the database of the relay, which is stopped."""
+        if self.organisation.database:
+            copy_database(self.organisation.database, "", "_copy")
+        else:
+            shutil.copy(self.organisation.data / DATABASE, self.organisation.folder / "copy.db")
+
+    def put_back_copy(self) -> None:
+        """The database is again what it was when it was copied."""
+        if self.organisation.database:
+            copy_database(self.organisation.database, "_copy", "")
+            return
+        for leftover in self.organisation.data.glob(f"{DATABASE}*"):
+            leftover.unlink()
+        shutil.copy(self.organisation.folder / "copy.db", self.organisation.data / DATABASE)
+        (self.organisation.data / DATABASE).chmod(0o600)
 
     def person(self, name: str = "Alice Example", role: str = "technician", hours: float = 12) -> Person:
         return self.organisation.person(name, role, hours)
