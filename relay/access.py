@@ -10,8 +10,9 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, Row, delete, insert, select
 
 from relay.schema import logins, tokens
 from relay.store import Store
@@ -143,8 +144,12 @@ def owner_filter(caller: Caller) -> str | None:
 class Tokens:
     """Tokens given out; kept in memory for look-ups, in the store for restarts."""
 
-    def __init__(self, store: Store, *, clock: Callable[[], datetime], entropy: Callable[[int], bytes]) -> None:
+    def __init__(
+        self, store: Store, *, clock: Callable[[], datetime], entropy: Callable[[int], bytes], several: bool = False
+    ) -> None:
+        """`several`: other nodes give tokens too."""
         self._store = store
+        self._several = several
         self._clock = clock
         self._entropy = entropy
         self._callers: dict[bytes, Caller] = {}
@@ -155,7 +160,7 @@ class Tokens:
 
         def rows(connection: Connection) -> dict[bytes, Caller]:
             found = connection.execute(select(tokens).where(tokens.c.expires > now))
-            return {row.hash: Caller(row.name, row.key, row.serial, row.role, parse_time(row.expires)) for row in found}
+            return {row.hash: _caller(row) for row in found}
 
         self._callers = await self._store.read(rows)
 
@@ -171,15 +176,29 @@ class Tokens:
         self._callers[hash] = caller
         return token
 
-    def caller(self, authorization: str, *, revoked: Collection[int]) -> Caller | None:
+    async def caller(self, authorization: str, *, revoked: Collection[int]) -> Caller | None:
         """Who an `Authorization` header names; None when there is none. Raises NotLoggedIn for a bad token."""
         if not authorization:
             return None
         scheme, _, token = authorization.partition(" ")
-        caller = self._callers.get(_hash(token)) if scheme.lower() == "bearer" else None
+        caller = await self._look_up(_hash(token)) if scheme.lower() == "bearer" else None
         if caller is None or caller.expires <= self._clock() or caller.serial in revoked:
             raise NotLoggedIn
         return caller
+
+    async def _look_up(self, hash: bytes) -> Caller | None:
+        """The caller with a token; one that another node gave is in the store only."""
+        caller = self._callers.get(hash)
+        if caller is None and self._several:
+            query = select(tokens).where(tokens.c.hash == hash)
+            row = await self._store.read(lambda connection: connection.execute(query).first())
+            if row is not None:
+                caller = self._callers[hash] = _caller(row)
+        return caller
+
+
+def _caller(row: Row[Any]) -> Caller:
+    return Caller(row.name, row.key, row.serial, row.role, parse_time(row.expires))
 
 
 def _insert(connection: Connection, hash: bytes, caller: Caller, now: datetime) -> None:

@@ -7,7 +7,7 @@ Rule: texts people write may hold lines, but no control characters; they are ref
 
 import re
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -17,6 +17,7 @@ from sqlalchemy import Connection, Row, func, insert, select, update
 from relay.deliveries import queue_note
 from relay.foreign import FIRST_FOREIGN, absent, number_of
 from relay.schema import foreign_tickets, notes, sessions, ticket_keys, tickets
+from relay.sessions import Live
 from relay.store import Store
 from remote_assist.core.api import NewNote, NewTicket, Ticket, TicketNote
 from remote_assist.core.codes import is_session_id
@@ -38,7 +39,7 @@ MAX_NOTES = 10_000
 class TicketBook:
     """The book on the relay's store. `live` says which of some sessions have a live agent."""
 
-    def __init__(self, store: Store, *, clock: Callable[[], datetime], live: Callable[[str], bool]) -> None:
+    def __init__(self, store: Store, *, clock: Callable[[], datetime], live: Live) -> None:
         self._store = store
         self._clock = clock
         self._live = live
@@ -46,12 +47,14 @@ class TicketBook:
     async def tickets(self) -> tuple[Ticket, ...]:
         """The newest tickets first, without notes, at most 500."""
         rows, open_sessions = await self._store.read(_read_list)
-        return tuple(self._ticket(row, open_sessions.get(row.id, [])) for row in rows)
+        live = await self._live([session for some in open_sessions.values() for session in some])
+        return tuple(_ticket(row, open_sessions.get(row.id, ()), live) for row in rows)
 
     async def ticket(self, ticket: str) -> Ticket:
         """One ticket with its notes in order. Raises RefusedError `absent`."""
         row, open_sessions, found = await self._store.read(lambda connection: _read_one(connection, ticket))
-        return msgspec.structs.replace(self._ticket(row, open_sessions), notes=tuple(_note(one) for one in found))
+        live = await self._live(open_sessions)
+        return msgspec.structs.replace(_ticket(row, open_sessions, live), notes=tuple(_note(one) for one in found))
 
     async def open(self, new: NewTicket, *, by: str, key: str = "") -> Ticket:
         """A new ticket, opened by the person named `by`; or the one that was opened with the same key before."""
@@ -71,20 +74,6 @@ class TicketBook:
             return insert_note(connection, number, note, now)
 
         return await self._store.write(job)
-
-    def _ticket(self, row: Row[Any], open_sessions: Sequence[str]) -> Ticket:
-        active = any(self._live(session) for session in open_sessions)
-        return Ticket(
-            id=str(row.id) if row.system is None else f"{row.system}:{row.remote}",
-            subject=row.subject,
-            description=row.description,
-            state="active" if active else "closed" if row.closed else "open",
-            opened=row.opened,
-            opened_by=row.opened_by,
-            url=row.url or "",
-            status=row.status or "",
-            assignee=row.assignee or "",
-        )
 
 
 def insert_note(connection: Connection, ticket: int, note: Note, now: str) -> TicketNote:
@@ -198,6 +187,21 @@ def _require_ticket(connection: Connection, number: int) -> Row[Any]:
     if row is None:
         raise absent()
     return row
+
+
+def _ticket(row: Row[Any], open_sessions: Sequence[str], live: Collection[str]) -> Ticket:
+    active = any(session in live for session in open_sessions)
+    return Ticket(
+        id=str(row.id) if row.system is None else f"{row.system}:{row.remote}",
+        subject=row.subject,
+        description=row.description,
+        state="active" if active else "closed" if row.closed else "open",
+        opened=row.opened,
+        opened_by=row.opened_by,
+        url=row.url or "",
+        status=row.status or "",
+        assignee=row.assignee or "",
+    )
 
 
 def _note(row: Row[Any]) -> TicketNote:

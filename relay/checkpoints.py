@@ -31,6 +31,9 @@ from remote_assist.errors import AuditUnavailable, ContentError, RefusedError, U
 CHECKPOINT = "checkpoint"
 """File in the data folder: the last checkpoint signed."""
 
+LOOK_SECONDS = 2.0
+"""How often a node of several looks whether another one made the log grow."""
+
 COVER_SECONDS = 5.0
 """How long somebody may wait for a checkpoint that covers a leaf."""
 
@@ -39,8 +42,17 @@ class Checkpoints:
     """The last checkpoint, and the worker that signs the next."""
 
     def __init__(
-        self, store: Store, log_key: PrivateKey, data: Path, *, clock: Callable[[], datetime], interval_seconds: float
+        self,
+        store: Store,
+        log_key: PrivateKey,
+        data: Path,
+        *,
+        clock: Callable[[], datetime],
+        interval_seconds: float,
+        several: bool = False,
     ) -> None:
+        """`several`: other nodes make the log grow too."""
+        self._look_seconds = LOOK_SECONDS if several else None
         self._store = store
         self._log_key = log_key
         self._log_keys = (public_line(log_key),)
@@ -81,7 +93,8 @@ class Checkpoints:
     async def work(self) -> None:
         """Sign for ever, at most once in an interval. A disk that is full delays checkpoints, it loses none."""
         while True:
-            await self._grown.wait()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._grown.wait(), self._look_seconds)
             self._grown.clear()
             try:
                 await self._sign()
@@ -94,6 +107,8 @@ class Checkpoints:
 
     async def covering(self, index: int) -> Checkpoint:
         """The last checkpoint, once it covers leaf `index` (-1: as it is). Raises RefusedError when that takes long."""
+        if self.current.size <= index:
+            self.notice()  # another node may have stored it
         try:
             async with asyncio.timeout(COVER_SECONDS), self._signed:
                 await self._signed.wait_for(lambda: self.current.size > index)

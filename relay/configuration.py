@@ -12,10 +12,14 @@ from collections.abc import Mapping
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 
+from relay.data_folder import require_private
+from relay.postgres import server_url
 from relay.trust import read_bounded
+from remote_assist.core.codes import relay_origin
 from remote_assist.errors import ContentError, UsageError
 from remote_assist.settings import MIB, RelaySettings, TicketRules, TicketSystemSettings
 from remote_assist.tickets.kinds import check_kind
@@ -63,6 +67,7 @@ def read_settings(file: Path | None, said: Mapping[str, Any]) -> RelaySettings:
     _check_bounds(settings, where)
     settings = _from_folder(settings, file, said)
     _check_ticket_systems(settings, where)
+    _check_nodes(settings, where, file)
     return settings
 
 
@@ -92,6 +97,21 @@ def _check_keys(values: Mapping[str, Any], kind: type, where: str) -> None:
                 f"{where}: there is no setting '{key}'; the nearest is '{near}'",
                 advice="docs/operations/relay.md lists them all.",
             )
+
+
+def _check_nodes(settings: RelaySettings, where: str, file: Path | None) -> None:
+    """A node of several needs all three; secrets are not in a file that others may read."""
+    if bool(settings.bus) != bool(settings.node) or (settings.bus and not settings.database):
+        raise ContentError(
+            f"{where}: `bus`, `node` and `database` belong together",
+            advice="Give all three for one of several nodes, only `database` (or nothing) for a relay that is alone.",
+        )
+    if settings.node:
+        relay_origin(settings.node)
+    if settings.database:
+        server_url(settings.database)
+    if file is not None and any(urlsplit(one).password for one in (settings.database, settings.bus)):
+        require_private(file)
 
 
 def _check_ticket_systems(settings: RelaySettings, where: str) -> None:

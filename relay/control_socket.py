@@ -22,6 +22,7 @@ from relay.checkpoints import Checkpoints
 from relay.chunks import Chunks
 from relay.log_tree import TreeReader
 from relay.penalties import Penalties
+from relay.presence import Presence
 from relay.sessions import read_keys, read_proofs
 from relay.sockets import OpenSockets, RelaySocket, hear, log_refusal, refuse, say
 from relay.sources import address_of
@@ -86,6 +87,7 @@ class ControlSocket:
         handshake_seconds: float,
         opening_seconds: float,
         known: Callable[[web.Request], None],
+        presence: Presence,
         acknowledged: Callable[[float], None],
     ) -> None:
         self._store = store
@@ -102,6 +104,7 @@ class ControlSocket:
         self._handshake_seconds = handshake_seconds
         self._opening_seconds = opening_seconds
         self._known = known
+        self._presence = presence
         self._acknowledged = acknowledged
 
     async def agent(self, request: web.Request, caller: Caller | None) -> web.StreamResponse:
@@ -177,7 +180,8 @@ class ControlSocket:
         except TimeoutError:
             raise RefusedError("the session was not opened in time", reason="too-slow") from None
         finally:
-            self._switchboard.disconnect(line)
+            if self._switchboard.disconnect(line):
+                await self._presence.left(line.session)
 
     async def _read(self, line: AgentLine, keys: SessionKeys, pending: Queue) -> None:
         questions: set[asyncio.Task[None]] = set()
@@ -233,7 +237,8 @@ class ControlSocket:
     async def _checkpoint(self, line: AgentLine, asked: AskCheckpoint) -> None:
         answer = CheckpointGiven(since=asked.since)
         with suppress(RefusedError):
-            found = await self._checkpoints.covering(asked.index)
+            # Whoever asks may have seen a later checkpoint of another node.
+            found = await self._checkpoints.covering(max(asked.index, asked.since - 1))
             proof: tuple[bytes, ...] = ()
             if 0 <= asked.since <= found.size:
                 proof = await self._store.read(lambda c: TreeReader(c).consistency(asked.since, found.size))
@@ -273,8 +278,22 @@ class ControlSocket:
     async def _connect(self, line: AgentLine) -> None:
         old = self._switchboard.connect(line)
         if old is not None and old is not line:
-            error = RefusedError("the agent connected again", reason="replaced")
-            await refuse(old.socket, error, Verb.AGENT, line.session)
+            await _replace(old)
+        loop = asyncio.get_running_loop()
+        await self._presence.arrived(line.session, lambda: _keep(loop.create_task(_replace(line))))
+
+
+_LEAVING: "set[asyncio.Task[None]]" = set()
+
+
+def _keep(task: "asyncio.Task[None]") -> None:
+    _LEAVING.add(task)
+    task.add_done_callback(_LEAVING.discard)
+
+
+async def _replace(line: AgentLine) -> None:
+    error = RefusedError("the agent connected again", reason="replaced")
+    await refuse(line.socket, error, Verb.AGENT, line.session)
 
 
 async def _heard(socket: RelaySocket) -> Append | StoreChunk | AskCheckpoint | AskProofs | None:

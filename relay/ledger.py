@@ -267,4 +267,4 @@ def _keep_wraps(connection: Connection, session: str, keys: Sequence[Wrap]) -> N
     if held + len(keys) > MAX_SESSION_WRAPS:
         raise RecordRefused(0, "too-many", "a session has only so many wrapped content keys")
     rows = [{"key_id": key.key_id, "reviewer": key.reviewer, "session": session, "sealed": key.sealed} for key in keys]
-    connection.execute(insert_missing(connection, wraps), rows)
+    insert_missing(connection, wraps, *rows)

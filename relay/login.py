@@ -9,6 +9,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from relay.access import Caller, Tokens
+from relay.nodes import SharedNonces
 from relay.nonces import LoginNonces
 from relay.trust import TrustFolder
 from remote_assist.core import sshsig
@@ -32,7 +33,9 @@ class Logins:
         *,
         clock: Callable[[], datetime],
         lifetime_seconds: int,
+        shared: SharedNonces | None = None,
     ) -> None:
+        self._shared = shared
         self._tokens = tokens
         self._nonces = nonces
         self._trust = trust
@@ -47,6 +50,8 @@ class Logins:
         """A token. Raises RefusedError (stale, skew), VerificationError (certificate, signature), UsageError."""
         now = self._clock()
         self._nonces.take(asked.nonce, now)
+        if self._shared is not None:
+            await self._shared.spend(asked.nonce, now, self._nonces.lifetime)
         if asked.role not in ROLES:
             raise UsageError(f"there is no role '{asked.role[:32]}'", advice=f"Roles: {', '.join(ROLES)}.")
         _check_skew(asked.time, now)

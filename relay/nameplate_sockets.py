@@ -14,13 +14,14 @@ from datetime import datetime
 from aiohttp import ClientConnectionResetError, WSMsgType, web
 
 from relay.access import Caller, Verb
+from relay.directory import Directory
 from relay.penalties import Penalties
 from relay.quotas import HourlyQuota
 from relay.rendezvous import Nameplate, Rendezvous
 from relay.sockets import OpenSockets, RelaySocket, log_refusal, refuse, say, understand
 from relay.sources import address_of
 from remote_assist.core.messages import Burn, NameplateAssigned, PeerJoined, PeerLeft
-from remote_assist.errors import CodeBurned, RefusedError, RemoteProtocolError
+from remote_assist.errors import AuditUnavailable, CodeBurned, RefusedError, RemoteProtocolError
 
 MAX_MESSAGES = 8
 """Binary messages one end may send in one pairing; the protocol needs two."""
@@ -72,12 +73,14 @@ class NameplateSockets:
         *,
         live_sessions: LiveSessions,
         may_open: MayOpen,
+        directory: Directory,
         known: Callable[[web.Request], None],
         clock: Callable[[], datetime],
     ) -> None:
         self._limits = limits
         self._live_sessions = live_sessions
         self._may_open = may_open
+        self._directory = directory
         self._known = known
         self._rendezvous = rendezvous
         self._penalties = penalties
@@ -98,11 +101,11 @@ class NameplateSockets:
         ticket = request.query.get("ticket", "")
         if ticket:
             await self._may_open(ticket, caller)
-        plate = self._rendezvous.assign(caller.key, self._clock())
+        plate = await self._assign(caller.key)
         try:
             socket = await self._sockets.upgrade(request, max_bytes=self._limits.message_max_bytes)
         except BaseException:
-            self._rendezvous.burn(plate.number, self._clock())
+            await self._burn(plate.number)
             raise
         meeting = Meeting(plate, socket, caller.key, asyncio.timeout(self._seconds_left(plate)), ticket)
         self._meetings[plate.number] = meeting
@@ -130,6 +133,8 @@ class NameplateSockets:
         source, number = address_of(request), request.match_info["nameplate"]
         self._penalties.check(source, self._clock())
         self._limits.joins.check(source, self._clock())
+        if number not in self._meetings:
+            await self._directory.check_here(number)
         socket = await self._sockets.upgrade(request, max_bytes=self._limits.message_max_bytes)
         try:
             plate = self._rendezvous.join(number, self._clock())
@@ -200,6 +205,11 @@ class NameplateSockets:
             await meeting.owner.end()
             return
         self._penalties.failed(source, now)
+        if plate.number != before:
+            await self._directory.over(before)
+            if not await self._claimed(plate):
+                await meeting.owner.end()
+                return
         meeting.plate = plate
         _reschedule(meeting, self._seconds_left(plate))
         if plate.number != before:
@@ -214,7 +224,7 @@ class NameplateSockets:
             self._limits.failures.count(meeting.owner_key, self._clock())
         self._meetings.pop(meeting.plate.number, None)
         self._rendezvous.expire(self._clock())
-        self._rendezvous.burn(meeting.plate.number, self._clock())
+        await self._burn(meeting.plate.number)
         for socket in (meeting.joiner, meeting.owner):
             if socket is None or (socket is meeting.owner and meeting.over == "gone"):
                 continue
@@ -222,6 +232,28 @@ class NameplateSockets:
         for socket in (meeting.joiner, meeting.owner):
             if socket is not None:
                 await socket.end()
+
+    async def _assign(self, owner: str) -> Nameplate:
+        """A number that no other node has."""
+        while True:
+            plate = self._rendezvous.assign(owner, self._clock())
+            if await self._claimed(plate):
+                return plate
+
+    async def _claimed(self, plate: Nameplate) -> bool:
+        try:
+            claimed = await self._directory.claim(plate)
+        except BaseException:
+            self._rendezvous.burn(plate.number, self._clock())
+            raise
+        if not claimed:
+            self._rendezvous.burn(plate.number, self._clock())
+        return claimed
+
+    async def _burn(self, number: str) -> None:
+        self._rendezvous.burn(number, self._clock())
+        with suppress(AuditUnavailable):  # its row ends by itself
+            await self._directory.over(number)
 
     async def _announce(self, meeting: Meeting) -> None:
         seconds = max(1, round(self._seconds_left(meeting.plate)))

@@ -20,10 +20,11 @@ MAX_SPENT = 65536
 class LoginNonces:
     """Gives out nonces and takes each back at most once."""
 
-    def __init__(self, *, lifetime_seconds: int, entropy: Callable[[int], bytes]) -> None:
-        self._lifetime = timedelta(seconds=lifetime_seconds)
+    def __init__(self, *, lifetime_seconds: int, entropy: Callable[[int], bytes], secret: bytes = b"") -> None:
+        """`secret`: one that other nodes have too; without, a fresh one."""
+        self.lifetime = timedelta(seconds=lifetime_seconds)
         self._entropy = entropy
-        self._secret = entropy(32)
+        self._secret = secret or entropy(32)
         self._spent: OrderedDict[bytes, datetime] = OrderedDict()
 
     def give(self, now: datetime) -> bytes:
@@ -37,7 +38,7 @@ class LoginNonces:
         if len(nonce) != 32 or not hmac.compare_digest(tag, self._tag(head)):
             raise _stale("this login was not asked for here")
         age = _microseconds(now) - int.from_bytes(head[:8], "big")
-        if not 0 <= age <= self._lifetime // timedelta(microseconds=1):
+        if not 0 <= age <= self.lifetime // timedelta(microseconds=1):
             raise _stale("this login took too long")
         self._forget(now)
         if nonce in self._spent:
@@ -47,7 +48,7 @@ class LoginNonces:
         self._spent[nonce] = now
 
     def _forget(self, now: datetime) -> None:
-        while self._spent and next(iter(self._spent.values())) < now - self._lifetime:
+        while self._spent and next(iter(self._spent.values())) < now - self.lifetime:
             self._spent.popitem(last=False)
 
     def _tag(self, head: bytes) -> bytes:

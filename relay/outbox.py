@@ -8,6 +8,8 @@ Rule: the note and the mark that its records are told are one commit; nothing is
 
 import asyncio
 import contextlib
+import itertools
+import math
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -30,6 +32,8 @@ AT_ONCE = frozenset({"RA1000E", "RA1001E", "RA1002E", "RA1003E", "RA1990E"})
 """What a foreign ticket hears of at once, together with all that waited before it."""
 
 MAX_NOTE_BYTES = 60 << 10
+LOOK_SECONDS = 2.0
+"""How often a node of several looks for rows that another one, which may be gone, has left."""
 
 
 class Outbox:
@@ -43,12 +47,15 @@ class Outbox:
         interval_seconds: float,
         digest_seconds: Mapping[str, float] | None = None,
         written: Callable[[], None] = lambda: None,
+        several: bool = False,
     ) -> None:
+        """`several`: other nodes may leave rows behind."""
         self._digest_seconds = digest_seconds or {}
         self._written = written
         self._store = store
         self._clock = clock
         self._interval_seconds = interval_seconds
+        self._look_every = math.ceil(LOOK_SECONDS / interval_seconds) if several else 0
         self._waiting = True  # rows of an earlier run may wait
 
     def notice(self) -> None:
@@ -57,9 +64,9 @@ class Outbox:
 
     async def work(self) -> None:
         """Write notes for ever, one round every interval. A full disk delays notes; it never loses them."""
-        while True:
+        for turn in itertools.count(1):
             await asyncio.sleep(self._interval_seconds)
-            if not self._waiting:
+            if not self._waiting and not (self._look_every and turn % self._look_every == 0):
                 continue
             self._waiting = False
             try:

@@ -14,10 +14,9 @@ from relay.chains import Chains
 from relay.login import Logins
 from relay.penalties import Penalties
 from relay.session_filter import SessionFilter
-from relay.sessions import read_page, read_summaries, read_summary
+from relay.sessions import Live, read_page, read_summaries, read_summary, with_live
 from relay.sources import address_of
 from relay.store import Store
-from relay.switchboard import Switchboard
 from relay.trust import TrustFolder
 from remote_assist import __version__
 from remote_assist.core.api import (
@@ -121,19 +120,21 @@ class SessionPages:
     """Sessions and their records: a technician's own, a reviewer's all."""
 
     store: Store
-    switchboard: Switchboard
+    live: Live
 
     async def sessions(self, request: web.Request, caller: Caller | None) -> web.StreamResponse:
         """GET /v1/sessions?…: see relay/session_filter.py."""
         assert caller is not None
-        owner, live, wanted = owner_filter(caller), self.switchboard.is_live, SessionFilter.of(request)
-        return answer(await self.store.read(lambda connection: read_summaries(connection, owner, live, wanted)))
+        owner, wanted = owner_filter(caller), SessionFilter.of(request)
+        found = await self.store.read(lambda connection: read_summaries(connection, owner, wanted))
+        return answer(msgspec.structs.replace(found, sessions=await with_live(found.sessions, self.live)))
 
     async def session(self, request: web.Request, caller: Caller | None) -> web.StreamResponse:
         """GET /v1/sessions/{session}."""
         assert caller is not None
-        session, owner, live = request.match_info["session"], owner_filter(caller), self.switchboard.is_live
-        return answer(await self.store.read(lambda connection: read_summary(connection, session, owner, live)))
+        session, owner = request.match_info["session"], owner_filter(caller)
+        found = await self.store.read(lambda connection: read_summary(connection, session, owner))
+        return answer((await with_live((found,), self.live))[0])
 
     async def records(self, request: web.Request, caller: Caller | None) -> web.StreamResponse:
         """GET /v1/sessions/{session}/records?from=SEQ&size=N."""

@@ -57,9 +57,7 @@ def open_server(url: str) -> Engine:
     """An engine on a server. Raises UsageError for what is no URL of one."""
     parsed = server_url(url)
     if find_spec("psycopg") is None:
-        raise UsageError(
-            "PostgreSQL needs the package psycopg", advice="Install remote-assist[nodes]."
-        )
+        raise UsageError("PostgreSQL needs the package psycopg", advice="Install remote-assist[nodes].")
     return create_engine(
         parsed.set(drivername=DRIVER),
         isolation_level="READ COMMITTED",

@@ -51,11 +51,12 @@ from relay.access import Caller, NotLoggedIn, Verb, check_may
 from relay.pages import Answer, answer
 from relay.sockets import log_refusal
 from relay.sources import KEY
-from remote_assist.core.api import ApiError
+from remote_assist.core.api import NODE_HEADER, ApiError
 from remote_assist.core.codes import relay_origin
 from remote_assist.errors import (
     AssistError,
     AuditUnavailable,
+    ElsewhereError,
     RefusedError,
     RemoteProtocolError,
     UsageError,
@@ -63,6 +64,9 @@ from remote_assist.errors import (
 )
 
 WEBSOCKET = "WS"
+
+MISDIRECTED = 421
+"""HTTP status for "another node of this relay serves that"; the header names it. Never a redirect."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +147,7 @@ class Visits(Protocol):
 def build_application(
     answers: Mapping[Verb, Answer],
     *,
-    caller_of: Callable[[web.Request], Caller | None],
+    caller_of: Callable[[web.Request], Awaitable[Caller | None]],
     origins: Collection[str],
     max_body_bytes: int,
     visits: Visits,
@@ -168,6 +172,10 @@ def build_application(
             return await _taken(request, await handler(request), answer_seconds)
         except web.HTTPException as error:
             return _refusal(request, error.status, _of_http(error))
+        except ElsewhereError as error:
+            there = _refusal(request, MISDIRECTED, _of_ours(error))
+            there.headers[NODE_HEADER] = error.node
+            return there
         except AssistError as error:
             return _refusal(request, status_of(error), _of_ours(error))
         except (ConnectionError, TimeoutError):
@@ -217,7 +225,7 @@ def status_of(error: AssistError) -> int:
 def _serve(
     route: Route,
     answer_it: Answer,
-    caller_of: Callable[[web.Request], Caller | None],
+    caller_of: Callable[[web.Request], Awaitable[Caller | None]],
     origins: Collection[str],
     visits: Visits,
     check_new: Callable[[Verb], None],
@@ -226,7 +234,7 @@ def _serve(
         if route.method == WEBSOCKET:
             _check_upgrade(request, origins)
             check_new(route.verb)
-        caller = caller_of(request)
+        caller = await caller_of(request)
         if caller is not None:
             visits.known(request)
         check_may(route.verb, caller)

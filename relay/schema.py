@@ -12,6 +12,8 @@ Rule 2: states (live, away, ended; open, active, closed) are derived, never stor
 Times are RFC 3339 UTC text with microseconds, so that text order is time order.
 """
 
+from collections.abc import Mapping
+
 from sqlalchemy import (
     BigInteger,
     Column,
@@ -24,9 +26,9 @@ from sqlalchemy import (
     String,
     Table,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.sql.dml import Insert
 
 metadata = MetaData()
 
@@ -49,6 +51,7 @@ sessions = Table(
     Column("streams", Number, nullable=False, default=0),
     Column("ended", String),
     Column("end_reason", String, nullable=False, default=""),
+    Column("connections", Number, nullable=False, server_default=text("0")),
 )
 
 chains = Table(
@@ -220,9 +223,27 @@ logins = Table(
 turns = Table("turns", metadata, Column("id", Number, primary_key=True), Column("number", Number, nullable=False))
 """One row: how often a node of several has begun to write (relay/postgres.py)."""
 
+nameplates = Table(
+    "nameplates",
+    metadata,
+    Column("number", String(6), primary_key=True),
+    Column("owner", String, nullable=False),
+    Column("node", String, nullable=False),
+    Column("until", String, nullable=False),
+)
+"""Numbers that nodes gave out (relay/directory.py); those that are used up have no owner."""
 
-def insert_missing(connection: Connection, table: Table) -> Insert:
-    """An INSERT that passes over rows whose key is there already; each system has its own words for that."""
-    if connection.dialect.name == "sqlite":
-        return sqlite.insert(table).on_conflict_do_nothing()
-    return postgresql.insert(table).on_conflict_do_nothing()
+spent_nonces = Table(
+    "spent_nonces",
+    metadata,
+    Column("nonce", LargeBinary, primary_key=True),
+    Column("until", String, nullable=False),
+)
+"""Login nonces that came back to one of several nodes (relay/access.py)."""
+
+
+def insert_missing(connection: Connection, table: Table, *rows: Mapping[str, object]) -> bool:
+    """Insert the rows whose keys are not there yet; whether all of them were inserted."""
+    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
+    statement = dialect.insert(table).on_conflict_do_nothing().returning(*table.primary_key)
+    return len(connection.execute(statement, rows).all()) == len(rows)

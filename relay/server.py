@@ -29,6 +29,7 @@ from relay.log_pages import LogPages
 from relay.login import Logins
 from relay.metrics import Metrics, MetricsPage, serve_metrics
 from relay.nameplate_sockets import NameplateSockets, PairingLimits
+from relay.nodes import Nodes, join_nodes
 from relay.nonces import LoginNonces
 from relay.outbox import Outbox
 from relay.pages import Answer, Bodies, ChainPages, LoginPages, SessionPages
@@ -87,6 +88,7 @@ class Relay:
         self._rules: SessionRules
         self._lock: BinaryIO | None = None
         self._store: Store | None = None
+        self._nodes: Nodes | None = None
         self._runner: web.AppRunner | None = None
         self._door: FrontDoor | None = None
         self.chains: Chains
@@ -129,6 +131,8 @@ class Relay:
                 await runner.cleanup()
         if self._systems is not None:
             await self._systems.close()
+        if self._nodes is not None and self._nodes.bus is not None:
+            await self._nodes.bus.close()
         if self._store is not None:
             await self._store.close()
         if self._lock is not None:
@@ -144,7 +148,7 @@ class Relay:
         listening = bind(settings.host, settings.port, tls=tls is not None)
         try:
             port = listening.getsockname()[1]
-            origins = origins_of(settings.host, port, tls=tls is not None, asked=settings.origins)
+            origins = origins_of(settings.host, port, tls=tls is not None, asked=_own_names(settings))
             self._store = Store(open_database(settings.data, settings.database), min_free_bytes=settings.min_free_bytes)
             door = self._open_door()
             application = await self._assemble(self._store, log_key, trust, origins, door)
@@ -170,7 +174,8 @@ class Relay:
         self, store: Store, log_key: PrivateKey, trust: TrustFolder, origins: tuple[str, ...], door: FrontDoor
     ) -> web.Application:
         settings, clock, entropy = self._settings, self._clock, self._entropy
-        tokens = Tokens(store, clock=clock, entropy=entropy)
+        nodes = self._nodes = await join_nodes(settings, store, self._switchboard, log_key, clock=clock)
+        tokens = Tokens(store, clock=clock, entropy=entropy, several=nodes.several)
         await tokens.load()
         systems = TicketSystems(settings.ticket_systems, settings.ticket_rules.default)
         courier = Courier(
@@ -188,20 +193,28 @@ class Relay:
             interval_seconds=settings.outbox_interval_seconds,
             digest_seconds={name: one.digest_seconds for name, one in settings.ticket_systems.items()},
             written=courier.notice,
+            several=nodes.several,
         )
         ledger = Ledger(log_key, clock=clock)
         store.on_undo(ledger.forget)
         await store.write(ledger.catch_up)
         checkpoints = Checkpoints(
-            store, log_key, settings.data, clock=clock, interval_seconds=settings.checkpoint_interval_seconds
+            store,
+            log_key,
+            settings.data,
+            clock=clock,
+            interval_seconds=settings.checkpoint_interval_seconds,
+            several=nodes.several,
         )
         await checkpoints.start(accept_rollback=self._accept_rollback)
 
         self.chains = Chains(store, ledger, checkpoints, trust, log_key, clock=clock)
         metrics = Metrics(store, self._switchboard, self._traffic, strangers=lambda: door.strangers)
 
-        def caller_of(request: web.Request) -> Caller | None:
-            return tokens.caller(request.headers.get("Authorization", ""), revoked=trust.lists.revocations.serials)
+        async def caller_of(request: web.Request) -> Caller | None:
+            return await tokens.caller(
+                request.headers.get("Authorization", ""), revoked=trust.lists.revocations.serials
+            )
 
         application = build_application(
             self._answers(
@@ -216,6 +229,7 @@ class Relay:
                 origins,
                 door,
                 metrics,
+                nodes,
             ),
             caller_of=caller_of,
             origins=origins,
@@ -243,19 +257,25 @@ class Relay:
         origins: tuple[str, ...],
         door: FrontDoor,
         metrics: Metrics,
+        nodes: Nodes,
     ) -> dict[Verb, Answer]:
         settings, clock, entropy = self._settings, self._clock, self._entropy
         penalties = Penalties(_tariff(settings))
         bodies = Bodies(max_bytes=settings.body_max_bytes, deadline_seconds=settings.handshake_deadline_seconds)
         logins = Logins(
             tokens,
-            LoginNonces(lifetime_seconds=settings.login_nonce_seconds, entropy=entropy),
+            LoginNonces(
+                lifetime_seconds=settings.login_nonce_seconds,
+                entropy=entropy,
+                secret=nodes.nonces.secret if nodes.nonces else b"",
+            ),
             trust,
             clock=clock,
             lifetime_seconds=settings.token_lifetime_seconds,
+            shared=nodes.nonces,
         )
         login = LoginPages(logins, trust, penalties, bodies, origins=origins, clock=clock)
-        book = TicketBook(store, clock=clock, live=self._switchboard.is_live)
+        book = TicketBook(store, clock=clock, live=nodes.presence.live)
         assert self._systems is not None
         desk = TicketDesk(store, book, self._systems, courier, default=settings.ticket_rules.default, clock=clock)
         rules = SessionRules(
@@ -263,7 +283,7 @@ class Relay:
         )
         self._rules = rules
         tickets = TicketPages(desk, outbox, bodies)
-        sessions = SessionPages(store, self._switchboard)
+        sessions = SessionPages(store, nodes.presence.live)
         log = LogPages(store, checkpoints)
         chains = ChainPages(own, bodies)
         chunks = Chunks(
@@ -285,8 +305,9 @@ class Relay:
             penalties,
             self._sockets,
             _pairing_limits(settings),
-            live_sessions=lambda key: count_live(store, key, self._switchboard.is_live),
+            live_sessions=lambda key: count_live(store, key, nodes.presence.live),
             may_open=rules.may_open,
+            directory=nodes.directory,
             known=door.known,
             clock=clock,
         )
@@ -303,6 +324,7 @@ class Relay:
             bytes_per_second=settings.session_bytes_per_second,
             stalled_seconds=settings.stalled_reader_seconds,
             known=door.known,
+            presence=nodes.presence,
         )
         control = ControlSocket(
             store,
@@ -319,6 +341,7 @@ class Relay:
             handshake_seconds=settings.handshake_deadline_seconds,
             opening_seconds=settings.opening_deadline_seconds,
             known=door.known,
+            presence=nodes.presence,
             acknowledged=metrics.acknowledged,
         )
         return {
@@ -385,6 +408,11 @@ class Relay:
             door.sweep()
             if trust.refresh():
                 self._switchboard.drop_revoked(trust.lists.revocations.serials)
+
+
+def _own_names(settings: RelaySettings) -> tuple[str, ...]:
+    """The names given in the settings; a node answers to its own as well."""
+    return tuple(dict.fromkeys((*settings.origins, settings.node))) if settings.node else settings.origins
 
 
 def _tariff(settings: RelaySettings) -> Tariff:

@@ -3,9 +3,10 @@
 live: the agent is connected     away: it is not, and the session did not end     ended: the end record is in
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Any
 
+import msgspec
 from sqlalchemy import Connection, Row, distinct, exists, func, select, update
 
 from relay.admission import SessionKeys
@@ -26,10 +27,8 @@ MAX_LISTED = 500
 EVERYTHING = SessionFilter()
 
 
-def read_summaries(
-    connection: Connection, owner: str | None, live: Callable[[str], bool], wanted: SessionFilter = EVERYTHING
-) -> Sessions:
-    """Sessions, newest first, at most a page: those of the technician with key `owner`, or all with None."""
+def read_summaries(connection: Connection, owner: str | None, wanted: SessionFilter = EVERYTHING) -> Sessions:
+    """A page of sessions, newest first, `away` or `ended`: of the technician with key `owner`, or all with None."""
     query = select(sessions).order_by(sessions.c.opened.desc(), sessions.c.id.desc()).limit(MAX_LISTED + 1)
     if owner is not None:
         query = query.where(sessions.c.technician_key == owner)
@@ -40,20 +39,18 @@ def read_summaries(
     counts: dict[str, int] = {row[0]: row[1] for row in connection.execute(count)}
     open_intents = _incomplete(connection, names)
     summaries = tuple(
-        _summary(row, shown_id(connection, row.ticket), counts.get(row.id, 0), open_intents.get(row.id, 0), live)
+        _summary(row, shown_id(connection, row.ticket), counts.get(row.id, 0), open_intents.get(row.id, 0))
         for row in rows
     )
     return Sessions(sessions=summaries, more=len(found) > MAX_LISTED)
 
 
-def read_summary(
-    connection: Connection, session: str, owner: str | None, live: Callable[[str], bool]
-) -> SessionSummary:
+def read_summary(connection: Connection, session: str, owner: str | None) -> SessionSummary:
     """One session. RefusedError `absent` when there is none, or it is not the owner's."""
     row = require_session(connection, session, owner)
     count = connection.execute(select(func.count()).where(records.c.session == session)).scalar_one()
     ticket = shown_id(connection, row.ticket)
-    return _summary(row, ticket, count, _incomplete(connection, [session]).get(session, 0), live)
+    return _summary(row, ticket, count, _incomplete(connection, [session]).get(session, 0))
 
 
 def read_page(connection: Connection, session: str, owner: str | None, start: int, size: int = 0) -> Records:
@@ -118,11 +115,21 @@ def read_keys(connection: Connection, session: str) -> tuple[SessionKeys | None,
     return SessionKeys(row.host_key, row.journal_key), 0 if last is None else int(last) + 1
 
 
-async def count_live(store: Store, owner: str, live: Callable[[str], bool]) -> int:
+Live = Callable[[Collection[str]], Awaitable[Collection[str]]]
+"""Those of some sessions whose agent is connected."""
+
+
+async def with_live(summaries: Sequence[SessionSummary], live: Live) -> tuple[SessionSummary, ...]:
+    """The same, where those that are `away` become `live` if their agent is connected."""
+    found = await live([one.id for one in summaries if one.state == "away"])
+    return tuple(msgspec.structs.replace(one, state="live") if one.id in found else one for one in summaries)
+
+
+async def count_live(store: Store, owner: str, live: Live) -> int:
     """How many sessions of the technician with key `owner` have their agent connected."""
     query = select(sessions.c.id).where(sessions.c.technician_key == owner, sessions.c.ended.is_(None))
     found = await store.read(lambda connection: connection.execute(query).scalars().all())
-    return sum(live(session) for session in found)
+    return len(await live(found))
 
 
 def next_stream(connection: Connection, session: str) -> int:
@@ -139,8 +146,8 @@ def require_session(connection: Connection, session: str, owner: str | None) -> 
     return row
 
 
-def _summary(row: Row[Any], ticket: str, count: int, incomplete: int, live: Callable[[str], bool]) -> SessionSummary:
-    state = "ended" if row.ended else "live" if live(row.id) else "away"
+def _summary(row: Row[Any], ticket: str, count: int, incomplete: int) -> SessionSummary:
+    state = "ended" if row.ended else "away"
     return SessionSummary(
         id=row.id,
         ticket=ticket,

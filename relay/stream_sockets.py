@@ -18,6 +18,7 @@ from aiohttp import web
 from relay.access import Caller, Verb, owner_filter
 from relay.pace import Pace
 from relay.penalties import Penalties
+from relay.presence import Presence
 from relay.sessions import next_stream, require_session
 from relay.sockets import OpenSockets, RelaySocket, refuse, say
 from relay.sources import address_of
@@ -59,7 +60,9 @@ class StreamSockets:
         bytes_per_second: int,
         stalled_seconds: float,
         known: Callable[[web.Request], None],
+        presence: Presence,
     ) -> None:
+        self._presence = presence
         self._store = store
         self._switchboard = switchboard
         self._penalties = penalties
@@ -79,6 +82,8 @@ class StreamSockets:
         session = request.match_info["session"]
         resumed = _resumed(request)
         row = await self._store.read(lambda connection: require_session(connection, session, owner_filter(caller)))
+        if not row.ended:
+            await self._presence.check_here(session)
         socket = await self._upgrade(request)
         try:
             if row.ended:

@@ -70,10 +70,12 @@ class Switchboard:
         self._lines[line.session] = line
         return old
 
-    def disconnect(self, line: AgentLine) -> None:
-        """Forget `line`, unless a newer one took its place."""
-        if self._lines.get(line.session) is line:
-            del self._lines[line.session]
+    def disconnect(self, line: AgentLine) -> bool:
+        """Forget `line`, unless a newer one took its place; whether it was the session's."""
+        if self._lines.get(line.session) is not line:
+            return False
+        del self._lines[line.session]
+        return True
 
     def offer(self, session: str, *, stream: int, epoch: int, serial: int) -> Offer:
         """Announce a stream, run by the current task. RefusedError `busy` beyond the limit."""

@@ -66,6 +66,14 @@ class RefusedError(AssistError):
         self.reason = reason
 
 
+class ElsewhereError(RefusedError):
+    """Another node of this relay serves what was asked for. `node`: its URL, dialled only if it was known before."""
+
+    def __init__(self, message: str, *, node: str) -> None:
+        super().__init__(message, reason="elsewhere", advice="Name every node of the relay: --relay URL,URL.")
+        self.node = node
+
+
 class ConsentDenied(RefusedError):
     """The customer said no, or did not answer in time."""
 

@@ -110,6 +110,7 @@ class RelaySettings:
     data: Path
     database: str = ""
     bus: str = ""
+    bus_ca: Path | None = None
     node: str = ""
     host: str = "127.0.0.1"
     port: int = 8470

@@ -13,6 +13,10 @@ class Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     """Base of every HTTP body: frozen, unknown fields refused."""
 
 
+NODE_HEADER = "Remote-Assist-Node"
+"""Beside an ApiError `elsewhere` (status 421): the URL of the node that serves what was asked for."""
+
+
 class ApiError(Body, frozen=True):
     reason: str
     sentence: str

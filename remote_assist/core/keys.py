@@ -13,6 +13,8 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey, EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
@@ -69,6 +71,12 @@ def line_of(key: PublicKey) -> str:
 def private_bytes(key: PrivateKey) -> bytes:
     """The OpenSSH private key file, without passphrase: it belongs in a file only its owner can read."""
     return key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption())
+
+
+def derived_secret(key: PrivateKey, purpose: str) -> bytes:
+    """32 bytes that only holders of the key can work out, another 32 for every purpose."""
+    raw = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+    return HKDF(SHA256(), 32, salt=None, info=f"remote-assist/1 {purpose}".encode()).derive(raw)
 
 
 def load_private(raw: bytes, passphrase: bytes | None = None) -> PrivateKey:

@@ -16,11 +16,12 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 
 from remote_assist import __version__
-from remote_assist.core.api import ApiError
+from remote_assist.core.api import NODE_HEADER, ApiError
 from remote_assist.core.codec import decode
 from remote_assist.errors import (
     AssistError,
     ContentError,
+    ElsewhereError,
     RefusedError,
     RemoteProtocolError,
     UnreachableError,
@@ -164,7 +165,8 @@ def _send_at_once(connection: ClientConnection) -> None:
 
 def _why_not(error: Exception, relay_url: str) -> AssistError:
     if isinstance(error, InvalidStatus):
-        return _refusal(error.response.status_code, bytes(error.response.body or b""), relay_url)
+        node = error.response.headers.get(NODE_HEADER, "")
+        return _refusal(error.response.status_code, bytes(error.response.body or b""), relay_url, node)
     if isinstance(error, ssl.SSLCertVerificationError):
         return UnreachableError(
             f"{relay_url} shows a TLS certificate that cannot be trusted: {error.verify_message}",
@@ -176,11 +178,13 @@ def _why_not(error: Exception, relay_url: str) -> AssistError:
     )
 
 
-def _refusal(status: int, body: bytes, relay_url: str) -> AssistError:
+def _refusal(status: int, body: bytes, relay_url: str, node: str) -> AssistError:
     try:
         told = decode(body, ApiError, max_bytes=MAX_ERROR_BYTES)
     except RemoteProtocolError:
         return UnreachableError(f"{relay_url} answers with HTTP status {status}, not as a relay")
     if status == 503:  # it stops or has no room just now: another try may find it well, or another relay
         return UnreachableError(told.sentence, advice=told.advice)
+    if told.reason == "elsewhere":
+        return ElsewhereError(told.sentence, node=node)
     return RefusedError(told.sentence, reason=told.reason, advice=told.advice)

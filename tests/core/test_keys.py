@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from remote_assist.core import keys
+from remote_assist.core.keys import derived_secret, load_private, new_key, private_bytes
 from remote_assist.core.sshwire import WireReader, mpint, string
 from remote_assist.errors import ContentError, LocalProtocolError
 from tests.core.pairs import ALICE, ALICE_LINE, certificate
@@ -193,3 +194,9 @@ def test_a_reader_refuses_fields_that_do_not_fit() -> None:
     assert (reader.string(), reader.u64(), reader.position) == (b"a", 7, 13)
     with pytest.raises(ValueError, match="after the last field"):
         reader.end()
+
+
+def test_a_derived_secret_is_the_keys_own_and_another_for_every_purpose() -> None:
+    key, other = new_key(bytes(32)), new_key(bytes(31) + b"x")
+    assert derived_secret(key, "login-nonce") == derived_secret(load_private(private_bytes(key)), "login-nonce")
+    assert len({derived_secret(key, "a"), derived_secret(key, "b"), derived_secret(other, "a")}) == 3

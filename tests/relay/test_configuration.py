@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from relay.__main__ import _settings, build_parser
+from relay.__main__ import _settings, build_parser, main
 from relay.configuration import LEAST, NO_LIMIT_AT_ZERO, read_settings
 from remote_assist.errors import ContentError, UsageError
 from remote_assist.settings import RelaySettings, TicketRules, TicketSystemSettings
@@ -14,6 +14,10 @@ from remote_assist.settings import RelaySettings, TicketRules, TicketSystemSetti
 PAGE = Path(__file__).parents[2] / "docs" / "operations" / "relay.md"
 ROWS = dict(re.findall(r"^\| `([a-z_]+)` \| ([^|]*?) ?\| .+ \|$", PAGE.read_text().split("## Settings")[1], re.M))
 DEFAULTS = RelaySettings(data=Path())
+
+
+ELSEWHERE = ("ticket_", "database", "bus", "node")
+"""Settings that are set together with others, in tests of their own."""
 
 
 def written(folder: Path, text: str) -> Path:
@@ -81,7 +85,7 @@ def test_a_wrong_ticket_table_says_what_is_wrong(tmp_path: Path, text: str, sent
 
 
 @pytest.mark.parametrize(
-    "field", [one for one in fields(RelaySettings) if not one.name.startswith("ticket_")], ids=lambda field: field.name
+    "field", [one for one in fields(RelaySettings) if not one.name.startswith(ELSEWHERE)], ids=lambda field: field.name
 )
 def test_every_setting_can_be_set(tmp_path: Path, field: object) -> None:
     name = getattr(field, "name", "")
@@ -97,6 +101,39 @@ def test_every_setting_can_be_set(tmp_path: Path, field: object) -> None:
         text, expected = str(value * 2 + 1), value * 2 + 1
     base = "" if name == "data" else 'data = "x"\n'
     assert getattr(read_settings(written(tmp_path, f"{base}{name} = {text}\n"), {}), name) == expected
+
+
+def test_one_of_several_nodes_is_named_with_what_they_share(tmp_path: Path) -> None:
+    lines = 'data = "x"\ndatabase = "postgresql://db.example.com/relay"\n'
+    assert read_settings(written(tmp_path, lines), {}).database == "postgresql://db.example.com/relay"
+    lines += 'bus = "nats://127.0.0.1:4222"\nnode = "https://relay-1.example.com"\n'
+    assert read_settings(written(tmp_path, lines), {}).node == "https://relay-1.example.com"
+    for line in lines.splitlines()[1:]:
+        with pytest.raises(ContentError, match="belong together"):
+            read_settings(written(tmp_path, lines.replace(line, "")), {})
+    with pytest.raises(UsageError, match="mysql://"):
+        read_settings(written(tmp_path, lines.replace("postgresql", "mysql")), {})
+
+
+@pytest.mark.parametrize("key", ["database", "bus"])
+def test_a_file_with_a_password_is_refused_when_others_may_read_it(tmp_path: Path, key: str) -> None:
+    values = {"database": "postgresql://127.0.0.1/relay", "bus": "nats://127.0.0.1", "node": "https://a.example.com"}
+    values[key] = values[key].replace("127", "relay:secret@127")
+    file = written(tmp_path, 'data = "x"\n' + "".join(f'{name} = "{value}"\n' for name, value in values.items()))
+    file.chmod(0o640)
+    with pytest.raises(ContentError, match="open to others") as caught:
+        read_settings(file, {})
+    assert "secret" not in caught.value.message + caught.value.advice
+    file.chmod(0o600)
+    assert getattr(read_settings(file, {}), key) == values[key]
+
+
+def test_a_password_on_the_command_line_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    url = "postgresql://relay:secret@127.0.0.1/relay"
+    for words in (["serve"], ["check", "--wait", "1"], ["init", "--organisation", "X"]):
+        assert main([*words, "--data", str(tmp_path), "--database", url]) == 2
+        said = capsys.readouterr().err
+        assert "seen by every user" in said and ".pgpass" in said and "secret" not in said
 
 
 def test_an_unknown_key_is_refused_with_file_key_and_the_nearest_key(tmp_path: Path) -> None:

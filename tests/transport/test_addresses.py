@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from remote_assist.errors import RefusedError, UnreachableError, UsageError
-from remote_assist.transport.addresses import ONE_OF_SEVERAL_SECONDS, Addresses
+from remote_assist.errors import ElsewhereError, RefusedError, UnreachableError, UsageError
+from remote_assist.transport.addresses import MAX_SENT_ON, ONE_OF_SEVERAL_SECONDS, Addresses
 
 ONE, TWO, THREE = (f"https://{name}.example.com:443" for name in ("one", "two", "three"))
 
@@ -43,7 +43,7 @@ async def test_when_none_answers_the_first_ones_reason_is_told() -> None:
 
 
 async def test_a_no_is_an_answer_and_asks_no_other_address() -> None:
-    tried = []
+    tried: list[str] = []
 
     async def refuse(origin: str) -> None:
         tried.append(origin)
@@ -74,3 +74,42 @@ def test_one_of_several_may_not_take_the_whole_time() -> None:
 def test_no_address_at_all_is_said() -> None:
     with pytest.raises(UsageError, match="no relay was named"):
         Addresses([])
+
+
+async def test_a_node_that_is_known_is_dialled_when_another_sends_there() -> None:
+    addresses, tried = Addresses([ONE, TWO, THREE]), list[str]()
+
+    async def dial(origin: str) -> str:
+        tried.append(origin)
+        if origin != THREE:
+            raise ElsewhereError("another node serves it", node=THREE)
+        return origin
+
+    assert await addresses.reach(dial) == THREE
+    assert tried == [ONE, THREE]
+    assert addresses.current == THREE
+
+
+@pytest.mark.parametrize("node", ["https://169.254.169.254", "https://four.example.com", "http://one.example.com", ""])
+async def test_a_node_that_was_not_named_here_is_never_dialled(node: str) -> None:
+    tried: list[str] = []
+
+    async def dial(origin: str) -> str:
+        tried.append(origin)
+        raise ElsewhereError("another node serves it", node=node)
+
+    with pytest.raises(ElsewhereError):
+        await Addresses([ONE, TWO]).reach(dial)
+    assert tried == [ONE]
+
+
+async def test_nodes_that_send_to_each_other_for_ever_count_as_not_answering() -> None:
+    tried: list[str] = []
+
+    async def dial(origin: str) -> str:
+        tried.append(origin)
+        raise ElsewhereError("another node serves it", node=TWO if origin == ONE else ONE)
+
+    with pytest.raises(UnreachableError):
+        await Addresses([ONE, TWO]).reach(dial)
+    assert len(tried) == 2 + MAX_SENT_ON
