@@ -1,4 +1,4 @@
-"""Two nodes that share PostgreSQL and NATS; one is killed. Its sessions go on at the other. Every program is the real one."""
+"""Two nodes that share PostgreSQL and NATS, one is killed: its sessions go on at the other. All programs are real."""
 
 import hashlib
 import re
@@ -43,9 +43,10 @@ class NodeWorld(World):
         self.command("ca", "adopt", "node-1", "--dir", "org")
         shutil.copytree(self.folder / "node-1", self.folder / "node-2")
         (self.folder / "node-2").chmod(0o700)
+        both = ", ".join(f'"{name}"' for name in self.names)
         for number, (port, name) in enumerate(zip(self.ports, self.names, strict=True), start=1):
             (self.folder / f"node-{number}.toml").write_text(
-                f'data = "node-{number}"\nport = {port}\nnode = "{name}"\norigins = ["{self.names[0]}", "{self.names[1]}"]\n'
+                f'data = "node-{number}"\nport = {port}\nnode = "{name}"\norigins = [{both}]\n'
                 f'database = "{self.database}"\nbus = "{self.bus}"\nsession_bytes_per_second = {4 << 20}\n'
             )
 
