@@ -16,6 +16,9 @@ from remote_assist.core.catalog_model import SEVERITIES, Catalog, CollectUse, Kn
 from remote_assist.core.conditions import Conditions, Unknown
 from remote_assist.core.templates import MissingValue, as_text, fill
 
+KEPT_BY_WATCH = frozenset({"trend"})
+"""Facts that exist only where the customer runs `watch`; without it nobody expects them, so they are not unknown."""
+
 RESULT_ORDER = ("fail", "warn", "unknown", "pass", "skipped")
 MAX_ITEMS = 200
 """Items of a foreach looked at; more than this and the rest is said to be unknown."""
@@ -92,10 +95,15 @@ def evaluate(
 def _unasked(issue: KnownIssue, observed: Observed) -> list[Finding]:
     """A bundle that never asked for what an issue needs says nothing about it: skipped, neither pass nor unknown."""
     names = [use.collector for use in issue.collect if use.inline is None]
-    missing = [name for name in names if name not in observed.statuses and name not in observed.facts]
+    missing = [name for name in names if name not in observed.facts and _is_unasked(name, observed)]
     if not observed.statuses or not missing:
         return []
     return [_finding(issue, "skipped", "", f"this bundle does not look at {', '.join(missing)}", observed)]
+
+
+def _is_unasked(name: str, observed: "Observed") -> bool:
+    status = observed.statuses.get(name, "")
+    return not status or (name in KEPT_BY_WATCH and status == "unavailable")
 
 
 def evaluate_issue(issue: KnownIssue, catalog: Catalog, observed: Observed) -> list[Finding]:

@@ -110,9 +110,10 @@ def test_findings_come_gravest_first_and_passes_only_when_asked(catalog: Catalog
 
 
 def test_an_issue_of_another_platform_is_not_asked(catalog: Catalog) -> None:
-    assert evaluate(catalog, {}, platform="windows") == [
-        each for each in evaluate(catalog, {}, platform="windows") if each.issue == "own.disk"
-    ]
+    found = {each.issue for each in evaluate(catalog, {}, platform="windows", all_outcomes=True)}
+    assert found
+    assert all("windows" in catalog.issues[issue].platforms for issue in found)
+    assert not any(issue.startswith("linux.") for issue in found)
 
 
 def test_a_regex_of_an_issue_adds_what_a_log_says(tmp_path: Path) -> None:
@@ -138,3 +139,12 @@ def test_every_test_of_the_shipped_catalog_passes() -> None:
         assert issue.tests
         for name, expected, got in run_tests(issue, catalog):
             assert got == expected, f"{issue.id}: {name}"
+
+
+@pytest.mark.parametrize(("status", "outcomes"), [("unavailable", {"skipped"}), ("timed-out", {"unknown"})])
+def test_trends_are_not_missed_where_nobody_watches(status: str, outcomes: set[str]) -> None:
+    shipped = load_catalog()
+    trends = {name for name, issue in shipped.issues.items() if [use.collector for use in issue.collect] == ["trend"]}
+    found = evaluate(shipped, {"host": {}}, statuses={"host": "ok", "trend": status}, all_outcomes=True)
+    assert len(trends) > 5
+    assert {finding.outcome for finding in found if finding.issue in trends} == outcomes
