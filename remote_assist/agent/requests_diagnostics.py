@@ -6,7 +6,7 @@ Rule: what runs is this agent's own catalog item; the request's version and dige
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
@@ -24,8 +24,10 @@ from remote_assist.core.packs import NOBODY, PackTrust
 from remote_assist.core.requests import Collect
 from remote_assist.diagnostics.collect import collect_bundle
 from remote_assist.diagnostics.pack_catalog import Shelved, Stocked, stock
-from remote_assist.errors import RefusedError
+from remote_assist.errors import RefusedError, UsageError
 from remote_assist.transport.pack_folder import PackFolder
+
+MAX_SINCE_SECONDS = 366 * 86400
 
 
 class Item(Protocol):
@@ -87,17 +89,19 @@ class DiagnosticRequests:
         """Run a bundle; its tar.zst goes out as data frames while it is made."""
         catalog = await self._shelf.catalog()
         check_item(catalog.bundles.get(request.bundle), "bundle", request.bundle, request.version, request.digest)
+        if not 0 <= request.since_seconds <= MAX_SINCE_SECONDS or len(request.seal_to) not in {0, 32}:
+            raise UsageError("a bundle goes back at most a year, and is sealed to a key of 32 bytes")
 
         async def work(machine: Machine, running: Running) -> Ending:
             await caller.accept(running)
             running.require()
-            return await self._collect(caller, running, machine, catalog, request.bundle)
+            return await self._collect(caller, running, machine, catalog, request)
 
         action = bundle_action(request.bundle, request.version, request.digest)
         await caller.finish(await caller.perform(action, work))
 
     async def _collect(
-        self, caller: Caller, running: Running, machine: Machine, catalog: Catalog, bundle: str
+        self, caller: Caller, running: Running, machine: Machine, catalog: Catalog, request: Collect
     ) -> Ending:
         sent = 0
         copy = SealedCopy(self._recordings, BUNDLE_CHUNK, running.number)
@@ -116,13 +120,15 @@ class DiagnosticRequests:
         async with telling(caller) as tell:
             summary = await collect_bundle(
                 catalog,
-                bundle,
+                request.bundle,
                 machine.target,
                 write=write,
                 progress=tell,
                 clock=self._shelf.clock,
                 redaction_key=self._shelf.tokens.key() if self._shelf.tokens else b"",
                 services_folder=self._shelf.services,
+                since=self._shelf.clock() - timedelta(seconds=request.since_seconds) if request.since_seconds else None,
+                seal_to=request.seal_to,
                 trend=self._shelf.trend(),
             )
         await send(await copy.rest())

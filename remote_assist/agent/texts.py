@@ -107,6 +107,7 @@ TEXTS: Mapping[str, str] = {
     "chat.prompt": "to the technician (Enter sends, Esc leaves): ",
     # what actions are called
     "what.bundle": "looks at this computer's state ({bundle})",
+    "what.save": "saves a redacted bundle as {path}",
     "what.tell": "tells {target} about an alarm",
     "what.run": "runs {program}",
     "what.shell-string": "runs a command line with {program}",

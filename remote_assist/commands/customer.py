@@ -1,4 +1,4 @@
-"""The customer's verbs: join, self-check."""
+"""The customer's verb `join`, and what the customer's other verbs share."""
 
 import argparse
 import asyncio
@@ -17,7 +17,7 @@ from remote_assist.core.codes import SupportCode, parse_code, relay_origin
 from remote_assist.core.durations import parse_duration
 from remote_assist.core.keys import load_public
 from remote_assist.core.wishes import SCOPES, parse_wishes
-from remote_assist.errors import ConsentDenied, ContentError, Exit, UsageError
+from remote_assist.errors import ConsentDenied, ContentError, UsageError
 from remote_assist.settings import AgentSettings
 
 HOME_VARIABLE = "REMOTE_ASSIST_HOME"
@@ -26,9 +26,8 @@ STDIN = "-"
 
 
 def add_commands(verbs: Any) -> None:
-    """Add join and self-check."""
+    """Add join."""
     _add_join(verbs)
-    _add_self_check(verbs)
 
 
 def _add_join(verbs: Any) -> None:
@@ -58,17 +57,6 @@ def _add_join(verbs: Any) -> None:
     )
     parser.add_argument("words", nargs="*", help=argparse.SUPPRESS)
     parser.set_defaults(run=_join)
-
-
-def _add_self_check(verbs: Any) -> None:
-    parser = verbs.add_parser(
-        "self-check",
-        help="diagnose this machine here, offline, and show what was found",
-        description="Looks at this computer's state as a technician's first look would; nothing leaves this machine.",
-    )
-    parser.add_argument("--services", metavar="FOLDER", type=Path, help="services of the `process` kind live here")
-    parser.add_argument("--json", action="store_true", help="one JSON object a line")
-    parser.set_defaults(run=_self_check)
 
 
 async def _join(arguments: argparse.Namespace) -> int:
@@ -122,26 +110,6 @@ async def _join_at_terminal(
             return await join(_surroundings(arguments, settings), code, prompt, ca_line=ca_line)
     finally:
         terminal.close()
-
-
-async def _self_check(arguments: argparse.Namespace) -> int:
-    from remote_assist.agent.keeper import system_moment
-    from remote_assist.agent.self_check import self_check
-    from remote_assist.commands.printing import Printer
-
-    printer = Printer(arguments)
-    checked = await self_check(home_folder(os.environ), services_folder(arguments), system_moment, printer.line)
-    for finding in checked.findings:
-        printer.object(finding)
-        subject = f" ({finding.subject})" if finding.subject else ""
-        printer.line(f"{finding.severity:<9} {finding.title}{subject}")
-        printer.line(f"          {finding.message}")
-        if finding.fix_title:
-            printer.line(f"          a technician can offer: {finding.fix_title}")
-    if checked.blind:
-        printer.note(f"could not be looked at: {', '.join(checked.blind)}")
-    printer.line(f"{len(checked.findings)} found, {checked.passed} checks passed; nothing left this computer")
-    return Exit.DONE
 
 
 def _language(wanted: str) -> str:

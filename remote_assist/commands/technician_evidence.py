@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from remote_assist.commands.bundle_keys import private_key, public_key
 from remote_assist.commands.printing import Printer
 from remote_assist.commands.progress_line import ProgressLine, size_words
 from remote_assist.commands.technician_options import (
@@ -19,6 +20,7 @@ from remote_assist.commands.technician_options import (
     open_desk,
 )
 from remote_assist.core.codes import is_session_id
+from remote_assist.core.durations import parse_duration
 from remote_assist.errors import Exit, UsageError
 
 if TYPE_CHECKING:  # only names for types: they load SSH and the rule engine
@@ -38,6 +40,10 @@ def add_commands(verbs: Any) -> None:
     add_session_argument(diagnose)
     add_machine_options(diagnose)
     diagnose.add_argument("--bundle", metavar="NAME", default="first-look", help="which bundle (first-look)")
+    diagnose.add_argument("--since", metavar="2h", default="", help="of logs, only what is so new")
+    diagnose.add_argument(
+        "--seal-to", metavar="KEY", type=Path, help="seal it on the customer's machine to this public key (PEM, X25519)"
+    )
     diagnose.add_argument("-o", "--output", metavar="FILE", type=Path, help="where to keep it (a name with the time)")
     diagnose.set_defaults(run=_diagnose)
     findings = verbs.add_parser(
@@ -48,6 +54,7 @@ def add_commands(verbs: Any) -> None:
     add_technician_options(findings)
     add_machine_options(findings)
     findings.add_argument("what", metavar="SESSION|FILE", help="a session, or a bundle file")
+    findings.add_argument("--key", metavar="KEY", type=Path, help="the private key a sealed bundle opens with")
     findings.add_argument("--all", action="store_true", help="also what passed or was skipped")
     findings.set_defaults(run=_findings)
 
@@ -57,10 +64,13 @@ async def _diagnose(arguments: argparse.Namespace) -> int:
 
     session = checked_session(arguments.session)
     out = arguments.output or Path(default_bundle_name(session, arguments.bundle, datetime.now(UTC)))
+    since = int(parse_duration(arguments.since).total_seconds()) if arguments.since else 0
     progress = ProgressLine()
     async with await open_desk(arguments) as desk, connect(desk, session, arguments) as connected:
         try:
-            summary = await connected.collect(arguments.bundle, out, progress)
+            summary = await connected.collect(
+                arguments.bundle, out, progress, since_seconds=since, seal_to=public_key(arguments.seal_to)
+            )
         finally:
             progress.clear()
     printer = Printer(arguments)
@@ -90,7 +100,7 @@ async def _findings(arguments: argparse.Namespace) -> int:
     else:
         from remote_assist.technician.evidence import evaluate_bundle
 
-        found = await asyncio.to_thread(evaluate_bundle, Path(arguments.what))
+        found = await asyncio.to_thread(evaluate_bundle, Path(arguments.what), private_key(arguments.key))
     _print_findings(Printer(arguments), found, everything=arguments.all)
     return Exit.DONE
 
@@ -112,7 +122,7 @@ async def _findings_of_session(arguments: argparse.Namespace) -> "list[Finding]"
     async with await open_desk(arguments) as desk:
         bundle = desk.session_folder(arguments.what).bundle_of(machine_place(arguments))
         if bundle.is_file():
-            return await asyncio.to_thread(evaluate_bundle, bundle)
+            return await asyncio.to_thread(evaluate_bundle, bundle, private_key(arguments.key))
         async with connect(desk, arguments.what, arguments) as connected:
             return await connected.findings()
 

@@ -67,6 +67,7 @@ _ALL: tuple[Code, ...] = (
     *_act("1110", "tell-alarm", "Tells a program or address of the customer's about an alarm", "The alarm was told"),
     Code("RA1111E", "alarm-raised", "What watch looks at is getting wrong; catalog names the known issue"),
     Code("RA1112E", "alarm-cleared", "What an alarm was about is over"),
+    *_act("1113", "save-bundle", "Saves a redacted bundle on this machine", "The bundle was saved"),
     *_act("1200", "list-folder", "Lists a folder", "The folder was listed"),
     *_act("1201", "read-file", "Reads a file", "The file was read"),
     *_act("1202", "write-file", "Writes a file", "The file was written"),

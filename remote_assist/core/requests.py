@@ -85,11 +85,16 @@ class WriteFile(Message, frozen=True, tag="write-file"):
 
 
 class Collect(Message, frozen=True, tag="collect"):
-    """Run a bundle of collectors (scope diagnose); its tar.zst comes as data frames while it is made."""
+    """Run a bundle of collectors (scope diagnose); its tar.zst comes as data frames while it is made.
+
+    `since_seconds`: of logs, only what is so new; 0: all. `seal_to`: 32 bytes of X25519 it is sealed to, or empty.
+    """
 
     bundle: str
     version: int
     digest: str
+    since_seconds: int = 0
+    seal_to: bytes = b""
 
 
 class PlanFix(Message, frozen=True, tag="plan-fix"):

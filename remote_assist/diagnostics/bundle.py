@@ -18,6 +18,7 @@ from pathlib import Path
 
 import msgspec
 
+from remote_assist.core.sealed_stream import is_sealed, open_stream
 from remote_assist.errors import ContentError, RemoteProtocolError, VerificationError
 
 if sys.version_info >= (3, 14):
@@ -31,6 +32,9 @@ MAX_UNPACKED_BYTES = 64 << 20
 MAX_MEMBER_BYTES = 16 << 20
 MAX_MEMBERS = 512
 MAX_DEPTH = 24
+MAX_VALUES = 200_000
+"""JSON values in one facts file: in memory each is many times as large as the comma before it."""
+
 WINDOW_LOG_MAX = 24
 MANIFEST = "manifest.json"
 NAME = re.compile(r"manifest\.json|facts/[a-z0-9][a-z0-9_-]{0,63}\.json|texts/[a-z0-9][a-z0-9_.-]{0,95}\.txt")
@@ -98,13 +102,15 @@ class Bundle:
         return {item.collector: item.sha256 for item in self.manifest.items}
 
 
-def read_bundle(source: Path | str | bytes) -> Bundle:
-    """A whole bundle from a file or from its bytes.
+def read_bundle(source: Path | str | bytes, *, key: bytes = b"") -> Bundle:
+    """A whole bundle from a file or from its bytes; `key` (32 bytes of X25519) opens a sealed one.
 
-    Raises ContentError (no such file), RemoteProtocolError (not a bundle, too large, truncated, a name or type that
-    does not belong) and VerificationError (a file is not what the manifest says).
+    Raises ContentError (no such file, sealed and no key), RemoteProtocolError (not a bundle, too large, truncated, a
+    name or type that does not belong) and VerificationError (not what the manifest says, or not what was sealed to
+    the key).
     """
-    members = dict(_members(_unpacked(source if isinstance(source, bytes) else _file(Path(source)))))
+    raw_bundle = source if isinstance(source, bytes) else _file(Path(source))
+    members = dict(_members(_unpacked(_opened(raw_bundle, key))))
     raw = members.pop(MANIFEST, None)
     if raw is None:
         raise RemoteProtocolError("the bundle ends before its manifest", advice="Collect it again.")
@@ -125,6 +131,14 @@ def _file(path: Path) -> bytes:
     except OSError as error:
         raise ContentError(f"{path}: {error.strerror}") from error
     return raw
+
+
+def _opened(raw: bytes, key: bytes) -> bytes:
+    if not is_sealed(raw):
+        return raw
+    if not key:
+        raise ContentError("the bundle is sealed", advice="Give the private key it is sealed to with --key.")
+    return open_stream(raw, key)
 
 
 def _unpacked(raw: bytes) -> bytes:
@@ -189,13 +203,12 @@ def _check(manifest: Manifest, members: dict[str, bytes]) -> None:
 
 
 def _json(raw: bytes, name: str) -> object:
+    if raw.count(b",") + raw.count(b"[") + raw.count(b"{") > MAX_VALUES:
+        raise RemoteProtocolError(f"{name} holds more than {MAX_VALUES} values")
     depth = deepest = 0
-    for byte in re.sub(rb'"(?:[^"\\]|\\.)*"', b"", raw):
-        if byte in b"[{":
-            depth += 1
-            deepest = max(deepest, depth)
-        elif byte in b"]}":
-            depth -= 1
+    for bracket in re.findall(rb'"(?:[^"\\]|\\.)*"|([\[\]{}])', raw):
+        depth += (bracket in (b"[", b"{")) - (bracket in (b"]", b"}"))
+        deepest = max(deepest, depth)
     if deepest > MAX_DEPTH:
         raise RemoteProtocolError(f"{name} is nested more than {MAX_DEPTH} levels deep")
     try:

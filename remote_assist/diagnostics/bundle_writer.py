@@ -13,6 +13,7 @@ from datetime import datetime
 import msgspec
 
 from remote_assist.core.redaction import Redacted
+from remote_assist.core.sealed_stream import Sealer
 from remote_assist.diagnostics.bundle import BLOCK, MANIFEST, Manifest
 
 if sys.version_info >= (3, 14):
@@ -26,11 +27,19 @@ PIECE_BYTES = 128 << 10
 
 
 class BundleWriter:
-    """A tar.zst stream into `write`. Files are readable as soon as their piece has arrived."""
+    """A tar.zst stream into `write`. Files are readable as soon as their piece has arrived.
+
+    With a `sealer` nothing but what it sealed is ever handed to `write`.
+    """
 
     def __init__(
-        self, write: Callable[[bytes], Awaitable[None]], modified: datetime, sweep: Callable[[str, bytes], None]
+        self,
+        write: Callable[[bytes], Awaitable[None]],
+        modified: datetime,
+        sweep: Callable[[str, bytes], None],
+        sealer: Sealer | None = None,
     ) -> None:
+        self._sealer = sealer
         self._write = write
         self._sweep = sweep
         self._modified = int(modified.timestamp())
@@ -51,7 +60,7 @@ class BundleWriter:
     async def finish(self, manifest: Manifest) -> None:
         """Append the manifest and the end of the archive."""
         await self._add(MANIFEST, msgspec.json.format(msgspec.json.encode(manifest), indent=1))
-        await self._send(self._compressor.compress(bytes(2 * BLOCK), zstd.ZstdCompressor.FLUSH_FRAME))
+        await self._send(self._compressor.compress(bytes(2 * BLOCK), zstd.ZstdCompressor.FLUSH_FRAME), last=True)
 
     async def _add(self, name: str, raw: bytes) -> str:
         self._sweep(name, raw)
@@ -62,7 +71,9 @@ class BundleWriter:
         await self._send(self._compressor.compress(block, zstd.ZstdCompressor.FLUSH_BLOCK))
         return hashlib.sha256(raw).hexdigest()
 
-    async def _send(self, raw: bytes) -> None:
+    async def _send(self, raw: bytes, *, last: bool = False) -> None:
+        if self._sealer is not None:
+            raw = self._sealer.add(raw) + (self._sealer.finish() if last else b"")
         for start in range(0, len(raw), PIECE_BYTES):
             piece = raw[start : start + PIECE_BYTES]
             self._digest.update(piece)

@@ -18,6 +18,7 @@ from remote_assist import __version__
 from remote_assist.core import catalog_model as model
 from remote_assist.core.redaction import Collected, Redacted, Redactor
 from remote_assist.core.requests import Progress
+from remote_assist.core.sealed_stream import ID_BYTES, Sealer
 from remote_assist.core.target import Target
 from remote_assist.diagnostics.bundle import ItemReport, Manifest, TextReport
 from remote_assist.diagnostics.bundle_writer import BundleWriter
@@ -25,6 +26,7 @@ from remote_assist.diagnostics.catalog_section import near
 from remote_assist.diagnostics.gather import Outcome, gather
 from remote_assist.diagnostics.look import Look, together
 from remote_assist.diagnostics.seeds import seeds_of
+from remote_assist.diagnostics.trend_facts import wanted
 from remote_assist.errors import RefusedError, UsageError
 
 CLOSING_SECONDS = 2.0
@@ -64,13 +66,16 @@ async def collect_bundle(
     redaction_key: bytes = b"",
     services_folder: str = "",
     since: datetime | None = None,
+    seal_to: bytes = b"",
     trend: dict[str, object] | None = None,
 ) -> BundleSummary:
     """Stream a bundle's tar.zst into `write` while it is made.
 
     `redaction_key` is the customer's own, so that tokens agree with those of earlier bundles; else one for this run.
-    `since`: of logs, only what is newer; `trend`: what the samples of `watch` say.
-    Raises UsageError for a bundle or collector the catalog does not have, and what `write` raises.
+    `since`: of logs, only what is newer; `seal_to`: 32 bytes of X25519 whose owner alone can open the bundle (nothing
+    is collected when it cannot be sealed); `trend`: what the samples of `watch` say.
+    Raises UsageError for a bundle or collector the catalog does not have, RefusedError when it cannot be sealed, and
+    what `write` raises.
     """
     bundle = catalog.bundles.get(bundle_id)
     if bundle is None:
@@ -80,7 +85,8 @@ async def collect_bundle(
         raise UsageError(f"bundle '{bundle_id}' names a collector that does not exist: {missing[0]}")
     look = Look(target, now=clock(), services_folder=services_folder, since=since, trend=trend)
     redactor = Redactor(redaction_key or entropy(32), profile=bundle.redaction_profile, secret_key=entropy(32))
-    writer = BundleWriter(write, look.now, redactor.sweep)
+    sealer = Sealer(seal_to, entropy(ID_BYTES)) if seal_to else None
+    writer = BundleWriter(write, look.now, redactor.sweep, sealer)
     run = _BundleRun(catalog, bundle, look, writer, progress, redactor)
     return await run.perform(clock)
 
@@ -97,14 +103,14 @@ async def collect_facts(
 ) -> FactSet:
     """Facts for a precheck, a verify or a local check: unredacted, in memory, never leaving the caller."""
     look = Look(target, now=clock(), services_folder=services_folder, since=since, trend=trend)
-    wanted = [catalog.collectors[name] for name in dict.fromkeys(collectors) if name in catalog.collectors]
+    asked = [catalog.collectors[name] for name in wanted(collectors, look) if name in catalog.collectors]
     try:
-        outcomes = await together(gather(each, look) for each in wanted)
+        outcomes = await together(gather(each, look) for each in asked)
     finally:
         await look.close()
     return FactSet(
-        {each.id: outcome.facts for each, outcome in zip(wanted, outcomes, strict=True) if outcome.usable},
-        {each.id: outcome.status for each, outcome in zip(wanted, outcomes, strict=True)},
+        {each.id: outcome.facts for each, outcome in zip(asked, outcomes, strict=True) if outcome.usable},
+        {each.id: outcome.status for each, outcome in zip(asked, outcomes, strict=True)},
     )
 
 
@@ -126,7 +132,7 @@ class _BundleRun:
         self._progress = progress
         self._redactor = redactor
         self._seeding = {path.partition(".")[0] for path in bundle.seeds} & set(bundle.collectors)
-        order = sorted(dict.fromkeys(bundle.collectors), key=lambda name: name not in self._seeding)
+        order = sorted(wanted(bundle.collectors, look), key=lambda name: name not in self._seeding)
         self._collectors = [catalog.collectors[name] for name in order]
         self._queue: asyncio.Queue[tuple[model.Collector, Outcome] | None] = asyncio.Queue(len(order) + 1)
         self._reports: dict[str, ItemReport] = {}

@@ -46,13 +46,15 @@ def pack_trust(home: Home) -> PackTrust:
         return PackTrust()
 
 
-def collect_request(bundle: str) -> Collect:
+def collect_request(bundle: str, *, since_seconds: int = 0, seal_to: bytes = b"") -> Collect:
     """The request for a bundle of the catalog. Raises UsageError naming the nearest."""
     known = catalog().bundles
     if bundle not in known:
         raise UsageError(f"there is no bundle '{bundle}'{_nearest(bundle, list(known))}", advice=_choose(known))
     item = known[bundle]
-    return Collect(bundle=item.id, version=item.version, digest=item.digest)
+    return Collect(
+        bundle=item.id, version=item.version, digest=item.digest, since_seconds=since_seconds, seal_to=seal_to
+    )
 
 
 def plan_request(fix: str, parameters: dict[str, str]) -> PlanFix:
@@ -69,14 +71,14 @@ def default_bundle_name(session: str, bundle: str, now: datetime) -> str:
     return f"{session}-{bundle}-{now:%Y%m%dT%H%M%SZ}.tar.zst"
 
 
-def evaluate_bundle(path: Path) -> "list[Finding]":
+def evaluate_bundle(path: Path, key: bytes = b"") -> "list[Finding]":
     """What the known issues say about a bundle file, gravest first; what passed or was skipped comes last.
 
     Raises UsageError (no file), RemoteProtocolError (not a bundle), VerificationError (not what its manifest says).
     """
     from remote_assist.core.findings import evaluate
 
-    bundle = _read(path)
+    bundle = _read(path, key)
     return evaluate(
         catalog(),
         bundle.facts,
@@ -126,12 +128,12 @@ def copy_bundle(source: Path, target: Path) -> None:
         raise ContentError(f"{target} cannot be written: {error.strerror}") from error
 
 
-def _read(path: Path) -> "Bundle":
+def _read(path: Path, key: bytes = b"") -> "Bundle":
     from remote_assist.diagnostics.bundle import read_bundle
 
     if not path.is_file():
         raise UsageError(f"there is no bundle {path}", advice="A SESSION looks like s-k3vq2m7x4nbdw6zu.")
-    return read_bundle(path)
+    return read_bundle(path, key=key)
 
 
 def _nearest(name: str, known: Sequence[str]) -> str:

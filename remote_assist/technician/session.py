@@ -156,10 +156,19 @@ class Session:
         return status
 
     async def collect(
-        self, bundle: str = DEFAULT_BUNDLE, out: Path | None = None, on_progress: OnProgress | None = None
+        self,
+        bundle: str = DEFAULT_BUNDLE,
+        out: Path | None = None,
+        on_progress: OnProgress | None = None,
+        *,
+        since_seconds: int = 0,
+        seal_to: bytes = b"",
     ) -> BundleSummary:
-        """Run a bundle; it is kept as the session's last one and copied to `out`."""
-        request = collect_request(bundle)
+        """Run a bundle; it is kept as the session's last one and copied to `out`.
+
+        `since_seconds`: of logs, only what is so new; `seal_to`: the agent seals it to these 32 bytes of X25519.
+        """
+        request = collect_request(bundle, since_seconds=since_seconds, seal_to=seal_to)
         began = asyncio.get_running_loop().time()
         collectors: dict[str, str] = {}
 

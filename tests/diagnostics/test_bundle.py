@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import re
 import tarfile
 import time
 from pathlib import Path
@@ -10,8 +11,9 @@ import msgspec
 import pytest
 from backports import zstd
 
+from remote_assist.cli import main
 from remote_assist.core.redaction import Collected, Redactor
-from remote_assist.diagnostics.bundle import MAX_DEPTH, ItemReport, Manifest, TextReport, read_bundle
+from remote_assist.diagnostics.bundle import MAX_DEPTH, MAX_VALUES, ItemReport, Manifest, TextReport, read_bundle
 from remote_assist.diagnostics.bundle_writer import BundleWriter
 from remote_assist.errors import ContentError, RemoteProtocolError, VerificationError
 from tests.diagnostics.conftest import now
@@ -109,6 +111,30 @@ def test_a_window_that_would_take_gigabytes_is_refused() -> None:
     compressor = zstd.ZstdCompressor(options=options)
     with pytest.raises(RemoteProtocolError, match="not zstd"):
         read_bundle(compressor.compress(b"x" * 1000) + compressor.flush())
+
+
+@pytest.mark.parametrize("piece", [b"[],", b"{},", b"0,", b'"",'])
+def test_more_values_than_any_machine_has_are_refused_before_they_take_memory(piece: bytes) -> None:
+    raw = b"[" + piece * (MAX_VALUES + 1) + b"0]"
+    with pytest.raises(RemoteProtocolError, match="more than 200000 values"):
+        read_bundle(packed(("facts/cpu.json", raw), ("manifest.json", manifest(raw))))
+
+
+@pytest.mark.parametrize(("rows", "said"), [(3, "99.9"), (30_000, "too much to look through")])
+def test_rows_as_many_as_fit_are_judged_and_print_no_control_byte(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], rows: int, said: str
+) -> None:
+    """Every issue over rows whose names want to paint the technician's screen."""
+    row = {"mount": "/\x1b]0;owned\x07\x1b[2J", "type": "ext4", "used_pct": 99.9, "inodes_used_pct": 1.0}
+    raw = msgspec.json.encode([row] * rows)
+    whole = manifest(raw, "facts/filesystems.json").replace(b'"collector":"cpu"', b'"collector":"filesystems"')
+    file = tmp_path / "hostile.tar.zst"
+    file.write_bytes(packed(("facts/filesystems.json", raw), ("manifest.json", whole)))
+    assert main(["findings", str(file)]) == 0
+    told = capsys.readouterr().out
+    assert said in told
+    assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f]", told)
+    assert told.count("\n") < 1000
 
 
 def test_a_file_that_claims_to_be_huge_is_refused() -> None:
