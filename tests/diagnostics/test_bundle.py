@@ -125,7 +125,13 @@ def test_rows_as_many_as_fit_are_judged_and_print_no_control_byte(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], rows: int, said: str
 ) -> None:
     """Every issue over rows whose names want to paint the technician's screen."""
-    row = {"mount": "/\x1b]0;owned\x07\x1b[2J", "type": "ext4", "used_pct": 99.9, "inodes_used_pct": 1.0}
+    row = {
+        "mount": "/\x1b]0;owned\x07\x1b[2J",
+        "type": "ext4",
+        "read_only": False,
+        "used_pct": 99.9,
+        "inodes_used_pct": 1.0,
+    }
     raw = msgspec.json.encode([row] * rows)
     whole = manifest(raw, "facts/filesystems.json").replace(b'"collector":"cpu"', b'"collector":"filesystems"')
     file = tmp_path / "hostile.tar.zst"
