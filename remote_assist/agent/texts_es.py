@@ -82,6 +82,8 @@ TEXTS: Mapping[str, str] = {
     "chat.unsent": "no enviado: {why}",
     "chat.prompt": "al técnico (Intro envía, Esc sale): ",
     "what.bundle": "mira el estado de este ordenador ({bundle})",
+    "what.save": "guarda un paquete depurado como {path}",
+    "what.tell": "avisa a {target} de una alarma",
     "what.run": "ejecuta {program}",
     "what.shell-string": "ejecuta una línea de órdenes con {program}",
     "what.list": "enumera {path}",
