@@ -83,7 +83,6 @@ TEXTS: Mapping[str, str] = {
     "chat.prompt": "an den Techniker (Enter sendet, Esc verlässt): ",
     "what.bundle": "sieht sich den Zustand dieses Computers an ({bundle})",
     "what.save": "speichert ein bereinigtes Paket als {path}",
-    "what.tell": "meldet {target} einen Alarm",
     "what.run": "startet {program}",
     "what.shell-string": "führt eine Befehlszeile mit {program} aus",
     "what.list": "listet {path} auf",

@@ -83,7 +83,6 @@ TEXTS: Mapping[str, str] = {
     "chat.prompt": "al técnico (Intro envía, Esc sale): ",
     "what.bundle": "mira el estado de este ordenador ({bundle})",
     "what.save": "guarda un paquete depurado como {path}",
-    "what.tell": "avisa a {target} de una alarma",
     "what.run": "ejecuta {program}",
     "what.shell-string": "ejecuta una línea de órdenes con {program}",
     "what.list": "enumera {path}",

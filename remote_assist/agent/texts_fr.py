@@ -83,7 +83,6 @@ TEXTS: Mapping[str, str] = {
     "chat.prompt": "au technicien (Entrée envoie, Échap quitte) : ",
     "what.bundle": "regarde l'état de cet ordinateur ({bundle})",
     "what.save": "enregistre un paquet expurgé sous {path}",
-    "what.tell": "signale une alarme à {target}",
     "what.run": "lance {program}",
     "what.shell-string": "exécute une ligne de commande avec {program}",
     "what.list": "liste {path}",

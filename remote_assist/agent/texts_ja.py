@@ -83,7 +83,6 @@ TEXTS: Mapping[str, str] = {
     "chat.prompt": "技術者へ（Enter 送信、Esc やめる）: ",
     "what.bundle": "このコンピューターの状態を調べる（{bundle}）",
     "what.save": "編集済みのバンドルを {path} に保存",
-    "what.tell": "{target} に警報を知らせる",
     "what.run": "{program} を実行",
     "what.shell-string": "{program} でコマンド行を実行",
     "what.list": "{path} を一覧表示",
