@@ -13,11 +13,13 @@ from datetime import datetime, timedelta
 
 from remote_assist.core import sshsig
 from remote_assist.core.certificates import Certificate, check_certificate
+from remote_assist.core.codec import decode
 from remote_assist.core.keys import load_public
 from remote_assist.core.messages import SignedStatement, StoredRecord, Wrap
 from remote_assist.core.opening import check_opening as proven_opening
-from remote_assist.core.record_codes import JOURNAL_KEY_CODES
-from remote_assist.core.records import Record, decode_record, head_bytes, record_hash
+from remote_assist.core.record_codes import JOURNAL_KEY_CODES, SECOND_ADMITTED
+from remote_assist.core.records import Record, Second, decode_record, head_bytes, parse_time, record_hash
+from remote_assist.core.sharing import Invited
 from remote_assist.core.statement import MAX_SECONDS
 from remote_assist.errors import AssistError, RemoteProtocolError, VerificationError
 
@@ -67,6 +69,8 @@ class Admitted:
     record: Record
     hash: str
     opening: NewSession | None = None
+    newcomer: tuple[Certificate, datetime] | None = None
+    """The second technician whom this record lets in, and until when."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +97,8 @@ def check_record(
     opening = None
     if record.opening is not None:
         opening = check_opening(record, keys=keys, trust=trust, now=now)
-    return Admitted(stored, record, hash, opening)
+    newcomer = None if record.second is None else check_newcomer(record, record.second, trust=trust, now=now)
+    return Admitted(stored, record, hash, opening, newcomer)
 
 
 def check_opening(record: Record, *, keys: SessionKeys, trust: Trust, now: datetime) -> NewSession:
@@ -123,6 +128,24 @@ def check_opening(record: Record, *, keys: SessionKeys, trust: Trust, now: datet
         keys=SessionKeys(host_key, journal_key),
         until=min(now + timedelta(seconds=statement.seconds), certificate.valid_before),
     )
+
+
+def check_newcomer(record: Record, second: Second, *, trust: Trust, now: datetime) -> tuple[Certificate, datetime]:
+    """Whom a record lets in besides the technician who paired, and until when. Raises RecordRefused.
+
+    Who invited them and what the customer said the agent has checked: the session is the agent's.
+    """
+    try:
+        invited = decode(second.invitation, Invited)
+        certificate = check_certificate(
+            second.certificate, ca_line=trust.ca_line, now=now, role="technician", revoked=trust.revoked
+        )
+        until = min(parse_time(invited.expires), certificate.valid_before)
+    except AssistError as error:
+        raise RecordRefused(record.seq, "bad-second", error.message) from error
+    if record.code == SECOND_ADMITTED and record.target != certificate.key_fingerprint:
+        raise RecordRefused(record.seq, "bad-second", "the record names another key than the certificate's")
+    return certificate, until
 
 
 def check_wraps(wraps: Collection[Wrap], seq: int) -> None:

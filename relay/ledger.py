@@ -17,6 +17,7 @@ from sqlalchemy import Connection, func, insert, select, update
 from relay.admission import Admitted, NewSession, RecordRefused
 from relay.foreign import number_of
 from relay.log_tree import LogTree
+from relay.participants import note as note_participants
 from relay.schema import insert_missing, outbox, records, sessions, tickets, wraps
 from remote_assist.core import sshsig
 from remote_assist.core.messages import Acknowledgement, Wrap
@@ -100,6 +101,7 @@ class Ledger:
                 _keep_wraps(connection, session, keys)
                 keys = ()
             given.append(self.keep(connection, one))
+            note_participants(connection, one.record, one.newcomer)
             _tell_of(connection, one, head, given[-1].time)
             head = replace(
                 head,

@@ -2,6 +2,7 @@
 
     sessions ─┬─< records >─ outbox ─▶ notes >─ tickets
     chains ───┘   wraps, chunks >─ sessions          tokens   logins
+    participants >─ sessions (technicians besides the one who paired, as the agent's records let them in)
     records ─▶ tiles (full tiles of the Merkle tree)
 
 How a database comes to have them: relay/migrations. A test holds both against each other.
@@ -101,6 +102,17 @@ wraps = Table(
     Column("reviewer", String, primary_key=True),
     Column("sealed", LargeBinary, nullable=False),
 )
+
+participants = Table(
+    "participants",
+    metadata,
+    Column("session", String(18), ForeignKey("sessions.id"), primary_key=True),
+    Column("key", String, primary_key=True),
+    Column("part", String, nullable=False),
+    Column("until", String, nullable=False),
+    Column("gone", Number, nullable=False),
+)
+Index("participants_key", participants.c.key)
 
 chunks = Table(
     "chunks",

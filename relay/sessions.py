@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Row, distinct, exists, func, select, update
 from relay.admission import SessionKeys
 from relay.foreign import shown_id
 from relay.log_tree import TreeReader
+from relay.participants import owned_by, parts_of
 from relay.schema import records, sessions, wraps
 from relay.session_filter import SessionFilter
 from relay.store import Store
@@ -31,15 +32,22 @@ def read_summaries(connection: Connection, owner: str | None, wanted: SessionFil
     """A page of sessions, newest first, `away` or `ended`: of the technician with key `owner`, or all with None."""
     query = select(sessions).order_by(sessions.c.opened.desc(), sessions.c.id.desc()).limit(MAX_LISTED + 1)
     if owner is not None:
-        query = query.where(sessions.c.technician_key == owner)
+        query = query.where(owned_by(owner))
     found = connection.execute(wanted.narrow(connection, query)).all()
     rows = found[:MAX_LISTED]
     names = [row.id for row in rows]
     count = select(records.c.session, func.count()).where(records.c.session.in_(names)).group_by(records.c.session)
     counts: dict[str, int] = {row[0]: row[1] for row in connection.execute(count)}
     open_intents = _incomplete(connection, names)
+    parts = {} if owner is None else parts_of(connection, owner)
     summaries = tuple(
-        _summary(row, shown_id(connection, row.ticket), counts.get(row.id, 0), open_intents.get(row.id, 0))
+        _summary(
+            row,
+            shown_id(connection, row.ticket),
+            counts.get(row.id, 0),
+            open_intents.get(row.id, 0),
+            parts.get(row.id, ""),
+        )
         for row in rows
     )
     return Sessions(sessions=summaries, more=len(found) > MAX_LISTED)
@@ -50,7 +58,8 @@ def read_summary(connection: Connection, session: str, owner: str | None) -> Ses
     row = require_session(connection, session, owner)
     count = connection.execute(select(func.count()).where(records.c.session == session)).scalar_one()
     ticket = shown_id(connection, row.ticket)
-    return _summary(row, ticket, count, _incomplete(connection, [session]).get(session, 0))
+    part = "" if owner is None else parts_of(connection, owner).get(session, "")
+    return _summary(row, ticket, count, _incomplete(connection, [session]).get(session, 0), part)
 
 
 def read_page(connection: Connection, session: str, owner: str | None, start: int, size: int = 0) -> Records:
@@ -140,13 +149,16 @@ def next_stream(connection: Connection, session: str) -> int:
 
 def require_session(connection: Connection, session: str, owner: str | None) -> Row[Any]:
     """The session's row. RefusedError `absent` also for another technician's: its existence is not told."""
-    row = connection.execute(select(sessions).where(sessions.c.id == session)).first()
-    if row is None or (owner is not None and row.technician_key != owner):
+    query = select(sessions).where(sessions.c.id == session)
+    if owner is not None:
+        query = query.where(owned_by(owner))
+    row = connection.execute(query).first()
+    if row is None:
         raise RefusedError("there is no such session", reason="absent", advice="`remote-assist sessions` lists them.")
     return row
 
 
-def _summary(row: Row[Any], ticket: str, count: int, incomplete: int) -> SessionSummary:
+def _summary(row: Row[Any], ticket: str, count: int, incomplete: int, part: str) -> SessionSummary:
     state = "ended" if row.ended else "away"
     return SessionSummary(
         id=row.id,
@@ -161,6 +173,7 @@ def _summary(row: Row[Any], ticket: str, count: int, incomplete: int) -> Session
         end_reason=row.end_reason,
         incomplete=incomplete,
         ended=row.ended or "",
+        part=part,
     )
 
 

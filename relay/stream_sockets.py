@@ -17,6 +17,7 @@ from aiohttp import web
 
 from relay.access import Caller, Verb, owner_filter
 from relay.pace import Pace
+from relay.participants import check_may_come
 from relay.penalties import Penalties
 from relay.presence import Presence
 from relay.sessions import next_stream, require_session
@@ -82,6 +83,8 @@ class StreamSockets:
         session = request.match_info["session"]
         resumed = _resumed(request)
         row = await self._store.read(lambda connection: require_session(connection, session, owner_filter(caller)))
+        now = self._clock()
+        await self._store.read(lambda connection: check_may_come(connection, session, caller.key, now))
         if not row.ended:
             await self._presence.check_here(session)
         socket = await self._upgrade(request)

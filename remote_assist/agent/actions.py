@@ -178,6 +178,17 @@ def chat_action(text: str) -> Action:
     )
 
 
+def share_action(certificate: str, name: str, part: str) -> Action:
+    """Asking the customer to let a second technician in; needs no scope, only a session that runs."""
+    return Action(
+        code="RA1010",
+        scope=ANY_SCOPE,
+        what=say("what.share", name=name),
+        catalog=part,
+        sealed={"certificate": certificate.encode()},
+    )
+
+
 def door_action(door: str, detail: str) -> Action:
     """A door that is shut for everybody: only ever refused and recorded."""
     sealed = {"detail": detail.encode("utf-8", "backslashreplace")} if detail else {}

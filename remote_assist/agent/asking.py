@@ -1,5 +1,6 @@
 """What the customer is asked, made from what was verified and from nothing else. Pure."""
 
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 from remote_assist.core.hostile import HostileStr
@@ -28,13 +29,14 @@ def consent_question(
     seconds: int,
     further: bool = False,
     reason: str = "",
+    name: str = "",
 ) -> ConsentQuestion:
-    """The consent screen's content, the first time and (`further`) whenever more is asked for."""
+    """The consent screen's content, the first time and (`further`) whenever more is asked for, then by `name`."""
     limits = settings.pairing
     wait = limits.verified_wait_seconds if technician.verified else limits.first_contact_wait_seconds
     return ConsentQuestion(
         organisation=HostileStr(technician.lists.organisation.name),
-        name=HostileStr(technician.certificate.name),
+        name=HostileStr(name or technician.certificate.name),
         ticket=HostileStr(f"#{technician.statement.ticket}"),
         subject=HostileStr(technician.statement.subject),
         scopes=offered_scopes(scopes),
@@ -47,6 +49,21 @@ def consent_question(
         further=further,
         reason=HostileStr(reason[:MAX_REASON_CHARS]),
     )
+
+
+def share_question(
+    technician: VerifiedTechnician,
+    settings: AgentSettings,
+    *,
+    asker: str,
+    newcomer: str,
+    part: str,
+    scopes: tuple[str, ...],
+    seconds: int,
+) -> ConsentQuestion:
+    """The consent screen's content when `asker` wants to let `newcomer` in. Both names are their certificates'."""
+    question = consent_question(technician, settings, scopes=scopes, seconds=seconds, further=True, name=asker)
+    return replace(question, newcomer=HostileStr(newcomer), part=part)
 
 
 def plan_question(plan: Plan, deadline_seconds: float) -> PlanQuestion:

@@ -23,6 +23,7 @@ from remote_assist.agent.requests_fix import FixRequests
 from remote_assist.agent.requests_log import LogRequests
 from remote_assist.agent.requests_run import run_program
 from remote_assist.agent.requests_session import SessionRequests
+from remote_assist.agent.requests_share import ShareRequests
 from remote_assist.agent.requests_shell import ShellRequests
 from remote_assist.agent.session import ENDED_BY_TICKET, Session, SessionFacts
 from remote_assist.agent.surroundings import Surroundings
@@ -40,6 +41,7 @@ from remote_assist.core.prompt import Prompt
 from remote_assist.core.requests import (
     ApplyFix,
     AskStatus,
+    Attach,
     Collect,
     EndSession,
     FollowChat,
@@ -50,6 +52,7 @@ from remote_assist.core.requests import (
     RequestScopes,
     Run,
     SayChat,
+    Share,
     ShowCheckpoint,
     UseMachine,
     WriteFile,
@@ -99,7 +102,14 @@ def assemble(facts: SessionFacts, around: Surroundings, prompt: Prompt) -> Sessi
         log=log,
         uploads=uploads,
     )
-    gate = Gate(machine, keeper, recorder, link_up=lambda: control.up, show=prompt.show)
+    gate = Gate(
+        machine,
+        keeper,
+        recorder,
+        link_up=lambda: control.up,
+        show=prompt.show,
+        check_acting=lambda key: session.people.check_acting(key),
+    )
     session = Session(
         facts,
         prompt=prompt,
@@ -128,8 +138,9 @@ def assemble(facts: SessionFacts, around: Surroundings, prompt: Prompt) -> Sessi
         ),
     )
     shells = ShellRequests(recordings, around.shell, around.clock)
-    executors = _executors(session, around, LogRequests(session, control, log), shells, recordings)
-    session.serve(AgentDoors(gate, facts.actor, executors, around.shell, shells))
+    share = ShareRequests(session)
+    executors = _executors(session, around, LogRequests(session, control, log), shells, recordings, share)
+    session.serve(AgentDoors(gate, session.people, executors, around.shell, shells, receive=share.receive))
     return session
 
 
@@ -146,7 +157,12 @@ def _wraps(content_key: ContentKey, lists: TrustedLists) -> list[Wrap]:
 
 
 def _executors(
-    session: Session, around: Surroundings, log: LogRequests, shells: ShellRequests, recordings: Recordings
+    session: Session,
+    around: Surroundings,
+    log: LogRequests,
+    shells: ShellRequests,
+    recordings: Recordings,
+    share: ShareRequests,
 ) -> Mapping[type[Message], Executor]:
     """Request → what serves it. A request that is not here is refused by the codec before it comes so far."""
     about = SessionRequests(session)
@@ -159,7 +175,7 @@ def _executors(
         TokenMap(around.home.path, around.entropy),
         tell=lambda pack: session.prompt.show(say("pack.refused", why=pack.why_not)),
     )
-    chat = ChatRequests(session.chat)
+    chat = ChatRequests(session.chat, session.people.name_of)
     diagnostics = DiagnosticRequests(shelf, recordings)
     elevation = Elevation(
         session.gate,
@@ -184,6 +200,8 @@ def _executors(
         ShowCheckpoint: log.compare,
         SayChat: chat.say,
         FollowChat: chat.follow,
+        Share: share.share,
+        Attach: share.already_in,
         EndSession: about.end,
     }
     return cast("Mapping[type[Message], Executor]", table)  # each executor takes exactly its key's message

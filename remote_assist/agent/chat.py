@@ -32,10 +32,10 @@ class Chat:
         self._book = ChatBook()
         self._news = asyncio.Event()
 
-    def hear(self, text: str) -> None:
-        """The technician said this: show it."""
+    def hear(self, text: str, name: str = "") -> None:
+        """The technician (of this name, else the first) said this: show it."""
         self._keep(TECHNICIAN, text)
-        self._prompt.show(say("chat.theirs", name=self._name, text=text))
+        self._prompt.show(say("chat.theirs", name=name or self._name, text=text))
 
     def kept(self, number: int) -> tuple[ChatLine, ...]:
         """The lines after `number` that are here now."""

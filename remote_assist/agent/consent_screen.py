@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 from remote_assist.agent.columns import cells, padded
 from remote_assist.agent.texts import say, scope_words, wish_words
+from remote_assist.core.hostile import HostileStr
 from remote_assist.core.prompt import ConsentAnswer, ConsentQuestion
 from remote_assist.core.wishes import in_order, scope_of
 
@@ -100,7 +101,7 @@ class ConsentScreen:
         return replace(self, ticked=self.ticked ^ {self.offered[index]}, cursor=index)
 
     def _yes(self, elapsed_seconds: float) -> "ConsentScreen":
-        if not self.ticked:
+        if not self.ticked and self.offered:
             return replace(self, remark=say("ask.nothing-ticked"))
         if not self.question.verified:
             return replace(self, typing=True)
@@ -116,11 +117,14 @@ class ConsentScreen:
         if left > 0:
             return replace(self, remark=say("ask.too-early", seconds=_whole(left)))
         scopes = tuple(scope for scope in self.offered if scope in self.ticked)
-        return replace(self, answer=ConsentAnswer(scopes=scopes, seconds=self.question.seconds))
+        welcome = bool(self.question.newcomer)
+        return replace(self, answer=ConsentAnswer(scopes=scopes, seconds=self.question.seconds, welcome=welcome))
 
     def _head(self) -> list[str]:
         ask = self.question
         names = {"organisation": ask.organisation, "name": ask.name, "ticket": ask.ticket, "subject": ask.subject}
+        if ask.newcomer:
+            return self._share_head(names)
         title = say("ask.further-title" if ask.further else "ask.title", **names)
         if ask.verified:
             who = say("ask.verified", name=ask.name, organisation=ask.organisation)
@@ -129,9 +133,31 @@ class ConsentScreen:
         reason = [say("ask.reason", reason=ask.reason)] if ask.reason else []
         return [title, "", who, *reason, say("ask.question")]
 
+    def _share_head(self, names: Mapping[str, HostileStr]) -> list[str]:
+        """Two names: who asks, and who would come. Both certificates are of the same organisation."""
+        ask = self.question
+        both = {"name": ask.name, "newcomer": ask.newcomer}
+        known = {
+            "name": ask.newcomer,
+            "organisation": ask.organisation,
+            "relay": ask.relay_host,
+            "ca": ask.ca_fingerprint,
+        }
+        return [
+            say("ask.share-title", **names, newcomer=ask.newcomer),
+            "",
+            say("ask.verified" if ask.verified else "ask.vouched", **known),
+            say(f"ask.share-{ask.part}", **both, until=self._until()),
+            say("ask.share-question", name=ask.name),
+        ]
+
+    def _until(self) -> str:
+        return f"{(self.now + timedelta(seconds=self.question.seconds)).astimezone():%H:%M}"
+
     def _scopes(self) -> list[str]:
-        until = (self.now + timedelta(seconds=self.question.seconds)).astimezone()
-        lines: list[str] = [say("ask.wants", until=until.strftime("%H:%M"))]
+        if not self.offered:
+            return []
+        lines: list[str] = [say("ask.wants", until=self._until())]
         shown = [wish_words(wish, self.words) for wish in self.offered]
         width = max((cells(title) for title, _ in shown), default=0)
         for index, (title, detail) in enumerate(shown):
@@ -157,6 +183,9 @@ class ConsentScreen:
         if self.typing:
             field_line = say("ask.type") + self.typed + "▏"
             return ["", field_line, say("ask.type-keys", wait=wait, deadline=deadline)]
+        if self.question.verified and not self.offered:
+            watch = {"newcomer": self.question.newcomer, "wait": wait, "deadline": deadline}
+            return ["", say("ask.keys-watch", **watch)]
         numbers = "1" if len(self.offered) == 1 else f"1-{len(self.offered)}"
         others = say("ask.keys-others", numbers=numbers, deadline=deadline)
         if self.question.verified:

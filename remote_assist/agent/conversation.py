@@ -18,7 +18,14 @@ from remote_assist.agent.texts import say
 from remote_assist.core.messages import Acknowledgement, Message
 from remote_assist.core.records import Actor
 from remote_assist.core.requests import Accepted, Cancel, Done, InputEnd, Refused, Resize
-from remote_assist.errors import AssistError, RefusedError, RemoteProtocolError, UnreachableError, UsageError
+from remote_assist.errors import (
+    AssistError,
+    RefusedError,
+    RemoteProtocolError,
+    UnreachableError,
+    UsageError,
+    VerificationError,
+)
 from remote_assist.transport.channel import ErrorData, MessageChannel
 
 INPUT_BYTES = 4 << 20
@@ -277,5 +284,6 @@ class Conversation:
 
 def refused(error: AssistError) -> Refused:
     """What the caller is told when nothing was done."""
-    reason = error.reason if isinstance(error, RefusedError) else "usage" if isinstance(error, UsageError) else "failed"
+    kinds = {UsageError: "usage", VerificationError: "unverified"}
+    reason = error.reason if isinstance(error, RefusedError) else kinds.get(type(error), "failed")
     return Refused(reason=reason, sentence=error.message, advice=error.advice)

@@ -5,17 +5,17 @@ Rule: everything else is refused and leaves a record (RA1900R).
 
 import os
 import shlex
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
 from remote_assist.agent.actions import door_action
 from remote_assist.agent.conversation import Conversation, Executor
 from remote_assist.agent.forward_door import ForwardDoor
 from remote_assist.agent.gate import Gate
+from remote_assist.agent.people import People
 from remote_assist.agent.requests_run import run_string
 from remote_assist.agent.requests_shell import ShellRequests
 from remote_assist.agent.sftp_door import SftpDoor
-from remote_assist.core.keys import fingerprint
 from remote_assist.core.messages import Message
 from remote_assist.core.records import Actor, RecordDraft
 from remote_assist.core.wishes import parse_endpoint
@@ -55,47 +55,56 @@ class AgentDoors(ClosedDoors):
     def __init__(
         self,
         gate: Gate,
-        actor: Actor,
+        people: People,
         executors: Mapping[type[Message], Executor],
         shell: str,
         shells: ShellRequests,
+        *,
+        receive: Callable[[MessageChannel, str], Awaitable[None]],
     ) -> None:
         self._shells = shells
         self._gate = gate
-        self._actor = actor
+        self._people = people
+        self._receive = receive
         self._executors = executors
         self._shell = shell
-        self._forwards = ForwardDoor(gate, actor)
+        self._forwards = ForwardDoor(gate)
 
     async def subsystem(self, name: str, channel: MessageChannel, peer_key: str) -> None:
         """Hold one typed conversation."""
-        await Conversation(self._gate, channel, self._actor, fingerprint(peer_key), self._executors).hold()
+        person = self._people.find(peer_key)
+        if person is None:
+            await self._receive(channel, peer_key)
+        else:
+            await Conversation(self._gate, channel, person.actor, person.key, self._executors).hold()
 
     async def exec(self, command: str, program: RemoteProgram, peer_key: str) -> int:
         """Run a stock client's command string under `terminal`."""
         if is_legacy_scp(command):
-            await self._refuse("scp", command, NO_LEGACY_SCP)
+            await self._refuse("scp", command, NO_LEGACY_SCP, peer_key)
             raise NO_LEGACY_SCP
+        person = self._people.technician(peer_key)
         if program.has_terminal:
-            return await self._shells.serve(self._gate, self._actor, fingerprint(peer_key), command, program)
-        return await run_string(self._gate, self._actor, fingerprint(peer_key), self._shell, command, program)
+            return await self._shells.serve(self._gate, person.actor, person.key, command, program)
+        return await run_string(self._gate, person.actor, person.key, self._shell, command, program)
 
     async def shell(self, program: RemoteProgram, peer_key: str) -> int:
         """Serve a stock client's terminal under `terminal`, recorded."""
         if not program.has_terminal:
-            await self._refuse("shell", "", NO_TERMINAL)
+            await self._refuse("shell", "", NO_TERMINAL, peer_key)
             raise NO_TERMINAL
-        return await self._shells.serve(self._gate, self._actor, fingerprint(peer_key), "", program)
+        person = self._people.technician(peer_key)
+        return await self._shells.serve(self._gate, person.actor, person.key, "", program)
 
     async def sftp(self, program: RemoteProgram, peer_key: str) -> int:
         """Serve files, each request an action; refused whole when the customer allowed no files at all."""
-        key = fingerprint(peer_key)
+        person = self._people.technician(peer_key)
         try:
-            self._gate.require_any(FILE_SCOPES, key)
+            self._gate.require_any(FILE_SCOPES, person.key)
         except RefusedError as error:
-            await self._refuse("sftp", "", error)
+            await self._refuse("sftp", "", error, peer_key)
             raise
-        return await serve_sftp(program, SftpDoor(self._gate, self._actor, key, program, home_folder()))
+        return await serve_sftp(program, SftpDoor(self._gate, person.actor, person.key, program, home_folder()))
 
     async def forward(self, host: str, port: int, opening: Opening, peer_key: str) -> None:
         """Connect to what the customer granted, and to nothing else."""
@@ -103,24 +112,34 @@ class AgentDoors(ClosedDoors):
             endpoint = parse_endpoint(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
         except ContentError as fault:
             error = RefusedError(fault.message, reason="other-place")
-            await self._refuse("forward", f"{host}:{port}", error)
+            await self._refuse("forward", f"{host}:{port}", error, peer_key)
             raise error from fault
-        await self._forwards.carry(endpoint, opening, fingerprint(peer_key))
+        person = self._people.technician(peer_key)
+        await self._forwards.carry(endpoint, opening, person.actor, person.key)
 
     async def connected(self, key_exchange: str, client: str, peer_key: str) -> None:
         """Write down that somebody else's program connected, and by which key exchange."""
         if key_exchange == OWN_KEY_EXCHANGE and client.startswith(OWN_CLIENT):
             return
         program = client.encode("ascii", "replace").decode()[:MAX_CLIENT_CHARS]
-        await self._gate.write(RecordDraft(code="RA1008E", actor=self._actor, program=program, catalog=key_exchange))
+        await self._gate.write(
+            RecordDraft(code="RA1008E", actor=self._actor(peer_key), program=program, catalog=key_exchange)
+        )
 
     async def refused(self, door: str, detail: str, peer_key: str) -> None:
         """Write down that a shut door was tried."""
-        await self._refuse(door, detail, RefusedError("this door is shut in every session", reason="no-such-door"))
+        await self._refuse(
+            door, detail, RefusedError("this door is shut in every session", reason="no-such-door"), peer_key
+        )
 
-    async def _refuse(self, door: str, detail: str, error: RefusedError) -> None:
+    def _actor(self, peer_key: str) -> Actor:
+        """Whose connection it is; of a key that proved nothing yet only the agent can tell."""
+        person = self._people.find(peer_key)
+        return Actor(kind="agent") if person is None else person.actor
+
+    async def _refuse(self, door: str, detail: str, error: RefusedError, peer_key: str) -> None:
         try:
-            await self._gate.refuse(self._actor, door_action(door, detail[:MAX_DETAIL_CHARS]), error)
+            await self._gate.refuse(self._actor(peer_key), door_action(door, detail[:MAX_DETAIL_CHARS]), error)
         except AssistError:
             return  # the session has ended or the disk is full; the door stays shut all the same
 

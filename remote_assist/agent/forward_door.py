@@ -23,12 +23,11 @@ PIECE_BYTES = 64 << 10
 class ForwardDoor:
     """Forwarded connections of one session."""
 
-    def __init__(self, gate: Gate, actor: Actor) -> None:
+    def __init__(self, gate: Gate) -> None:
         self._gate = gate
-        self._actor = actor
         self._pins: dict[Endpoint, Pinned] = {}
 
-    async def carry(self, endpoint: Endpoint, opening: Opening, key: str) -> None:
+    async def carry(self, endpoint: Endpoint, opening: Opening, actor: Actor, key: str) -> None:
         """One connection from its opening to its end. Raises RefusedError, or UnreachableError before it is open."""
 
         async def work(machine: Machine, running: Running) -> Ending:
@@ -40,7 +39,7 @@ class ForwardDoor:
                 writer.transport.abort()
 
         wanted = lambda: not opening.gone.is_set()  # noqa: E731  # a name for the reader, used once
-        performed = await self._gate.perform(self._actor, key, forward_action(endpoint), work, wanted=wanted)
+        performed = await self._gate.perform(actor, key, forward_action(endpoint), work, wanted=wanted)
         if performed.error is not None:
             raise performed.error
 

@@ -105,7 +105,9 @@ class Log(Protocol):
 
 
 class Gate:
-    """One session's gate. `link_up` says whether the relay can hear us, `show` tells the customer."""
+    """One session's gate. `link_up` says whether the relay can hear us, `show` tells the customer, `check_acting`
+    raises RefusedError for the key of a technician who only watches.
+    """
 
     def __init__(
         self,
@@ -115,12 +117,14 @@ class Gate:
         *,
         link_up: Callable[[], bool],
         show: Callable[[SafeStr], None],
+        check_acting: Callable[[str], None] = lambda _key: None,
     ) -> None:
         self._machine = machine
         self._keeper = keeper
         self._log = log
         self._link_up = link_up
         self.show = show
+        self._check_acting = check_acting
         self._running: dict[str, Running] = {}
         self._tapes: list[Callable[[str], None]] = []
         self._numbers = itertools.count(1)
@@ -188,6 +192,7 @@ class Gate:
 
     def require_any(self, scopes: Sequence[str], key: str) -> None:
         """Raise RefusedError unless one of these scopes is granted, wherever."""
+        self._check_acting(key)
         self._keeper.consent.check_open()
         if not any(grant.scope in scopes and grant.key == key for grant in self._keeper.grants):
             self._keeper.allow(scopes[0], key)
@@ -261,6 +266,7 @@ class Gate:
         def check() -> Grant | None:
             if not wanted():
                 raise RefusedError("nobody waits for this any more", reason=CANCELLED)
+            self._check_acting(key)
             if not self._link_up():
                 raise RefusedError("the relay cannot be reached, so nothing new may start", reason="no-relay")
             for path in action.touched:

@@ -314,6 +314,8 @@ def _consent_line(question: PlanQuestion) -> list[str]:
 def _answer_line(question: ConsentQuestion, answer: ConsentAnswer, screen: ConsentScreen) -> str:
     if answer.timed_out:
         return say("ask.timed-out", seconds=int(question.deadline_seconds))
+    if answer.welcome:
+        return say("ask.welcomed", newcomer=question.newcomer)
     if not answer.scopes:
         return say("ask.denied")
     titles = ", ".join(wish_title(wish) for wish in answer.scopes)

@@ -1,4 +1,4 @@
-"""The customer's answer given beforehand: `--accept SCOPES`.
+"""The customer's answer given beforehand: `--accept SCOPES`; for further technicians also `--accept-second`.
 
 Rule 1: without a screen it never opens a terminal. Rule 2: where a person has to judge (first contact, a plan that
 must be asked about) the question goes to the screen, and without one the answer is no.
@@ -24,9 +24,11 @@ class PromptUnattended:
         *,
         write_line: Callable[[str], None] = lambda line: None,
         screen: Prompt | None = None,
+        welcomes: bool = False,
     ) -> None:
         self._accepted = frozenset(accepted)
         self._seconds = seconds
+        self._welcomes = welcomes
         self._write_line = write_line
         self._screen = screen
         self._end: asyncio.Future[str] | None = None
@@ -40,10 +42,12 @@ class PromptUnattended:
         """Asked ∩ accepted, for the earlier of both ends; at first contact the screen's answer, or no."""
         scopes = common(question.scopes, self._accepted)
         seconds = min(question.seconds, self._seconds)
-        if not scopes:
+        if question.newcomer and not self._welcomes:
+            return NO if self._screen is None else await self._screen.consent(question)
+        if not scopes and question.scopes:
             return NO
         if question.verified:
-            return ConsentAnswer(scopes=scopes, seconds=seconds)
+            return ConsentAnswer(scopes=scopes, seconds=seconds, welcome=bool(question.newcomer))
         if self._screen is None:
             return NO
         return await self._screen.consent(replace(question, scopes=scopes, seconds=seconds))

@@ -5,6 +5,7 @@ of the machine and is none.
 """
 
 import asyncio
+from collections.abc import Callable
 
 from remote_assist.agent.actions import Ending, chat_action
 from remote_assist.agent.chat import Chat
@@ -16,10 +17,11 @@ from remote_assist.core.requests import Done, FollowChat, SayChat
 
 
 class ChatRequests:
-    """Executors over one session's chat."""
+    """Executors over one session's chat. `name_of`: key of who speaks → certified name."""
 
-    def __init__(self, chat: Chat) -> None:
+    def __init__(self, chat: Chat, name_of: Callable[[str], str]) -> None:
         self._chat = chat
+        self._name_of = name_of
 
     async def say(self, caller: Caller, request: SayChat) -> None:
         """Show the line here; Done says that it is on the customer's screen."""
@@ -27,7 +29,7 @@ class ChatRequests:
 
         async def show(_machine: Machine, running: Running) -> Ending:
             await caller.accept(running)
-            self._chat.hear(text)
+            self._chat.hear(text, self._name_of(caller.key))
             return Ending()
 
         await caller.finish(await caller.perform(chat_action(text), show))

@@ -3,6 +3,8 @@
 Rule: more is granted only by the customer's answer, on the same screen as the first time.
 """
 
+import msgspec
+
 from remote_assist.agent.actions import Ending, scopes_action
 from remote_assist.agent.asking import MAX_REASON_CHARS, consent_question, offered_scopes
 from remote_assist.agent.conversation import Caller
@@ -33,7 +35,7 @@ class SessionRequests:
 
         async def ask(_machine: Machine, running: Running) -> Ending:
             await caller.accept(running)
-            return await self._ask(offered, request.seconds, reason)
+            return await self._ask(caller.key, offered, request.seconds, reason)
 
         performed = await caller.perform(scopes_action(offered, request.seconds, reason), ask)
         await caller.finish(performed)
@@ -45,26 +47,30 @@ class SessionRequests:
             Status(
                 session=session.facts.id,
                 ticket=session.facts.technician.statement.ticket,
-                grants=session.keeper.grants,
-                ends=session.keeper.consent.ends,
+                grants=session.people.grants_of(caller.key),
+                ends=session.people.ends_for(caller.key),
                 host_name=session.facts.host_name,
                 recorded=session.journal.head[0] + 1,
                 paused=session.keeper.consent.state is State.PAUSED,
+                technicians=session.people.participants() or msgspec.UNSET,
             )
         )
 
     async def end(self, caller: Caller, request: EndSession) -> None:
         """End for everybody; Done carries the relay's acknowledgement of the end record when it came in time."""
         session = self._session
+        session.people.check_acting(caller.key)
         deadline = session.facts.settings.acknowledgement_deadline_seconds
         try:
-            acknowledgement = await session.end_for_technician(request.reason[:MAX_REASON_CHARS], deadline)
+            acknowledgement = await session.end_for_technician(
+                caller.actor, request.reason[:MAX_REASON_CHARS], deadline
+            )
             sentence = "" if acknowledgement else "the relay has not acknowledged the end yet"
             await caller.answer(Done(action="", status="done", sentence=sentence, acknowledgement=acknowledgement))
         finally:
             session.leave()
 
-    async def _ask(self, scopes: tuple[str, ...], seconds: int, reason: str) -> Ending:
+    async def _ask(self, key: str, scopes: tuple[str, ...], seconds: int, reason: str) -> Ending:
         session = self._session
         question = consent_question(
             session.facts.technician,
@@ -73,12 +79,13 @@ class SessionRequests:
             seconds=seconds,
             further=True,
             reason=reason,
+            name=session.people.name_of(key),
         )
         answer = await session.prompt.consent(question)
         if not answer.scopes:
             why = "timed-out" if answer.timed_out else "denied"
             return Ending(status="denied", reason=why, sentence="the customer did not allow it")
-        grants = await session.grant(answer, seconds, scopes)
+        grants = await session.grant(answer, seconds, scopes, key=key)
         allowed = ", ".join(grant.scope for grant in grants)
         return Ending(status="done", sentence=f"the customer allowed {allowed}", sizes={"granted": len(grants)})
 

@@ -12,12 +12,14 @@ from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from remote_assist.agent.chat import Chat
 from remote_assist.agent.control import Control
 from remote_assist.agent.doors import AgentDoors
 from remote_assist.agent.gate import Gate
 from remote_assist.agent.keeper import Keeper
+from remote_assist.agent.people import People, Technician
 from remote_assist.agent.recorder import Recorder
 from remote_assist.agent.settling import settle
 from remote_assist.agent.streams import Connection, Streams
@@ -25,12 +27,14 @@ from remote_assist.agent.texts import say, wish_title
 from remote_assist.agent.undo_journal import UndoFile
 from remote_assist.agent.uploads import Uploads
 from remote_assist.audit.journal import Journal
-from remote_assist.core.consent import Ended, Granted, Paused, Resumed, State, TimePassed, grants_of, wishes_of
+from remote_assist.core.consent import Ended, Granted, Paused, Resumed, Revoked, State, TimePassed, grants_of, wishes_of
 from remote_assist.core.keys import PrivateKey, fingerprint
 from remote_assist.core.messages import Acknowledgement, Grant, StreamOffered
 from remote_assist.core.prompt import ConsentAnswer, LineTyped, PausePressed, Prompt
+from remote_assist.core.record_codes import TECHNICIAN_LEFT
 from remote_assist.core.records import Actor, Opening, Outcome, RecordDraft, parse_time
 from remote_assist.core.resume import LinkNews
+from remote_assist.core.sharing import Part
 from remote_assist.core.statement import VerifiedTechnician
 from remote_assist.core.target import MutableTarget
 from remote_assist.errors import (
@@ -91,20 +95,15 @@ class SessionFacts:
         return self.technician.session
 
     @property
-    def actor(self) -> Actor:
-        """The technician, as records name them."""
-        certificate = self.technician.certificate
-        return Actor(kind="technician", key=certificate.key_fingerprint, serial=certificate.serial)
+    def first(self) -> Technician:
+        """The technician who paired."""
+        certificate, line = self.technician.certificate, self.technician.statement.session_key
+        return Technician(certificate, line, self.resume_key, Part.ACTIVE, certificate.valid_before)
 
     @property
     def agent(self) -> Actor:
         """The agent itself, as records name it."""
         return Actor(kind="agent", key=fingerprint(self.host_key_line))
-
-    @property
-    def grant_key(self) -> str:
-        """Whom grants are for: the fingerprint of the session key the technician logs in with."""
-        return fingerprint(self.technician.statement.session_key)
 
 
 CUSTOMER = Actor(kind="customer")
@@ -142,6 +141,8 @@ class Session:
         self._control = control
         self._uploads = uploads
         self._lock = lock
+        self.people = People(facts.first, keeper)
+        self._logged_in: WeakKeyDictionary[Connection, str] = WeakKeyDictionary()
         self._doors: AgentDoors | None = None
         self._streams = Streams(
             key=facts.resume_key,
@@ -191,19 +192,37 @@ class Session:
             RecordDraft(code="RA1002E", actor=CUSTOMER, outcome=Outcome(status="denied", reason=reason))
         )
 
-    async def grant(self, answer: ConsentAnswer, asked_seconds: int, asked: tuple[str, ...] = ()) -> tuple[Grant, ...]:
-        """Turn a local answer into grants: recorded and acknowledged first, then in force."""
-        technician = self.facts.technician
+    async def grant(
+        self, answer: ConsentAnswer, asked_seconds: int, asked: tuple[str, ...] = (), *, key: str = ""
+    ) -> tuple[Grant, ...]:
+        """Turn a local answer into grants for the technician of `key` (else the first): recorded and acknowledged
+        first, then in force.
+        """
+        person = self.people.by_key(key or self.facts.first.key)
+        if person is None:
+            raise RefusedError("whoever asked is not in the session any more", reason="transferred")
+        seconds = min(asked_seconds, answer.seconds, self.facts.settings.max_consent_seconds)
+        wishes = asked or self.facts.technician.statement.scopes
+        return await self._grant(person, wishes, answer.scopes, seconds, answer.folders)
+
+    async def _grant(
+        self,
+        person: Technician,
+        asked: tuple[str, ...],
+        allowed: tuple[str, ...],
+        seconds: int,
+        folders: tuple[str, ...] = (),
+    ) -> tuple[Grant, ...]:
         now = self.keeper.moment()
         grants = grants_of(
-            asked or technician.statement.scopes,
-            answer.scopes,
-            seconds=min(asked_seconds, answer.seconds, self.facts.settings.max_consent_seconds),
-            limit=technician.certificate.valid_before,
+            asked,
+            allowed,
+            seconds=seconds,
+            limit=person.until,
             now=now.utc,
-            key=self.facts.grant_key,
+            key=person.key,
             first_number=self.keeper.given + 1,
-            folders=answer.folders,
+            folders=folders,
         )
         self.keeper.given += len(grants)
         acknowledgements = [self._recorder.intent(self._consent_record(grant)) for grant in grants]
@@ -211,6 +230,34 @@ class Session:
         self.keeper.consent.check_open()
         self.keeper.happen(Granted(self.facts.id, grants, now))
         return grants
+
+    # --- several technicians ----------------------------------------------------------------------
+
+    async def recorded(self, draft: RecordDraft) -> None:
+        """Write down something that must be acknowledged before it counts. Raises AuditUnavailable."""
+        await self._recorder.intent(draft)
+
+    async def grant_second(self, newcomer: Technician, wishes: tuple[str, ...]) -> tuple[Grant, ...]:
+        """What the customer allowed a newcomer, in force from now on. Raises AuditUnavailable."""
+        left = int((newcomer.until - self.keeper.moment().utc).total_seconds())
+        return await self._grant(newcomer, wishes, wishes, min(left, self.facts.settings.max_consent_seconds))
+
+    async def leave_out(self, gone: Technician, why: str) -> None:
+        """End everything of a technician, at once and here; the record follows. They are told `why`."""
+        self.people.leave(gone.session_key, why)
+        lost = tuple(grant.id for grant in self.keeper.grants if grant.key == gone.key)
+        if lost:
+            self.keeper.happen(Revoked(lost))
+        self.gate.stop_disallowed("transferred")
+        for connection, line in list(self._logged_in.items()):
+            if line == gone.session_key:
+                connection.abort()
+        if self.people.holder(gone.certificate) is not None:
+            return  # the same person is in by another key
+        self.prompt.show(say("live.left", name=gone.certificate.name))
+        draft = RecordDraft(code=TECHNICIAN_LEFT, actor=self.facts.agent, target=gone.actor.key)
+        with contextlib.suppress(AuditUnavailable, LocalProtocolError):
+            await self._recorder.append(draft)
 
     # --- while it runs ----------------------------------------------------------------------------
 
@@ -269,10 +316,10 @@ class Session:
         self._end_consent(reason)
         self._over.set()
 
-    async def end_for_technician(self, note: str, deadline_seconds: float) -> Acknowledgement | None:
+    async def end_for_technician(self, actor: Actor, note: str, deadline_seconds: float) -> Acknowledgement | None:
         """End because the technician asks; answer the relay's acknowledgement of the end record, None when late."""
         self._end_consent(ENDED_BY_TECHNICIAN)
-        seq = await self._write_end(self.facts.actor, note)
+        seq = await self._write_end(actor, note)
         try:
             return await self._recorder.acknowledged(seq, deadline_seconds)
         except AuditUnavailable:
@@ -396,6 +443,8 @@ class Session:
     async def _watch_clocks(self) -> None:
         while not self._over.is_set():
             now = self.keeper.moment()
+            for overdue in self.people.overdue(now.utc):
+                await self.leave_out(overdue, "your part in this session is over")
             gone = self.keeper.consent.expired(now)
             if gone:
                 self.keeper.happen(TimePassed(now))
@@ -416,20 +465,33 @@ class Session:
 
     async def _serve_stream(self, tunnel: StreamTunnel) -> Connection:
         assert self._doors is not None
+        who = ""
+
+        def bind(line: str) -> None:
+            """From now on a cut of this stream is mended by its technician's key alone; a newcomer's is its end."""
+            nonlocal who
+            who, person = line, self.people.find(line)
+            tunnel.resume_with(None if person is None else person.resume_key)
+
         connection = await serve_technician(
             tunnel,
             host_key=self.facts.host_key,
-            authorised=self._is_session_key,
+            authorised=self._may_come,
+            logged_in=bind,
             doors=self._doors,
             stock_clients=True,
             max_channels=self.facts.settings.max_channels,
         )
-        if self._over.is_set():
+        self._logged_in[connection] = who
+        if self._over.is_set() or not self._may_come(who):
             connection.abort()
         return connection
 
-    def _is_session_key(self, line: str) -> bool:
-        return line == self.facts.technician.statement.session_key and not self.end_reason
+    def _may_come(self, line: str) -> bool:
+        """A technician of this session; or somebody unknown while one is expected, who finds one door: to prove it."""
+        if self.end_reason:
+            return False
+        return self.people.find(line) is not None or self.people.expects_somebody(self.keeper.moment().utc)
 
     def _opening(self) -> RecordDraft:
         technician = self.facts.technician
@@ -440,7 +502,7 @@ class Session:
             host_key=self.facts.host_key_line,
             lists=technician.lists_raw,
         )
-        return RecordDraft(code="RA1000E", actor=self.facts.actor, opening=opening)
+        return RecordDraft(code="RA1000E", actor=self.facts.first.actor, opening=opening)
 
     def _consent_record(self, grant: Grant) -> RecordDraft:
         return RecordDraft(

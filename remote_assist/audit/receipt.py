@@ -21,6 +21,7 @@ from remote_assist.core.lists import OrganisationList, open_list
 from remote_assist.core.messages import Acknowledgement, SignedStatement, StoredRecord
 from remote_assist.core.opening import log_keys_of
 from remote_assist.core.records import Opening, Outcome, Record, decode_record, format_time, parse_time, record_hash
+from remote_assist.core.sharing import technicians_in
 from remote_assist.errors import RemoteProtocolError, UsageError, VerificationError
 
 FORMAT = "remote-assist receipt/1"
@@ -193,7 +194,7 @@ def _technician(records: list[Record], opening: Opening) -> tuple[str, dict[str,
         opening.certificate, ca_line=ca_of(opening.certificate), now=parse_time(records[0].time), role="technician"
     )
     acted = {one.actor.key for one in records if one.actor.serial == certificate.serial and one.actor.key}
-    names = dict.fromkeys(acted | {certificate.key_fingerprint}, certificate.name)
+    names = {**dict.fromkeys(acted | {certificate.key_fingerprint}, certificate.name), **technicians_in(records)}
     return certificate.name, names
 
 

@@ -5,7 +5,7 @@ Rule 2: nothing is taken on the relay's word: log keys come from whoever verifie
 Rule 3: what is odd but no forgery (an intent without outcome, a clock that went back) is reported, not a failure.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -15,6 +15,7 @@ from remote_assist.core.messages import Acknowledgement, StoredRecord
 from remote_assist.core.opening import OpenedSession, check_opening
 from remote_assist.core.record_codes import CODES
 from remote_assist.core.records import Record, decode_record, format_time, parse_time, place, verify_acknowledgement
+from remote_assist.core.sharing import Proven
 from remote_assist.errors import RemoteProtocolError, VerificationError
 
 MAX_NOTES = 100
@@ -41,8 +42,9 @@ class Evidence(Protocol):
 class SessionReport:
     """What a log that holds proves. Names are as signed by others: show them through `safe_text`.
 
-    `ca_checked`: a CA somebody vouched for signed the technician's certificate. `unacknowledged`: records at the
-    end that the relay never promised to keep. `incomplete`: intents without outcome. Times RFC 3339 UTC.
+    `names`: certified key → name of every technician. `ca_checked`: a CA somebody vouched for signed the technician's
+    certificate. `unacknowledged`: records at the end that the relay never promised to keep. `incomplete`: intents
+    without outcome. Times RFC 3339 UTC.
     """
 
     session: str
@@ -50,6 +52,7 @@ class SessionReport:
     head: str
     technician: str
     technician_key: str
+    names: Mapping[str, str]
     certificate_serial: int
     ca_fingerprint: str
     ca_checked: bool
@@ -113,6 +116,7 @@ class SessionCheck:
         self._may_lack = may_lack
         self._chain: Chain | None = None
         self._opened: OpenedSession | None = None
+        self._technicians = Proven("", "", {}, {})
         self._hashes: list[str] = []
         self._indexes: list[int] = []
         self._unacknowledged = 0
@@ -129,6 +133,7 @@ class SessionCheck:
         record, self._chain = advance(self._chain, stored, strict=self._strict)
         if record.opening is not None:
             self._open(record)
+        self._technicians = self._technicians.after(record)
         self._hashes.append(self._chain.hash)
         self._check_acknowledgement(evidence.acknowledgement, record)
         self._check_time(record)
@@ -172,6 +177,7 @@ class SessionCheck:
             head=self._chain.hash,
             technician=technician.name,
             technician_key=technician.key_fingerprint,
+            names=self._technicians.names,
             certificate_serial=technician.serial,
             ca_fingerprint=technician.ca_fingerprint,
             ca_checked=self._opened.ca_checked,
@@ -200,7 +206,8 @@ class SessionCheck:
         return found
 
     def _open(self, record: Record) -> None:
-        self._opened = check_opening(record, ca_line=self._ca_line)
+        opened = self._opened = check_opening(record, ca_line=self._ca_line)
+        self._technicians = Proven.at_opening(opened.technician, opened.statement.agent_host_key)
         self._log_keys = (*self._log_keys, *self._opened.log_keys)
         if not self._log_keys:
             raise VerificationError(

@@ -137,7 +137,7 @@ def names_in(report: Report, fetched: Fetched) -> dict[str, str]:
         for one in readable(fetched.records)
         if one.actor.kind == "technician" and one.actor.serial == report.certificate_serial
     }
-    return dict.fromkeys(keys | {report.technician_key}, report.technician)
+    return {**dict.fromkeys(keys, report.technician), **report.names}
 
 
 def _print_head(printer: Printer, fetched: Fetched, fault: VerificationError | None) -> None:

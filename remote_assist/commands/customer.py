@@ -41,6 +41,7 @@ def _add_join(verbs: Any) -> None:
     add_relay_options(parser)
     parser.add_argument("--ca", metavar="FILE", type=Path, help="the organisation's ca.pub, if they gave it to you")
     parser.add_argument("--accept", metavar="SCOPES", default="", help=f"answer yes beforehand: {', '.join(SCOPES)}")
+    parser.add_argument("--accept-second", action="store_true", help="with --accept: second technicians may come too")
     parser.add_argument("--until", metavar="30m", default="", help="at most so long (with --accept)")
     parser.add_argument("--large", action="store_true", help="large letters, where the terminal can show them")
     parser.add_argument(
@@ -87,7 +88,8 @@ async def _join_unattended(
 
     if arguments.code != STDIN:
         raise UsageError("there is no support code", advice="Pipe it in and say --code -.")
-    prompt = PromptUnattended(accepted, _seconds(arguments.until, settings), write_line=_line_on_stderr)
+    seconds, second = _seconds(arguments.until, settings), arguments.accept_second
+    prompt = PromptUnattended(accepted, seconds, write_line=_line_on_stderr, welcomes=second)
     with _ending_by_signal(prompt):
         return await join(_surroundings(arguments, settings), _code_from_stdin(), prompt, ca_line=ca_line)
 
@@ -105,7 +107,8 @@ async def _join_at_terminal(
     try:
         screen = PromptTerminal(terminal, ask_each=arguments.ask_each, large=arguments.large)
         code = piped or parse_code(await screen.ask_code())
-        prompt = PromptUnattended(accepted, _seconds(arguments.until, settings), screen=screen) if accepted else screen
+        seconds, second = _seconds(arguments.until, settings), arguments.accept_second
+        prompt = PromptUnattended(accepted, seconds, screen=screen, welcomes=second) if accepted else screen
         with _ending_by_signal(prompt):
             return await join(_surroundings(arguments, settings), code, prompt, ca_line=ca_line)
     finally:

@@ -102,4 +102,5 @@ def _print_session(printer: Printer, session: SessionSummary) -> None:
     printer.object(session)
     fault = f"  {session.incomplete} incomplete" if session.incomplete else ""
     state = f"ended ({session.end_reason})" if session.end_reason else session.state
+    state += f", shared with you ({session.part})" if session.part else ""
     printer.line(f"{session.id}  {state}  #{session.ticket} {session.subject}  {session.opened[:16]}{fault}")

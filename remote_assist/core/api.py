@@ -189,7 +189,8 @@ class Reconciled(Body, frozen=True):
 
 
 class SessionSummary(Body, frozen=True):
-    """`state`: live (agent connected), away (agent not connected), ended."""
+    """`state`: live (agent connected), away (agent not connected), ended. `part`: the caller's, in a session that
+    another technician paired (active, observer, successor); else empty."""
 
     id: str
     ticket: str
@@ -203,6 +204,7 @@ class SessionSummary(Body, frozen=True):
     end_reason: str = ""
     incomplete: int = 0
     ended: str = ""
+    part: str = ""
 
 
 class Sessions(Body, frozen=True):

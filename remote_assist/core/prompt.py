@@ -29,6 +29,10 @@ class ConsentQuestion:
     deadline_seconds: float
     further: bool = False
     reason: HostileStr = _NOTHING
+    newcomer: HostileStr = _NOTHING
+    """Whom `name` asks to let in; empty when `name` asks for themselves."""
+    part: str = ""
+    """The newcomer's part (core/sharing.py)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,8 @@ class ConsentAnswer:
     seconds: int
     timed_out: bool = False
     folders: tuple[str, ...] = ()
+    welcome: bool = False
+    """The newcomer may come in; without it they may not, whatever is ticked."""
 
 
 @dataclass(frozen=True, slots=True)

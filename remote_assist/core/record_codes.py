@@ -63,6 +63,10 @@ _ALL: tuple[Code, ...] = (
     Code("RA1006E", "consent-paused", "The customer paused the session"),
     Code("RA1007E", "consent-resumed", "The customer let the session go on"),
     Code("RA1008E", "stock-client", "A stock client connected; catalog names the key exchange, program the client"),
+    *_act("1010", "share", "Asks the customer to let a second technician in", "The customer answered about it"),
+    Code("RA1012E", "second-admitted", "The customer lets a second technician in; catalog names their part"),
+    Code("RA1013E", "second-attached", "The second technician proved who they are and is in; catalog names their part"),
+    Code("RA1014E", "technician-left", "A technician handed the session over and is out; target is their key"),
     *_act("1100", "bundle", "Collects a diagnostic bundle", "The bundle was collected"),
     *_act("1110", "tell-alarm", "Tells a program or address of the customer's about an alarm", "The alarm was told"),
     Code("RA1111E", "alarm-raised", "What watch looks at is getting wrong; catalog names the known issue"),
@@ -125,9 +129,11 @@ RECORDS_BEGUN = "RA2000E"
 
 SESSION_OPENED = "RA1000E"
 SESSION_ENDED = "RA1990E"
+SECOND_ADMITTED, SECOND_ATTACHED, TECHNICIAN_LEFT = "RA1012E", "RA1013E", "RA1014E"
 
 NEVER_WAITING = frozenset(
-    {"RA1002E", "RA1003E", "RA1004E", "RA1006E", "RA1302E", "RA1303E", "RA1304E", "RA1901E", "RA1902E", "RA1990E"}
+    {"RA1002E", "RA1003E", "RA1004E", "RA1006E", "RA1014E", "RA1302E"}
+    | {"RA1303E", "RA1304E", "RA1901E", "RA1902E", "RA1990E"}
 )
 """Acts that only narrow or restore: they happen first and are delivered when the relay returns."""
 

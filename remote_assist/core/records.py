@@ -29,6 +29,7 @@ __all__ = [
     "Record",
     "RecordDraft",
     "SealedField",
+    "Second",
     "SignedText",
     "acknowledgement_bytes",
     "decode_record",
@@ -116,6 +117,17 @@ class SignedText(_Part, frozen=True, kw_only=True):
     signature: str
 
 
+class Second(_Part, frozen=True, kw_only=True):
+    """How a second technician came in (core/sharing.py): the first's invitation, the second's certificate and, once
+    they are there, their proof."""
+
+    invitation: bytes
+    signature: str
+    certificate: str
+    attachment: bytes = b""
+    attachment_signature: str = ""
+
+
 class RecordDraft(_Part, frozen=True, kw_only=True):
     """A record before the journal gives it its place. `action` ties an intent to its outcome.
 
@@ -146,6 +158,7 @@ class RecordDraft(_Part, frozen=True, kw_only=True):
     about: str = ""
     details: dict[str, str] = {}
     signed: SignedText | None = None
+    second: Second | None = None
 
 
 class Record(RecordDraft, frozen=True, kw_only=True):

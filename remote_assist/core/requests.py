@@ -163,6 +163,21 @@ class FollowChat(Message, frozen=True, tag="follow-chat"):
     wait: bool = True
 
 
+class Share(Message, frozen=True, tag="share"):
+    """Ask the customer to let a second technician in (core/sharing.py). Answered by Done; only the customer lets in."""
+
+    invitation: bytes
+    signature: str
+    certificate: str
+
+
+class Attach(Message, frozen=True, tag="attach"):
+    """A second technician's proof, the one thing taken on a connection whose key the agent does not know yet."""
+
+    attachment: bytes
+    signature: str
+
+
 class EndSession(Message, frozen=True, tag="end-session"):
     """End for everybody. `reason` at most 200 characters."""
 
@@ -261,10 +276,18 @@ class Plan(Message, frozen=True, tag="plan"):
     why_not: str = ""
 
 
-class Status(Message, frozen=True, tag="status"):
-    """What is granted now; `ends` is when the session ends at the latest (RFC 3339 UTC).
+class Participant(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A technician of the session. `part`: active or observer; `until` RFC 3339 UTC."""
 
-    `paused`: the customer holds everything up.
+    name: str
+    part: str
+    until: str
+
+
+class Status(Message, frozen=True, tag="status"):
+    """What is granted to the caller now; `ends` is when their part ends at the latest (RFC 3339 UTC).
+
+    `paused`: the customer holds everything up. `technicians`: everybody who takes part, once there are several.
     """
 
     session: str
@@ -274,6 +297,7 @@ class Status(Message, frozen=True, tag="status"):
     host_name: str
     recorded: int
     paused: bool = False
+    technicians: tuple[Participant, ...] | msgspec.UnsetType = msgspec.UNSET
 
 
 class ChatLine(Message, frozen=True, tag="chat-line"):
@@ -283,6 +307,20 @@ class ChatLine(Message, frozen=True, tag="chat-line"):
     author: str
     text: str
     time: str
+
+
+class Attached(Message, frozen=True, tag="attached"):
+    """The second technician is in. `resume`: 32 bytes that prove a cut stream is theirs; `inviter`: the certificate
+    whose key signed `invitation`, which names the host key this connection is pinned to."""
+
+    resume: bytes
+    invitation: bytes
+    signature: str
+    inviter: str
+    part: str
+    grants: tuple[Grant, ...]
+    ends: str
+    host_name: str
 
 
 class CheckpointSeen(Message, frozen=True, tag="checkpoint-seen"):
@@ -330,7 +368,9 @@ Request = (
     | ShowCheckpoint
     | SayChat
     | FollowChat
+    | Share
+    | Attach
     | EndSession
 )
 FromTechnician = Request | Resize | InputEnd | Cancel
-Answer = Accepted | Refused | Progress | Listing | Plan | Status | CheckpointSeen | ChatLine | Done
+Answer = Accepted | Refused | Progress | Listing | Plan | Status | Attached | CheckpointSeen | ChatLine | Done

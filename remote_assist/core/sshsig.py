@@ -23,7 +23,10 @@ from remote_assist.errors import ContentError, LocalProtocolError, VerificationE
 
 NAMESPACES = {
     purpose: f"{purpose}@remote-assist"
-    for purpose in ("login", "pair", "approve", "join", "review", "head", "ack", "list", "organisation", "pack")
+    for purpose in (
+        *("login", "pair", "approve", "join", "review", "head", "ack", "list", "organisation", "pack"),
+        *("share", "attach"),
+    )
 }
 """Purpose → SSHSIG namespace."""
 

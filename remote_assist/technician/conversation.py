@@ -231,6 +231,8 @@ def error_of(refused: Refused) -> AssistError:
         "timed-out": ConsentDenied,
         **dict.fromkeys(AUDIT_REASONS, AuditUnavailable),
     }
+    if refused.reason == "unverified":
+        return VerificationError(refused.sentence, where="agent", advice=refused.advice)
     if refused.reason == "failed":
         return AssistError(refused.sentence, advice=refused.advice)
     return kinds.get(refused.reason, RefusedError)(refused.sentence, reason=refused.reason, advice=refused.advice)

@@ -16,6 +16,7 @@ from remote_assist.core.keys import fingerprint
 from remote_assist.core.lists import TrustedLists, open_lists
 from remote_assist.core.messages import Acknowledgement
 from remote_assist.core.records import decode_record
+from remote_assist.core.requests import Done
 from remote_assist.core.resume import LinkNews
 from remote_assist.errors import AssistError, RefusedError, UnreachableError, UsageError, VerificationError
 from remote_assist.settings import TechnicianSettings
@@ -25,11 +26,18 @@ from remote_assist.technician.conversation import Ledger
 from remote_assist.technician.ending import Ending, EndResult
 from remote_assist.technician.home import LOG_IN_AGAIN, Home, Identity, addresses_of
 from remote_assist.technician.log_watch import look
-from remote_assist.technician.login import AskPassphrase, open_credential, read_certificate_line, verify_lists
+from remote_assist.technician.login import (
+    AskPassphrase,
+    Credential,
+    open_credential,
+    read_certificate_line,
+    verify_lists,
+)
 from remote_assist.technician.session import Session
 from remote_assist.technician.session_folder import SessionFacts, SessionFolder
 
 if TYPE_CHECKING:  # only a name for types: pairing takes a while to load, and `run` pairs with nobody
+    from remote_assist.core.sharing import Part
     from remote_assist.technician.invite import Invitation
 
 __all__ = ["Desk", "EndResult", "Session"]
@@ -157,14 +165,7 @@ class Desk:
 
         wanted = Wanted(ticket, scopes, seconds)
         wanted.check()
-        now = self._clock()
-        credential = open_credential(
-            Path(self.identity.key_file),
-            read_certificate_line(Path(self.identity.certificate_file)),
-            role="technician",
-            ask_passphrase=self._ask_passphrase,
-            now=now,
-        )
+        now, credential = self._clock(), self._credential()
         raw = await self.api.lists()
         self.lists = verify_lists(self.home, raw, credential.certificate, now=now)
         self.home.remember_lists(raw)
@@ -213,6 +214,46 @@ class Desk:
             raise
         return connected
 
+    async def share(self, session: str, certificate_file: Path, part: "Part", seconds: int) -> Done:
+        """Ask the customer to let the holder of a certificate into a session. May ask for the key's passphrase.
+
+        Raises VerificationError for a certificate no agent would take, ConsentDenied for a no.
+        """
+        from remote_assist.technician.sharing import invitation_for
+
+        facts = self.home.session(session).facts()
+        request = invitation_for(
+            facts,
+            read_certificate_line(certificate_file),
+            part,
+            seconds,
+            credential=self._credential(),
+            lists=self.lists,
+            now=self._clock(),
+        )
+        async with await self.connect(session) as connected:
+            return await connected.share(request)
+
+    async def attach(self, session: str) -> SessionFacts:
+        """Enter a session that another technician shared or handed over. May ask for the key's passphrase."""
+        from remote_assist.technician.sharing import Newcomer
+
+        if self.home.has_session(session):
+            facts = self.home.session(session).facts()
+            if facts.part != "observer" and not facts.is_over(self._clock()):
+                raise UsageError(f"session {session} is usable from here already")
+        newcomer = Newcomer(self.settings, self.home, self.api, self._token, self._credential(), self._clock)
+        return await newcomer.attach(session)
+
+    def _credential(self) -> Credential:
+        return open_credential(
+            Path(self.identity.key_file),
+            read_certificate_line(Path(self.identity.certificate_file)),
+            role="technician",
+            ask_passphrase=self._ask_passphrase,
+            now=self._clock(),
+        )
+
     async def end(self, session: str, note: str, reason: str = "") -> EndResult:
         """End a session for everybody, with a closing note; one that ended already only gets the note.
 
@@ -240,10 +281,10 @@ class Desk:
     async def timeline(self, session: str) -> tuple[str, ...]:
         """A session's records as lines for people, oldest first; unverified, and hostile until `safe_text`."""
         from remote_assist.audit.timeline import timeline
+        from remote_assist.core.sharing import technicians_in
 
-        logged = await self.api.records(session)
-        names = {(await self.api.session(session)).technician_key: self.name} if logged else {}
-        return tuple(line.text() for line in timeline([decode_record(one.record) for one in logged], names=names))
+        records = [decode_record(one.record) for one in await self.api.records(session)]
+        return tuple(line.text() for line in timeline(records, names=technicians_in(records)))
 
     def shown_acknowledgements(self, session: str) -> Sequence[Acknowledgement]:
         """The acknowledgements this technician was shown: a copy the relay's operator cannot change."""

@@ -32,6 +32,7 @@ from remote_assist.core.requests import (
     RequestScopes,
     Run,
     SayChat,
+    Share,
     Status,
     UseMachine,
 )
@@ -342,6 +343,13 @@ class Session:
         """Hand on what is said after line `after`, as it comes, until cancelled or the session is over."""
         async with self._link.conversation(self._machine) as conversation:
             await conversation.follow(FollowChat(after=after), on_line)
+
+    async def share(self, request: Share) -> Done:
+        """Ask the customer to let a second technician in. Raises ConsentDenied."""
+        async with self._link.conversation() as conversation:
+            result = await conversation.ask(request, deadline_seconds=CONSENT_SECONDS)
+        assert result.done is not None
+        return check_done(result.done)
 
     async def end(self, note: str, reason: str = "") -> EndResult:
         """End for everybody, with a closing note on the ticket. Raises UnreachableError saying what is undelivered."""

@@ -42,6 +42,8 @@ class SessionFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     ends: str
     certificate_ends: str
     state: str = OPEN
+    part: str = "active"
+    """The technician's part in it: active, or observer."""
 
     def ends_at(self) -> datetime:
         """The earlier of consent end and certificate expiry."""

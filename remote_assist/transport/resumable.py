@@ -13,7 +13,7 @@ import random
 import secrets
 import struct
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from remote_assist.core.resume import LinkNews, Resumption, Role, Standing, wait_seconds
@@ -27,7 +27,7 @@ TRY_SECONDS = 12.0
 PROOF_SECONDS = 10.0
 """How long the other end of a new link may take to prove itself."""
 
-LASTING_REFUSALS = frozenset({"absent", "ended", "expired", "not-logged-in", "role", "stale", "version"})
+LASTING_REFUSALS = frozenset({"absent", "ended", "expired", "not-logged-in", "role", "stale", "transferred", "version"})
 """Reasons of the relay that no further dial will change."""
 
 _EPOCH_AT = struct.Struct(">I")
@@ -49,7 +49,7 @@ def _utc_now() -> datetime:
 class ResumeTerms:
     """What it takes to go on after a cut. `redial` opens a link for an epoch; without it this end waits for one."""
 
-    key: bytes = field(repr=False)
+    key: bytes | None = field(repr=False)
     role: Role
     patience_seconds: float
     redial: Callable[[int, int], Awaitable[Link]] | None = None
@@ -79,6 +79,10 @@ class ResumableLink:
     def is_cut(self) -> bool:
         """Whether the stream waits for a new link now."""
         return self._since is not None and self._failure is None
+
+    def resume_with(self, key: bytes | None) -> None:
+        """Prove with another key from now on; with None the next cut is the end."""
+        self._terms = replace(self._terms, key=key)
 
     async def receive(self) -> str | bytes:
         """The next message of whatever link there is; waits while there is none. Raises what ended the stream."""
@@ -144,7 +148,7 @@ class ResumableLink:
         link.abort()
         if link is not self._link or self._failure is not None:
             return
-        if self._state.finished or self._state.peer_finished:
+        if self._state.finished or self._state.peer_finished or self._terms.key is None:
             self._fail(why)
             return
         self._link = None
@@ -223,6 +227,8 @@ class ResumableLink:
         """How many of our bytes the other end has, by its own proven word."""
         state, terms = self._state, self._terms
         own = Standing(terms.entropy(32), state.sent, state.received)
+        if terms.key is None:
+            raise RefusedError("this stream cannot be resumed", reason="epoch")
         resumption = Resumption(terms.key, terms.role, stream=state.stream, epoch=epoch, own=own)
         try:
             async with asyncio.timeout(PROOF_SECONDS):

@@ -107,16 +107,18 @@ async def serve_technician(
     host_key: PrivateKey,
     authorised: Callable[[str], bool],
     doors: Doors,
+    logged_in: Callable[[str], None] = lambda _line: None,
     stock_clients: bool = False,
     max_channels: int = MAX_CHANNELS,
     deadline_seconds: float = LOGIN_SECONDS,
 ) -> asyncssh.SSHServerConnection:
     """Serve one technician on this stream; returns once a key was authenticated that `authorised` (a public key
-    line without comment) accepts. `wait_closed` of the answer waits for the end.
+    line without comment) accepts; `logged_in` is told which, before anything else comes through. `wait_closed` of the
+    answer waits for the end.
 
     Raises RefusedError when no such key came, UnreachableError when the peer went away or took too long.
     """
-    server = TechnicianServer(authorised, doors, max_channels)
+    server = TechnicianServer(authorised, doors, max_channels, logged_in)
     try:
         async with asyncio.timeout(deadline_seconds):
             return await asyncssh.connect_reverse(
@@ -168,8 +170,15 @@ _SHARED: dict[str, Any] = {
 class TechnicianServer(asyncssh.SSHServer):
     """The agent's side of one connection: who may log in, and a no with a record for what is not a session."""
 
-    def __init__(self, authorised: Callable[[str], bool], doors: Doors, max_channels: int) -> None:
+    def __init__(
+        self,
+        authorised: Callable[[str], bool],
+        doors: Doors,
+        max_channels: int,
+        logged_in: Callable[[str], None] = lambda _line: None,
+    ) -> None:
         self._authorised = authorised
+        self._logged_in = logged_in
         self._doors = doors
         self._max_channels = max_channels
         self._open_channels = 0
@@ -201,6 +210,7 @@ class TechnicianServer(asyncssh.SSHServer):
 
     def auth_completed(self) -> None:
         self.peer_key = self._offered_key
+        self._logged_in(self.peer_key)
 
     def session_requested(self) -> Any:
         self._take_channel()

@@ -77,6 +77,11 @@ class StreamTunnel:
         """Whether the stream waits for a new link."""
         return self._resumable is not None and self._resumable.is_cut
 
+    def resume_with(self, key: bytes | None) -> None:
+        """From now on only who knows `key` goes on with this stream after a cut; with None a cut is its end."""
+        if self._resumable is not None:
+            self._resumable.resume_with(key)
+
     async def take(self, link: Link, epoch: int) -> None:
         """Go on over `link`, dialled for `epoch`, once its other end has proven itself. See ResumableLink."""
         if self._resumable is None:
