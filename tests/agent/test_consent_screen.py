@@ -163,3 +163,35 @@ def test_a_screen_is_a_value() -> None:
 
 def _clock() -> str:
     return f"{(NOW + timedelta(seconds=1620)).astimezone():%H:%M}"
+
+
+# --- a second technician ---------------------------------------------------------------------------
+
+BOB = HostileStr("Bob \x1b[31mExample")
+
+
+def test_both_names_stand_on_the_screen_that_lets_a_second_technician_in() -> None:
+    for part, sentence in (("active", "beside Alice"), ("successor", "instead of Alice")):
+        shown = screen(newcomer=BOB, part=part, further=True)
+        text = "\n".join(shown.lines(0.0))
+        assert sentence in text and "Bob" in text and "\x1b" not in text
+        answer = press(shown, "y").answer
+        assert answer is not None and answer.welcome and answer.scopes == ("diagnose", "files:read")
+
+
+def test_an_observer_is_let_in_with_nothing_to_tick() -> None:
+    shown = screen(newcomer=BOB, part="observer", scopes=(), further=True)
+    text = "\n".join(shown.lines(LATE))
+    assert "would only watch" in text and "[x]" not in text
+    assert press(shown, "y", at=1.0).answer is None
+    answer = press(shown, "y").answer
+    assert answer is not None and (answer.welcome, answer.scopes) == (True, ())
+    refusal = press(shown, "n").answer
+    assert refusal is not None and not refusal.welcome
+    late = shown.after_time(60.0).answer
+    assert late is not None and not late.welcome and late.timed_out
+
+
+def test_who_asks_for_themselves_lets_nobody_else_in() -> None:
+    answer = press(screen(), "y").answer
+    assert answer is not None and not answer.welcome

@@ -66,6 +66,7 @@ class Customer:
     allows: tuple[str, ...] = ALL_SCOPES
     folders: tuple[str, ...] = ()
     allows_plans: bool = True
+    welcomes: bool = True
     can_ask: bool = True
     decides: asyncio.Event = field(default_factory=asyncio.Event)
     questions: list[ConsentQuestion] = field(default_factory=list)
@@ -83,7 +84,8 @@ class Customer:
         self.questions.append(question)
         await self.decides.wait()
         allowed = tuple(scope for scope in question.scopes if scope in self.allows)
-        return ConsentAnswer(scopes=allowed, seconds=question.seconds, folders=self.folders)
+        welcome = self.welcomes and bool(question.newcomer)
+        return ConsentAnswer(scopes=allowed, seconds=question.seconds, folders=self.folders, welcome=welcome)
 
     async def allow_plan(self, question: PlanQuestion) -> bool:
         self.plans.append(question)
