@@ -94,11 +94,13 @@ def build_parser() -> argparse.ArgumentParser:
     checking.add_argument("--tls-ca", type=Path, metavar="FILE", help="CA of the relay's TLS certificate")
     saving = _verb(verbs, "backup", _back_up, "copy a relay into one file, also while it serves")
     saving.add_argument("file", type=Path, metavar="FILE", help="a file that does not exist yet; made 0600")
+    _shared(saving, config=True)
     restoring = _verb(verbs, "restore", _restore, "make a data folder from a copy; refuses one that lost records")
     restoring.add_argument("file", type=Path, metavar="FILE")
     restoring.add_argument("--known-index", type=int, metavar="N", help="the last index somebody saw acknowledged")
     restoring.add_argument("--known-checkpoint", type=Path, metavar="NOTE", help="the last checkpoint somebody holds")
     restoring.add_argument("--accept-rollback", action="store_true", help="put it back although records are lost")
+    _shared(restoring, config=True)
     return parser
 
 
@@ -111,10 +113,18 @@ def _verb(verbs: Any, name: str, run: Any, text: str, *, config: bool = False) -
     return parser
 
 
-def _shared(parser: argparse.ArgumentParser) -> None:
+def _shared(parser: argparse.ArgumentParser, *, config: bool = False) -> None:
+    if config:
+        parser.add_argument("--config", type=Path, metavar="FILE", help="settings file that says `database`")
     parser.add_argument(
         "--database", metavar="URL", help="postgresql://USER@HOST/NAME, instead of a file in the data folder"
     )
+
+
+def _database(arguments: argparse.Namespace) -> str:
+    """The server that the command line or the settings file names."""
+    said = {"data": arguments.data, "database": _url(arguments) or None}
+    return read_settings(arguments.config, said).database
 
 
 def _url(arguments: argparse.Namespace) -> str:
@@ -217,7 +227,7 @@ def _settings_of_check(arguments: argparse.Namespace) -> RelaySettings:
 
 
 def _back_up(arguments: argparse.Namespace) -> int:
-    copied = back_up(arguments.data, arguments.file)
+    copied = back_up(arguments.data, arguments.file, database=_database(arguments))
     _tell(f"{arguments.file} holds {_up_to(copied)}; it holds the log key too: keep it as you keep the data folder")
     return Exit.DONE
 
@@ -229,6 +239,7 @@ def _restore(arguments: argparse.Namespace) -> int:
         known_index=arguments.known_index,
         known_checkpoint=arguments.known_checkpoint,
         accept_rollback=arguments.accept_rollback,
+        database=_database(arguments),
     )
     _tell(f"made {arguments.data} with {_up_to(copied)}")
     _tell(

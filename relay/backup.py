@@ -1,6 +1,6 @@
 """Copies of a relay, made while it serves, and the way back.
 
-    backup: last checkpoint ─▶ snapshot of relay.db ─▶ without wraps and tokens, compacted ─▶ one file, 0600
+    backup: last checkpoint ─▶ snapshot of the database ─▶ without wraps and tokens, compacted ─▶ one file, 0600
     restore: file ─▶ whole? not behind what was promised? ─▶ new data folder
 
 Rule 1: wrapped content keys are not in a copy (PROTOCOL 5): what is erased stays erased. Nor are logins.
@@ -17,7 +17,10 @@ from pathlib import Path
 from relay.checkpoints import CHECKPOINT, contradiction
 from relay.data_folder import ADOPT_REQUEST, DATABASE, LOG_KEY, read_log_key, require_data, write_new
 from relay.database import open_engine, open_read_only
-from relay.migrations import migrate, standing
+from relay.migrations import bring_up_to_date, migrate, standing
+from relay.postgres import open_server
+from relay.schema import nameplates, spent_nonces, tokens, wraps
+from relay.transfer import transfer
 from relay.trust import CA_FILE, LISTS_FOLDER, read_bounded
 from remote_assist.core.checkpoint import MAX_NOTE_BYTES, Checkpoint, open_checkpoint
 from remote_assist.core.keys import load_private, public_line
@@ -28,6 +31,7 @@ FILES = (LOG_KEY, ADOPT_REQUEST, CHECKPOINT, CA_FILE, *(f"{LISTS_FOLDER}/{kind}.
 PRIVATE = {LOG_KEY}
 MAX_FILE_BYTES = 1 << 20
 TABLE = "backup_files"
+NOT_COPIED = (wraps, tokens, nameplates, spent_nonces)
 BUSY_SECONDS = 30.0
 
 
@@ -39,9 +43,12 @@ class Copied:
     last_time: str
 
 
-def back_up(data: Path, file: Path) -> Copied:
-    """Copy a data folder into one new file. Raises UsageError when the file is there already."""
-    require_data(data)
+def back_up(data: Path, file: Path, *, database: str = "") -> Copied:
+    """Copy a data folder and its database (a URL, or the file in it) into one new file.
+
+    Raises UsageError when the file is there already, UnreachableError for a server that does not answer.
+    """
+    require_data(data, database)
     read_log_key(data)
     # Read before the database, so that the copy never holds less than its checkpoint says.
     beside = {name: read_bounded(data / name, MAX_FILE_BYTES) for name in FILES if (data / name).exists()}
@@ -52,11 +59,11 @@ def back_up(data: Path, file: Path) -> Copied:
             f"{file} is there already", advice="Choose another name; copies are not overwritten."
         ) from error
     try:
-        with (
-            closing(sqlite3.connect(data / DATABASE, timeout=BUSY_SECONDS)) as source,
-            closing(sqlite3.connect(file, isolation_level=None)) as copy,
-        ):
-            source.backup(copy)
+        if database:
+            _copy_server(database, file)
+        else:
+            _copy_file(data / DATABASE, file)
+        with closing(sqlite3.connect(file, isolation_level=None)) as copy:
             copied = _make_copy_of(copy, beside)
         _make_durable(file)
     except BaseException:
@@ -67,9 +74,18 @@ def back_up(data: Path, file: Path) -> Copied:
 
 
 def restore(
-    file: Path, data: Path, *, known_index: int | None, known_checkpoint: Path | None, accept_rollback: bool
+    file: Path,
+    data: Path,
+    *,
+    known_index: int | None,
+    known_checkpoint: Path | None,
+    accept_rollback: bool,
+    database: str = "",
 ) -> Copied:
-    """Make a data folder from a copy. Raises UsageError (folder there), ContentError (no copy), VerificationError."""
+    """Make a data folder from a copy; with `database`, the URL of an empty one, its tables go there.
+
+    Raises UsageError (something is there already), ContentError (no copy), VerificationError, UnreachableError.
+    """
     if data.exists() or data.is_symlink():
         raise UsageError(f"{data} is there already", advice="Move it away first; nothing is overwritten.")
     if known_index is None and known_checkpoint is None and not accept_rollback:
@@ -88,6 +104,8 @@ def restore(
     try:
         _fill(data, file, beside)
         _check_log(data, beside, known, accept_rollback=accept_rollback)
+        if database:
+            _move_to_server(data, database)
     except BaseException:
         _remove(data)
         raise
@@ -97,11 +115,40 @@ def restore(
     return copied
 
 
+def _copy_file(source: Path, file: Path) -> None:
+    with closing(sqlite3.connect(source, timeout=BUSY_SECONDS)) as found, closing(sqlite3.connect(file)) as copy:
+        found.backup(copy)
+
+
+def _copy_server(database: str, file: Path) -> None:
+    source, copy = open_server(database), open_engine(str(file))
+    try:
+        bring_up_to_date(source)
+        migrate(copy)
+        transfer(source, copy, without=NOT_COPIED)
+    finally:
+        source.dispose()
+        copy.dispose()
+
+
+def _move_to_server(data: Path, database: str) -> None:
+    """The checked tables of a new data folder go to a server; none stay beside."""
+    source, target = open_engine(str(data / DATABASE)), open_server(database)
+    try:
+        bring_up_to_date(target)
+        transfer(source, target, without=NOT_COPIED)
+    finally:
+        source.dispose()
+        target.dispose()
+    for leftover in data.glob(f"{DATABASE}*"):
+        leftover.unlink()
+
+
 def _make_copy_of(copy: sqlite3.Connection, beside: dict[str, bytes]) -> Copied:
     """Take out what a copy must not hold, add the files beside it. Compacting leaves nothing in free pages."""
     copy.execute("PRAGMA journal_mode=DELETE")
-    copy.execute("DELETE FROM wraps")
-    copy.execute("DELETE FROM tokens")
+    for table in NOT_COPIED:
+        copy.execute(f"DELETE FROM {table.name}")  # noqa: S608  # our own constants
     copy.execute(f"CREATE TABLE {TABLE} (name TEXT PRIMARY KEY, raw BLOB NOT NULL)")
     copy.executemany(f"INSERT INTO {TABLE} VALUES (?, ?)", list(beside.items()))  # noqa: S608  # our own constant
     copy.execute("VACUUM")

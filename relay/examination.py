@@ -14,17 +14,21 @@ import msgspec
 from sqlalchemy import Connection, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
+from relay.bus import Bus
 from relay.checkpoints import CHECKPOINT
 from relay.data_folder import DATABASE, read_log_key, require_data
 from relay.database import open_read_only
+from relay.directory import node_subject
 from relay.front_door import load_tls
 from relay.migrations import standing, words_of
+from relay.nodes import bus_prefix
 from relay.postgres import open_server
 from relay.schema import records
 from relay.ticket_systems import TicketSystems
 from relay.tls_dates import validity
 from relay.trust import check_log_key, read_bounded, read_trust
 from remote_assist.core.checkpoint import MAX_NOTE_BYTES, open_checkpoint
+from remote_assist.core.codes import relay_origin
 from remote_assist.core.keys import public_line
 from remote_assist.core.records import parse_time
 from remote_assist.errors import AssistError, ContentError
@@ -51,6 +55,7 @@ def examine(settings: RelaySettings, *, now: datetime) -> Iterator[Finding]:
         "permissions": _permissions,
         "database": _database,
         "migrations": _migrations,
+        "bus": _bus,
         "disk": _disk,
         "clock": _clock,
         "certificate": _certificate,
@@ -119,6 +124,22 @@ def _migrations(settings: RelaySettings, now: datetime) -> str:
             advice="Make a backup, then serve: a relay brings its tables up to date when it starts.",
         )
     return f"the tables are those of revision {found.found}"
+
+
+def _bus(settings: RelaySettings, now: datetime) -> str:
+    if not settings.bus:
+        return "none: this relay is alone"
+    return asyncio.run(_reach_bus(settings))
+
+
+async def _reach_bus(settings: RelaySettings) -> str:
+    bus = Bus(settings.bus, "", bus_prefix(read_log_key(settings.data)), ca_file=settings.bus_ca)
+    try:
+        await bus.start()
+        serving = await bus.find(node_subject(relay_origin(settings.node))) if settings.node else None
+    finally:
+        await bus.close()
+    return "NATS answers" + (f"; {settings.node} serves" if serving else "")
 
 
 def _disk(settings: RelaySettings, now: datetime) -> str:

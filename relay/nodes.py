@@ -22,9 +22,6 @@ from remote_assist.core.sshsig import PrivateKey
 from remote_assist.errors import RefusedError
 from remote_assist.settings import RelaySettings
 
-LOOK_SECONDS = 2.0
-"""How often a node looks at what others may have left to do."""
-
 
 @dataclass(frozen=True, slots=True)
 class Nodes:
@@ -72,7 +69,7 @@ async def join_nodes(
     if not settings.bus:
         return Nodes(None, presence.OneNode(switchboard), directory.OneNode(), None)
     node = relay_origin(settings.node)
-    bus = Bus(settings.bus, node, f"remote-assist.{log_id(log_key)}", ca_file=settings.bus_ca)
+    bus = Bus(settings.bus, node, bus_prefix(log_key), ca_file=settings.bus_ca)
     await bus.start()
     await bus.hold(directory.node_subject(node), 0, lost=lambda: None)
     return Nodes(
@@ -83,6 +80,6 @@ async def join_nodes(
     )
 
 
-def log_id(log_key: PrivateKey) -> str:
+def bus_prefix(log_key: PrivateKey) -> str:
     """Keeps the relays of several organisations apart that share a NATS server."""
-    return hashlib.sha256(public_line(log_key).encode()).hexdigest()[:16]
+    return f"remote-assist.{hashlib.sha256(public_line(log_key).encode()).hexdigest()[:16]}"

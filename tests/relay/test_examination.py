@@ -15,7 +15,18 @@ from tests.relay.test_backup import append, opened
 from tests.relay.test_front_door import tls_files
 from tests.relay.world import Organisation, RelayWorld, TurnableClock
 
-WHAT = ["configuration", "permissions", "database", "migrations", "disk", "clock", "certificate", "adoption", "lists"]
+WHAT = [
+    "configuration",
+    "permissions",
+    "database",
+    "migrations",
+    "bus",
+    "disk",
+    "clock",
+    "certificate",
+    "adoption",
+    "lists",
+]
 
 
 @pytest.fixture
