@@ -1,4 +1,4 @@
-"""A relay on a server is copied while it serves, and put back on either kind of database; never behind what was said."""
+"""A relay on a server is copied while it serves and put back on either kind of database, never behind its word."""
 
 import asyncio
 from pathlib import Path
