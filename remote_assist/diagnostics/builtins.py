@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from remote_assist.diagnostics.collectors_linux import (
     activity,
     clock,
+    clutter,
     configuration,
     hardware,
     history,
@@ -89,6 +90,7 @@ BUILTINS: dict[tuple[str, str], Builtin] = {
     ("linux", "containers"): servers.containers,
     ("linux", "app_logs"): servers.app_logs,
     ("linux", "browsers"): servers.browsers,
+    ("linux", "clutter"): clutter.clutter,
     ("linux", "config_files"): configuration.config_files,
     **{(platform, "trend"): trend for platform in ("linux", "macos", "windows")},
     ("macos", "app_logs"): macos_software.app_logs,

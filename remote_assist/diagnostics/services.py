@@ -70,10 +70,15 @@ async def service_backend(look: Look) -> ServiceBackend | None:
 
 async def _choose(look: Look) -> ServiceBackend | None:
     from remote_assist.diagnostics.service_folder import FolderServices
+    from remote_assist.diagnostics.service_others import Launchd, WindowsServices
     from remote_assist.diagnostics.service_systems import InitScripts, Systemd
 
     if look.services_folder:
         return FolderServices(look, look.services_folder)
+    if look.target.platform == "windows":
+        return WindowsServices(look)
+    if look.target.platform == "macos":
+        return Launchd(look)
     if await look.exists("/run/systemd/system"):
         return Systemd(look)
     if await look.exists("/etc/init.d"):

@@ -34,13 +34,13 @@ async def plan_service(step: Step, around: Surroundings) -> PlannedStep:
 
 
 async def do_service(step: PlannedStep, doing: Doing) -> None:
-    """Bring each into the wanted state; one that is in it is left alone."""
+    """Bring each into the wanted state; one that is in it by now (an earlier step may have changed it) is left alone."""
     backend = await service_backend(doing.look)
     if backend is None:
         raise RefusedError("nothing keeps services here")
     wanted = str(step.arguments["state"])
     for name in items_of(step.arguments["names"]):
-        if not _already(str(step.observed[str(name)]), wanted):
+        if not _already((await backend.unit(str(name))).state, wanted):
             await backend.act(doing.target, str(name), ACTIONS[wanted], float(str(step.arguments["timeout"])))
 
 

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from remote_assist.core.catalog_model import Catalog, Fix, KnownIssue
+from remote_assist.core.catalog_model import PLATFORMS, Catalog, Fix, KnownIssue
 from remote_assist.core.findings import evaluate
 from remote_assist.diagnostics.catalog_lint import run_tests
 from remote_assist.diagnostics.catalog_loader import load_catalog, shipped_folder
@@ -33,7 +33,7 @@ def test_every_outcome_of_an_issue_is_reached_by_one_of_its_tests(issue: KnownIs
 
 
 def test_an_issue_without_facts_is_never_passed(catalog: Catalog) -> None:
-    told = evaluate(catalog, {}, all_outcomes=True)
+    told = [each for one in PLATFORMS for each in evaluate(catalog, {}, platform=one, all_outcomes=True)]
     assert {each.outcome for each in told} == {"unknown"}
     assert {each.issue for each in told} == set(catalog.issues)
 
@@ -54,7 +54,7 @@ def test_a_fix_says_its_conditions_in_words_and_is_offered(fix: Fix) -> None:
     assert any(case.fix == fix.id for issue in ISSUES for case in issue.outcomes)
     for step in fix.steps:
         if step.verb == "command":
-            assert step.undo or step.irreversible or step.readonly, step.name
+            assert step.undo or step.irreversible or step.readonly or step.undone_by, step.name
     if fix.risk.reversible == "full":
         assert not any(step.irreversible for step in fix.steps)
 
@@ -68,4 +68,4 @@ def test_the_whole_catalog_is_evaluated_quickly(catalog: Catalog) -> None:
 
 def test_files_of_the_catalog_stay_small() -> None:
     for file in shipped_folder().glob("*.yaml"):
-        assert len(file.read_text().splitlines()) < 400, file.name
+        assert len(file.read_text().splitlines()) < 450, file.name

@@ -55,6 +55,7 @@ async def _tasks(look: Look) -> dict[str, object]:
     return {
         "tasks": int(running[1]),
         "tasks_max": min(numbers),
+        **{name: int(each) for name, each in zip(("pid_max", "threads_max"), limits, strict=True) if each.isdigit()},
         "tasks_pct": round(100 * int(running[1]) / min(numbers), 1),
     }
 
