@@ -34,7 +34,7 @@ async def plan_service(step: Step, around: Surroundings) -> PlannedStep:
 
 
 async def do_service(step: PlannedStep, doing: Doing) -> None:
-    """Bring each into the wanted state; one that is in it by now (an earlier step may have changed it) is left alone."""
+    """Bring each into the wanted state; one that is in it by now, perhaps by an earlier step, is left alone."""
     backend = await service_backend(doing.look)
     if backend is None:
         raise RefusedError("nothing keeps services here")
