@@ -109,6 +109,7 @@ def assemble(facts: SessionFacts, around: Surroundings, prompt: Prompt) -> Sessi
         link_up=lambda: control.up,
         show=prompt.show,
         check_acting=lambda key: session.people.check_acting(key),
+        pace=lambda: control.within_grace(around.settings.outage_grace_seconds),
     )
     session = Session(
         facts,

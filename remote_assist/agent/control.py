@@ -82,6 +82,8 @@ class Control:
         uploads: Uploads | None = None,
     ) -> None:
         self.up = False
+        self._down_at = 0.0
+        self._hears = asyncio.Event()
         self.closed = asyncio.Event()
         """Set when the relay said that it holds the session's end."""
         self._joined = asyncio.Event()
@@ -126,6 +128,11 @@ class Control:
                 await self._joined.wait()
         except TimeoutError as error:
             raise UnreachableError("the relay did not take the session in time") from error
+
+    async def within_grace(self, seconds: float) -> None:
+        """Return at once while the relay hears us or went away less than so long ago; else once it is back."""
+        if not self.up and asyncio.get_running_loop().time() - self._down_at >= seconds:
+            await self._hears.wait()
 
     async def _connection(self) -> None:
         link = await self._dial()
@@ -217,6 +224,8 @@ class Control:
     def _change(self, up: bool) -> None:
         if up != self.up:
             self.up = up
+            self._down_at = asyncio.get_running_loop().time()
+            (self._hears.set if up else self._hears.clear)()
             self._on_change(up)
 
     def _wait(self) -> float:

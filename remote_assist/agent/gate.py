@@ -36,6 +36,10 @@ CANCELLED, DISCONNECTED = "cancelled", "disconnected"
 """Reasons that are the technician's own; every other one is the customer's, the clock's or the record's."""
 
 
+async def _at_once() -> None:
+    return
+
+
 @dataclass
 class Running:
     """One action on its way. `partial` is what is known of its ending so far; its work keeps it up to date."""
@@ -44,12 +48,13 @@ class Running:
     action: Action
     actor: Actor
     grant: str
-    recheck: Callable[[], object]
+    recheck: Callable[[bool], object]
     task: "asyncio.Task[object]"
     phase: str = WAITING
     stopped: str = ""
     partial: Ending = field(default_factory=Ending)
     acknowledgement: Acknowledgement | None = None
+    pace: Callable[[], Awaitable[None]] = _at_once
     _stoppers: list[Callable[[], None]] = field(default_factory=list)
 
     def on_stop(self, stopper: Callable[[], None]) -> None:
@@ -62,7 +67,12 @@ class Running:
         """Raise RefusedError unless everything that allowed the act still holds."""
         if self.stopped:
             raise RefusedError(f"the action was stopped: {self.stopped}", reason=self.stopped)
-        self.recheck()
+        self.recheck(self.phase == WAITING)
+
+    async def go_on(self) -> None:
+        """Wait while the relay has been away for too long (PROTOCOL 4, outage), then `require`."""
+        await self.pace()
+        self.require()
 
     def stop(self, reason: str) -> None:
         """End it now: kill what it started, interrupt its work. Does nothing once it is over."""
@@ -106,7 +116,7 @@ class Log(Protocol):
 
 class Gate:
     """One session's gate. `link_up` says whether the relay can hear us, `show` tells the customer, `check_acting`
-    raises RefusedError for the key of a technician who only watches.
+    raises RefusedError for the key of a technician who only watches; `pace` returns once what runs may go on.
     """
 
     def __init__(
@@ -118,6 +128,7 @@ class Gate:
         link_up: Callable[[], bool],
         show: Callable[[SafeStr], None],
         check_acting: Callable[[str], None] = lambda _key: None,
+        pace: Callable[[], Awaitable[None]] = _at_once,
     ) -> None:
         self._machine = machine
         self._keeper = keeper
@@ -125,6 +136,7 @@ class Gate:
         self._link_up = link_up
         self.show = show
         self._check_acting = check_acting
+        self._pace = pace
         self._running: dict[str, Running] = {}
         self._tapes: list[Callable[[str], None]] = []
         self._numbers = itertools.count(1)
@@ -164,7 +176,7 @@ class Gate:
         on = machine or self._machine
         recheck = self._rule(action, key, wanted, on)
         try:
-            grant = recheck()
+            grant = recheck(True)
         except RefusedError as error:
             await self.refuse(actor, action, error)
             raise
@@ -183,7 +195,7 @@ class Gate:
         """One look at a name (its status, where a link points): allowed as an action is, but without a record of its
         own; who looks counts, and says so with `write`. `work` blocks. Raises RefusedError.
         """
-        self._rule(action, key, wanted, self._machine)()
+        self._rule(action, key, wanted, self._machine)(True)
         return await asyncio.to_thread(work, self._machine)
 
     async def write(self, draft: RecordDraft) -> None:
@@ -243,7 +255,7 @@ class Gate:
         """Stop the actions whose consent is gone (expired, revoked)."""
         for running in list(self._running.values()):
             try:
-                running.recheck()
+                running.recheck(False)
             except RefusedError:
                 running.stop(reason)
 
@@ -253,21 +265,24 @@ class Gate:
         if tasks:
             await asyncio.wait(tasks)
 
-    def _begin(self, action: Action, actor: Actor, grant: str, recheck: Callable[[], object]) -> Running:
+    def _begin(self, action: Action, actor: Actor, grant: str, recheck: Callable[[bool], object]) -> Running:
         task = asyncio.current_task()
         assert task is not None
-        return Running(f"a{next(self._numbers)}", action, actor, grant, recheck, task)
+        return Running(f"a{next(self._numbers)}", action, actor, grant, recheck, task, pace=self._pace)
 
     def _rule(
         self, action: Action, key: str, wanted: Callable[[], bool], machine: Machine
-    ) -> Callable[[], Grant | None]:
-        """Everything that must hold for `action`, as one call that raises RefusedError."""
+    ) -> Callable[[bool], Grant | None]:
+        """Everything that must hold for `action`, as one call that raises RefusedError.
 
-        def check() -> Grant | None:
+        It takes whether the action has yet to start: what runs goes on while the relay is away, at its `pace`.
+        """
+
+        def check(starting: bool) -> Grant | None:
             if not wanted():
                 raise RefusedError("nobody waits for this any more", reason=CANCELLED)
             self._check_acting(key)
-            if not self._link_up():
+            if starting and not self._link_up():
                 raise RefusedError("the relay cannot be reached, so nothing new may start", reason="no-relay")
             for path in action.touched:
                 machine.check_limits(path)

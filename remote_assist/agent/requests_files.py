@@ -174,7 +174,7 @@ async def _send(caller: Caller, running: Running, source: Source, copy: SealedCo
     following = asyncio.ensure_future(asyncio.to_thread(source.read, sent))
     try:
         while piece := await following:
-            running.require()
+            await running.go_on()
             following = asyncio.ensure_future(asyncio.to_thread(source.read, sent + len(piece)))
             await _send_kept(caller, await copy.take(piece))
             sent += len(piece)
@@ -271,7 +271,7 @@ async def _receive(caller: Caller, running: Running, incoming: Incoming, request
     prefix = incoming.digest.hexdigest() if began else ""
     await caller.accept(running, size=request.size, offset=began, prefix_sha256=prefix)
     while raw := await gather_input(caller.input):
-        running.require()
+        await running.go_on()
         if incoming.held + len(raw) > request.size:
             raise RemoteProtocolError("more bytes came than the file was said to have")
         await asyncio.to_thread(incoming.write, raw)

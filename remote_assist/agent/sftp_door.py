@@ -106,7 +106,7 @@ class SftpDoor:
 
     async def read(self, file: Visit, offset: int, size: int) -> bytes:
         """Bytes; the consent is looked at again."""
-        file.running.require()
+        await file.running.go_on()
         found = file.file.waiting(offset, size)
         if found is not None:
             return found
@@ -116,7 +116,7 @@ class SftpDoor:
     async def write(self, file: Visit, offset: int, raw: bytes) -> None:
         """Put bytes; the consent is looked at again."""
         async with file.turn:
-            file.running.require()
+            await file.running.go_on()
             await asyncio.to_thread(file.file.write, offset, raw)
 
     async def sync(self, file: Visit) -> None:

@@ -338,3 +338,36 @@ async def test_the_local_log_is_durable_and_private(tmp_path: Path) -> None:
     assert b"RA1100I" in raw
     assert b"not written" not in raw
     assert (tmp_path / "log.jsonl").stat().st_mode & 0o777 == 0o600
+
+
+async def test_what_runs_goes_on_while_the_relay_is_away_and_nothing_new_starts(bench: Bench) -> None:
+    task = bench.perform(work="forever")
+    await settle()
+    running = next(iter(bench.gate._running.values()))
+    bench.up = False
+    await running.go_on()
+    bench.gate.stop_disallowed("expired")
+    assert not running.stopped
+    with pytest.raises(RefusedError, match="nothing new may start"):
+        await bench.perform()
+    running.stop("cancelled")
+    assert (await task).ending.status == "cancelled"
+
+
+async def test_past_the_grace_what_runs_waits_for_the_relay(bench: Bench) -> None:
+    back = asyncio.Event()
+
+    async def pace() -> None:
+        await back.wait()
+
+    bench.gate._pace = pace
+    task = bench.perform(work="forever")
+    await settle()
+    running = next(iter(bench.gate._running.values()))
+    going = asyncio.create_task(running.go_on())
+    await settle()
+    assert not going.done()
+    back.set()
+    await going
+    running.stop("cancelled")
+    await task
