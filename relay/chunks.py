@@ -60,7 +60,7 @@ class Chunks:
         self._all_bytes = all_bytes
         self._sizes: OrderedDict[str, int] = OrderedDict()
         self._total: int | None = None
-        store.on_undo(self._forget)
+        store.on_undo(self.forget)
 
     async def keep(self, message: StoreChunk) -> ChunkStored | ChunkRefused:
         """Store a chunk and say so, or why not."""
@@ -133,7 +133,7 @@ class Chunks:
         if self._total + size > self._all_bytes:
             raise ChunkRefusal("quota", "the relay has stored as much as it may")
 
-    def _forget(self) -> None:
+    def forget(self) -> None:
         """Trust the database alone again, after something written was undone."""
         self._sizes.clear()
         self._total = None

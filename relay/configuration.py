@@ -16,12 +16,14 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from relay import retention
 from relay.data_folder import require_private
 from relay.postgres import server_url
+from relay.sinks import fault_in
 from relay.trust import read_bounded
 from remote_assist.core.codes import relay_origin
 from remote_assist.errors import ContentError, UsageError
-from remote_assist.settings import MIB, RelaySettings, TicketRules, TicketSystemSettings
+from remote_assist.settings import MIB, PushSettings, RelaySettings, TicketRules, TicketSystemSettings
 from remote_assist.tickets.kinds import check_kind
 from remote_assist.tickets.system import BUILT_IN, VISIBILITIES
 
@@ -68,6 +70,9 @@ def read_settings(file: Path | None, said: Mapping[str, Any]) -> RelaySettings:
     settings = _from_folder(settings, file, said)
     _check_ticket_systems(settings, where)
     _check_nodes(settings, where, file)
+    _check_pushes(settings, where)
+    if fault := retention.fault_in(settings.retention):
+        raise ContentError(f"{where}: [retention]: {fault}")
     return settings
 
 
@@ -83,6 +88,8 @@ def _read(file: Path) -> dict[str, Any]:
     for name, one in systems.items() if isinstance(systems, dict) else ():
         if isinstance(one, dict):
             _check_keys(one, TicketSystemSettings, f"{file}: [ticket_systems.{name}]")
+    for name, one in _tables(values.get("push")):
+        _check_keys(one, PushSettings, f"{file}: [push.{name}]")
     if isinstance(values.get("ticket_rules"), dict):
         _check_keys(values["ticket_rules"], TicketRules, f"{file}: [ticket_rules]")
     return values
@@ -133,7 +140,21 @@ def _check_ticket_systems(settings: RelaySettings, where: str) -> None:
             raise ContentError(f"{where}: [ticket_rules]: {name} is one of {', '.join(words)}")
 
 
-def _check_bounds(settings: RelaySettings | TicketSystemSettings | TicketRules, where: str) -> None:
+def _tables(value: object) -> list[tuple[str, dict[str, Any]]]:
+    return [(name, one) for name, one in value.items() if isinstance(one, dict)] if isinstance(value, dict) else []
+
+
+def _check_pushes(settings: RelaySettings, where: str) -> None:
+    for name, one in settings.push.items():
+        place = f"{where}: [push.{name}]"
+        if not _SYSTEM_NAME.fullmatch(name):
+            raise ContentError(f"{place}: a name has 1 to 16 small letters, digits and hyphens, a letter first")
+        _check_bounds(one, place)
+        if fault := fault_in(one):
+            raise ContentError(f"{place}: {fault}")
+
+
+def _check_bounds(settings: PushSettings | RelaySettings | TicketSystemSettings | TicketRules, where: str) -> None:
     for field in fields(settings):
         value = getattr(settings, field.name)
         if isinstance(value, bool) or not isinstance(value, int | float):
@@ -152,10 +173,11 @@ def _from_folder(settings: RelaySettings, file: Path | None, said: Mapping[str, 
     folder = file.resolve().parent
     systems = {name: replace(one, **_paths(one, folder)) for name, one in settings.ticket_systems.items()}
     found = {name: path for name, path in _paths(settings, folder).items() if said.get(name) is None}
-    return replace(settings, ticket_systems=systems, **found)
+    pushes = {name: replace(one, **_paths(one, folder)) for name, one in settings.push.items()}
+    return replace(settings, ticket_systems=systems, push=pushes, **found)
 
 
-def _paths(settings: RelaySettings | TicketSystemSettings, folder: Path) -> dict[str, Any]:
+def _paths(settings: PushSettings | RelaySettings | TicketSystemSettings, folder: Path) -> dict[str, Any]:
     return {
         field.name: folder / value
         for field in fields(settings)

@@ -17,6 +17,7 @@ from relay.access import Caller
 from relay.chunks import stored_bytes
 from relay.deliveries import count_undelivered
 from relay.front_door import is_loopback
+from relay.push import Push
 from relay.schema import outbox, sessions
 from relay.sockets import REFUSED
 from relay.splice import Traffic
@@ -42,6 +43,7 @@ class Metrics(Collector):
         self._strangers = strangers
         self._open_sessions, self._waiting, self._chunk_bytes = 0, 0, 0
         self._deliveries = {"waiting": 0, "dead": 0}
+        self.pushes: tuple[Push, ...] = ()
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(self)
         self._acknowledging = Histogram(
@@ -79,6 +81,7 @@ class Metrics(Collector):
             if value is None:
                 continue
             yield GaugeMetricFamily(f"remote_assist_{name}", text, value=value)
+        yield from self._push_figures()
         yield CounterMetricFamily(
             "remote_assist_stream_bytes", "Bytes passed between the ends of streams.", value=self._traffic.bytes
         )
@@ -86,6 +89,17 @@ class Metrics(Collector):
         for reason, count in sorted(REFUSED.items()):
             refused.add_metric([reason], count)
         yield refused
+
+    def _push_figures(self) -> Iterator[Metric]:
+        waiting = GaugeMetricFamily("remote_assist_push_waiting", "Records not pushed yet.", labels=["push"])
+        lag = GaugeMetricFamily("remote_assist_push_lag_seconds", "Age of the oldest of them.", labels=["push"])
+        for one in self.pushes:
+            figures = one.figures
+            waiting.add_metric([one.name], figures.waiting)
+            lag.add_metric([one.name], figures.lag_seconds)
+        if self.pushes:
+            yield waiting
+            yield lag
 
 
 class MetricsPage:

@@ -124,6 +124,14 @@ chunks = Table(
     Column("body", LargeBinary, nullable=False),
 )
 
+holds = Table(
+    "holds",
+    metadata,
+    Column("about", String, primary_key=True),
+    Column("set_by", String, nullable=False),
+    Column("since", String, nullable=False),
+)
+
 tickets = Table(
     "tickets",
     metadata,

@@ -34,9 +34,11 @@ from relay.nonces import LoginNonces
 from relay.outbox import Outbox
 from relay.pages import Answer, Bodies, ChainPages, LoginPages, SessionPages
 from relay.penalties import Penalties, Tariff
+from relay.push import Push, open_pushes
 from relay.quotas import HourlyQuota
 from relay.readiness import Readiness
 from relay.rendezvous import Rendezvous
+from relay.retention import Retention, consequences
 from relay.routes import build_application
 from relay.sessions import count_live
 from relay.sockets import OpenSockets
@@ -91,7 +93,9 @@ class Relay:
         self._nodes: Nodes | None = None
         self._runner: web.AppRunner | None = None
         self._door: FrontDoor | None = None
+        self._pushes: tuple[Push, ...] = ()
         self.chains: Chains
+        self.retention: Retention
         self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
@@ -133,6 +137,8 @@ class Relay:
             await self._systems.close()
         if self._nodes is not None and self._nodes.bus is not None:
             await self._nodes.bus.close()
+        for push in self._pushes:
+            await push.close()
         if self._store is not None:
             await self._store.close()
         if self._lock is not None:
@@ -208,7 +214,23 @@ class Relay:
         )
         await checkpoints.start(accept_rollback=self._accept_rollback)
 
-        self.chains = Chains(store, ledger, checkpoints, trust, log_key, clock=clock)
+        ordered = consequences(lambda: chunks.forget(), clock)
+        self.chains = Chains(store, ledger, checkpoints, trust, log_key, clock=clock, consequences=ordered)
+        chunks = Chunks(
+            store,
+            self.chains.write,
+            clock=clock,
+            session_bytes=settings.chunk_bytes_per_session,
+            all_bytes=settings.chunk_bytes,
+        )
+        self.retention = Retention(
+            store,
+            self.chains,
+            settings.retention,
+            clock=clock,
+            destroyed=chunks.forget,
+            interval_seconds=settings.retention_interval_seconds,
+        )
         metrics = Metrics(store, self._switchboard, self._traffic, strangers=lambda: door.strangers)
 
         async def caller_of(request: web.Request) -> Caller | None:
@@ -225,6 +247,7 @@ class Relay:
                 Appends(store, ledger, outbox, checkpoints, trust, origins=origins, clock=clock),
                 checkpoints,
                 self.chains,
+                chunks,
                 trust,
                 origins,
                 door,
@@ -239,8 +262,20 @@ class Relay:
             answer_seconds=settings.answer_deadline_seconds,
         )
         self._readiness.watch(store)
+        self._pushes = metrics.pushes = open_pushes(
+            settings.push, store, checkpoints, self.chains, settings.data, host_name=socket.gethostname(), clock=clock
+        )
         await self._serve_metrics(metrics)
-        works = (outbox.work(), courier.work(), self._rules.watch(), checkpoints.work(), self._watch(trust, door))
+        pushing = (push.work() for push in self._pushes)
+        works = (
+            outbox.work(),
+            courier.work(),
+            self._rules.watch(),
+            checkpoints.work(),
+            self._watch(trust, door),
+            self.retention.work(),
+            *pushing,
+        )
         self._tasks = [asyncio.create_task(work) for work in works]
         return application
 
@@ -253,6 +288,7 @@ class Relay:
         appends: Appends,
         checkpoints: Checkpoints,
         own: Chains,
+        chunks: Chunks,
         trust: TrustFolder,
         origins: tuple[str, ...],
         door: FrontDoor,
@@ -286,13 +322,6 @@ class Relay:
         sessions = SessionPages(store, nodes.presence.live)
         log = LogPages(store, checkpoints)
         chains = ChainPages(own, bodies)
-        chunks = Chunks(
-            store,
-            own.write,
-            clock=clock,
-            session_bytes=settings.chunk_bytes_per_session,
-            all_bytes=settings.chunk_bytes,
-        )
         rendezvous = Rendezvous(
             lifetime_seconds=settings.nameplate_lifetime_seconds,
             early_leaves=settings.nameplate_early_leaves,

@@ -104,6 +104,22 @@ class TicketRules:
 
 
 @dataclass(frozen=True, slots=True)
+class PushSettings:
+    """One table `[push.NAME]` of the relay's settings file (docs/operations/audit.md)."""
+
+    kind: str
+    address: str = ""
+    path: Path | None = None
+    format: str = "ocsf"
+    tls_ca: Path | None = None
+    token_file: Path | None = None
+    batch_records: int = 100
+    deadline_seconds: float = 30.0
+    lag_alert_seconds: float = 60.0
+    retry_most_seconds: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
 class RelaySettings:
     """The service. Every field is a key of the settings file (relay/configuration.py, docs/operations/relay.md)."""
 
@@ -154,6 +170,9 @@ class RelaySettings:
     ticket_systems: Mapping[str, TicketSystemSettings] = field(default_factory=dict)
     ticket_rules: TicketRules = TicketRules()
     checkpoint_interval_seconds: float = 1.0
+    push: dict[str, PushSettings] = field(default_factory=dict)
+    retention: dict[str, str] = field(default_factory=dict)
+    retention_interval_seconds: float = 3600.0
 
 
 @dataclass(frozen=True, slots=True)

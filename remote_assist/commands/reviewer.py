@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from remote_assist.commands.audit_export import FORMATS, export_sessions
+from remote_assist.commands.audit_hold import add_hold_and_erase
 from remote_assist.commands.audit_kept import list_kept
 from remote_assist.commands.audit_replay import HELP, add_replay_options, replay
 from remote_assist.commands.audit_report import add_report_options, print_report
@@ -18,7 +19,9 @@ from remote_assist.commands.relay_options import add_relay_options
 def add_commands(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add `audit` and what it can do."""
     audit = verbs.add_parser("audit", help="list, show, verify, export, replay, review and report sessions")
-    acts = audit.add_subparsers(metavar="list|show|verify|export|recordings|replay|review|report", required=True)
+    acts = audit.add_subparsers(
+        metavar="list|show|verify|export|recordings|replay|review|report|hold|erase", required=True
+    )
     listing = _act(acts, "list", list_sessions, "sessions you may see: a reviewer all, a technician their own")
     add_filters(listing)
     listing.add_argument("--chains", action="store_true", help="also records that belong to no session")
@@ -44,6 +47,7 @@ def add_commands(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -
         add_trust_options(parser)
         add_output_options(parser)
     add_review(acts)
+    add_hold_and_erase(acts)
 
 
 def _act(

@@ -1,7 +1,7 @@
 """The settings file: every key documented, nothing unknown accepted, the command line wins, bad values say why."""
 
 import re
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from pathlib import Path
 
 import pytest
@@ -9,14 +9,14 @@ import pytest
 from relay.__main__ import _settings, build_parser, main
 from relay.configuration import LEAST, NO_LIMIT_AT_ZERO, read_settings
 from remote_assist.errors import ContentError, UsageError
-from remote_assist.settings import RelaySettings, TicketRules, TicketSystemSettings
+from remote_assist.settings import PushSettings, RelaySettings, TicketRules, TicketSystemSettings
 
 PAGE = Path(__file__).parents[2] / "docs" / "operations" / "relay.md"
 ROWS = dict(re.findall(r"^\| `([a-z_]+)` \| ([^|]*?) ?\| .+ \|$", PAGE.read_text().split("## Settings")[1], re.M))
 DEFAULTS = RelaySettings(data=Path())
 
 
-ELSEWHERE = ("ticket_", "database", "bus", "node")
+ELSEWHERE = ("ticket_", "database", "bus", "node", "push", "retention")
 """Settings that are set together with others, in tests of their own."""
 
 
@@ -54,6 +54,33 @@ def test_the_example_of_the_page_is_accepted(tmp_path: Path) -> None:
 def test_every_setting_of_the_ticket_tables_is_documented(table: type) -> None:
     page = (PAGE.parents[1] / "tickets.md").read_text()
     assert [field.name for field in fields(table) if f"| `{field.name}` |" not in page] == []
+
+
+def test_every_setting_of_a_push_is_documented_with_its_default() -> None:
+    page = (PAGE.parent / "audit.md").read_text()
+    for field in fields(PushSettings):
+        told = re.search(rf"^\| `{field.name}` \| ([^|]*) ?\|", page, re.M)
+        assert told is not None, field.name
+        default = "" if field.default in (MISSING, None, "") else str(field.default).removesuffix(".0")
+        assert told[1].strip() == default, field.name
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ('[push.siem]\nkind = "file"', r"\[push.siem\]: a file needs `path`"),
+        ('[push.siem]\nkind = "pigeon"', "kind is one of file, syslog, webhook"),
+        ('[push.siem]\nkind = "syslog"\naddress = "siem"', "address is HOST:PORT"),
+        ('[push.siem]\nkind = "webhook"\naddress = "http://siem.example.com/"', "address is an https URL"),
+        ('[push.siem]\nkind = "file"\npath = "x"\nformat = "xml"', "format is one of ocsf, cef"),
+        ('[push.siem]\nkind = "file"\npaht = "x"', "no setting 'paht'; the nearest is 'path'"),
+        ('[push.siem]\nkind = "file"\npath = "x"\nbatch_records = 0', "batch_records is 0"),
+        ('[retention]\ncontent = "long"', r"\[retention\]: content is 'long'"),
+    ],
+)
+def test_a_push_or_a_retention_that_cannot_be_is_refused(tmp_path: Path, text: str, sentence: str) -> None:
+    with pytest.raises(ContentError, match=sentence):
+        read_settings(written(tmp_path, f'data = "x"\n{text}\n'), {})
 
 
 SYSTEM = '[ticket_systems.rt]\nkind = "request-tracker"\nurl = "https://rt.example.com"\n'

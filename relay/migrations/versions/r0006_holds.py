@@ -1,0 +1,17 @@
+"""Legal holds in force, as records of the organisation set them (relay/retention.py)."""
+
+from alembic import op
+from sqlalchemy import Column, String
+
+revision = "0006"
+down_revision = "0005"
+
+
+def upgrade() -> None:
+    """One table."""
+    op.create_table(
+        "holds",
+        Column("about", String, primary_key=True),
+        Column("set_by", String, nullable=False),
+        Column("since", String, nullable=False),
+    )
