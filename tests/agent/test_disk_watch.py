@@ -14,7 +14,7 @@ from remote_assist.core.requests import Run
 from remote_assist.core.room import Marks, Room
 from remote_assist.errors import AuditUnavailable
 from tests.agent.test_shell import eventually
-from tests.agent.world import AgentWorld, agent_world
+from tests.agent.world import AgentWorld, agent_world, ask
 
 ROOMY, SHORT = Marks(0, 0, 0), Marks(1 << 62, 1 << 62, 1 << 62)
 
@@ -76,22 +76,22 @@ def test_a_machine_without_room_begins_no_session(tmp_path: Path) -> None:
 @pytest.fixture
 async def small(tmp_path: Path) -> AsyncIterator[AgentWorld]:
     async with agent_world(tmp_path) as world:
-        world.limit(outage_grace_seconds=0.5)
+        world.limit(outage_grace_seconds=3.0)
         yield world
 
 
 async def test_a_relay_without_room_ends_sessions_and_their_ends_are_stored_from_the_reserve(small: AgentWorld) -> None:
     relay = small.relay.relay
     assert relay._store is not None
-    async with small.session() as live:
-        assert (await live.ask(Run(argv=("true",)))).done.status == "done"
+    async with small.session() as live, small.technician.channel() as channel:
+        assert (await ask(channel, Run(argv=("true",)))).done.status == "done"
         free = relay._store.free_bytes
         assert free is not None
         # The disk is as it is; what the relay wants left of it is more than there is, but not twice as much.
         relay._store._min_free_bytes = int(free * 1.5)
         object.__setattr__(relay._settings, "min_free_bytes", int(free * 1.5))
         await eventually(lambda: any("the relay's disk has no room" in line for line in small.customer.lines))
-        refused = (await live.ask(Run(argv=("true",)))).refused
+        refused = (await ask(channel, Run(argv=("true",)))).refused
         assert refused.reason == "store-full"
         async with asyncio.timeout(60):
             assert await live.agent == 0
