@@ -5,11 +5,11 @@
 Rule: the worse of both disks counts. The reserve of the journal (audit/journal.py) is for the ends.
 """
 
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 from remote_assist.agent.texts import say
+from remote_assist.audit.durable_file import free_bytes
 from remote_assist.core.hostile import SafeStr
 from remote_assist.core.room import Marks, Room
 from remote_assist.errors import AuditUnavailable
@@ -65,14 +65,14 @@ class DiskWatch:
 
     def _here(self) -> Room:
         try:
-            return self._marks.room(shutil.disk_usage(self._folder).free)
+            return self._marks.room(free_bytes(self._folder))
         except OSError:
             return Room.FINE  # the journal's own writes say what is wrong
 
 
 def check_disk(folder: Path, marks: Marks) -> None:
     """Raise AuditUnavailable when this machine has no room for a session's record."""
-    if marks.room(shutil.disk_usage(folder).free) >= Room.REFUSE:
+    if marks.room(free_bytes(folder)) >= Room.REFUSE:
         raise AuditUnavailable(
             "no room is left on this computer to write down what a technician does, so no session can begin",
             reason="store-full",
