@@ -24,6 +24,7 @@ from remote_assist.tui.screens.overview import OverviewScreen
 from remote_assist.tui.screens.session import SessionScreen
 from remote_assist.tui.screens.tickets import TicketsScreen
 from remote_assist.tui.theme import ASSIST
+from remote_assist.tui.widgets.terminal_view import TerminalView
 from remote_assist.tui.work import Work
 
 WIDE_COLUMNS = 100
@@ -69,6 +70,12 @@ class AssistApp(App[None]):
     async def on_unmount(self) -> None:
         with contextlib.suppress(AssistError, TimeoutError):
             await self._work.close()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Inside a remote terminal, keys that leave or open the palette belong to the program there."""
+        if action in {"quit", "command_palette", "help", "overview"} and isinstance(self.focused, TerminalView):
+            return False
+        return super().check_action(action, parameters)
 
     # --- sessions stay open while other screens are shown -------------------------------------------
 

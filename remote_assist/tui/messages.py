@@ -51,6 +51,7 @@ class Job(StrEnum):
     LOOK_UP = "search the facts"
     COMPARE = "compare two bundles"
     TEXTS = "read a text"
+    TERMINAL = "open a terminal"
     END = "end the session"
 
 
@@ -222,6 +223,16 @@ class LineSaid(Message):
 class LineTranslated(Message):
     number: int
     text: str
+
+
+@dataclass
+class TerminalNews(Message):
+    """Output of a terminal waits for its view."""
+
+
+@dataclass
+class TerminalEnded(Message):
+    done: Done | None
 
 
 @dataclass

@@ -22,6 +22,7 @@ from remote_assist.tui.pace import Pace
 from remote_assist.tui.panes.chat import ChatPane
 from remote_assist.tui.panes.facts import FactsPane
 from remote_assist.tui.panes.files import FilesPane
+from remote_assist.tui.panes.terminals import TerminalsPane
 from remote_assist.tui.ports import FindingPort, SessionPort
 from remote_assist.tui.roster import Roster
 from remote_assist.tui.screens.forms import Closing, EndScreen, NoteScreen, ScopesScreen, Wish
@@ -48,7 +49,7 @@ OVER_REASONS = frozenset({"ended", "revoked", "expired", "over", "session-over"}
 OUT_OF_SCOPE = "out-of-scope"
 """Reason of a refusal that a further consent would lift."""
 
-TABS = ("findings", "facts", "files", "actions", "fixes", "chat", "log")
+TABS = ("findings", "facts", "files", "actions", "fixes", "chat", "log", "terminal")
 
 
 class SessionScreen(Screen[None]):
@@ -97,6 +98,8 @@ class SessionScreen(Screen[None]):
                 yield ChatPane(self._work, id="chat-pane")
             with TabPane(_tab("7 Log"), id="log-tab"):
                 yield LogPane(id="log-pane")
+            with TabPane(_tab("8 Terminal"), id="terminal-tab"):
+                yield TerminalsPane(self._work, id="terminal-pane")
         yield TwoEnds("", "", id="strip")
         yield Static(id="strip-advice")
         yield Footer()
@@ -129,6 +132,7 @@ class SessionScreen(Screen[None]):
         self._work.read_log(self, self._session_id)
         self.query_one(ChatPane).use(connected.session)
         self.query_one(FilesPane).use(connected.session)
+        self.query_one(TerminalsPane).use(connected.session)
         if first and connected.session.has_bundle:
             self._evaluate(connected.session)
 
@@ -328,6 +332,7 @@ class SessionScreen(Screen[None]):
     @on(say.ActionNoted)
     def note_action(self, noted: say.ActionNoted) -> None:
         """What a tab did by itself, beside the one job of the screen."""
+        self.query_one("#strip-advice").display = False
         self._add_action(noted.what, noted.status, noted.detail)
 
     @on(say.RunProgram)
@@ -438,7 +443,7 @@ class SessionScreen(Screen[None]):
     @on(TabbedContent.TabActivated)
     def focus_pane(self, activated: TabbedContent.TabActivated) -> None:
         for pane in activated.pane.query(
-            "FindingsPane, FactsPane, FilesPane, ActionsPane, FixesPane, ChatPane, LogPane"
+            "FindingsPane, FactsPane, FilesPane, ActionsPane, FixesPane, ChatPane, LogPane, TerminalsPane"
         ):
             pane.focus_list()  # type: ignore[attr-defined]  # every pane has it
 
