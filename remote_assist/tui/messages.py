@@ -87,6 +87,27 @@ class OpenSession(Message):
 
 
 @dataclass
+class Attention(Message):
+    """Something wants to be looked at; `words` are ours, never a peer's."""
+
+    words: str
+
+
+@dataclass
+class LiveSessionsSeen(Message):
+    """The relay told which sessions are live; posted with each look at the tickets."""
+
+    sessions: Sequence[str]
+
+
+@dataclass
+class ViewChosen(Message):
+    """The queue shows another view."""
+
+    view: str
+
+
+@dataclass
 class LeaveSession(Message):
     """This session is over or given up: let go of its screen."""
 

@@ -56,13 +56,15 @@ class SessionScreen(Screen[None]):
     """Everything a technician does with one customer."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("d", "look", "look"),
-        Binding("e", "end", "end"),
-        Binding("p", "ask_scopes", "ask more"),
-        Binding("n", "note", "note"),
-        Binding("escape", "back", "back", key_display="esc"),
-        Binding("right_square_bracket", "switch(1)", "next session", key_display="]", show=False),
-        Binding("left_square_bracket", "switch(-1)", "previous session", key_display="[", show=False),
+        Binding("d", "look", "look", id="session.look"),
+        Binding("e", "end", "end", id="session.end"),
+        Binding("p", "ask_scopes", "ask more", id="session.ask_scopes"),
+        Binding("n", "note", "note", id="session.note"),
+        Binding("escape", "back", "back", key_display="esc", id="session.back"),
+        Binding("right_square_bracket", "switch(1)", "next session", key_display="]", show=False, id="session.next"),
+        Binding(
+            "left_square_bracket", "switch(-1)", "previous session", key_display="[", show=False, id="session.previous"
+        ),
         *(Binding(str(number), f"tab('{tab}')", tab.capitalize(), show=False) for number, tab in enumerate(TABS, 1)),
     ]
 
@@ -359,7 +361,7 @@ class SessionScreen(Screen[None]):
         self.query_one(TabbedContent).get_tab("chat-tab").label = _tab(label)
         self._roster.change(self._session_id, unread=unread.count)
         if unread.new:
-            self.app.bell()
+            self.post_message(say.Attention("the customer wrote"))
 
     # --- fixes --------------------------------------------------------------------------------------
 

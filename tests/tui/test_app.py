@@ -1,0 +1,70 @@
+"""What was chosen and what was open: themes, keys, attention, and a start that finds everything again."""
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from remote_assist.technician.tui_settings import THEMES, TuiSettings, TuiState, read_state, write_state
+from remote_assist.tui.app import BINDING_IDS
+from remote_assist.tui.screens.forms import EndScreen
+from remote_assist.tui.screens.session import SessionScreen
+from remote_assist.tui.screens.tickets import TicketsScreen
+from remote_assist.tui.theme import BAD, inks
+from tests.tui.stage import stage
+from tests.tui.world import SESSION, World
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("theme", [name for name in THEMES if name != "dark"])
+async def test_another_theme_as_a_picture_holds_none_of_the_dark_ones_inks(world: World, theme: str) -> None:
+    async with stage(world, session=SESSION, settings=TuiSettings(theme=theme)) as here:
+        await here.press("d")
+        here.compare(f"theme-{theme}")
+        assert BAD not in here.picture() and inks(theme)[BAD] in here.picture()
+
+
+@pytest.mark.slow
+async def test_a_key_of_the_technicians_own_choice_does_it(world: World) -> None:
+    async with stage(world, session=SESSION, settings=TuiSettings(keys={"session.end": "X"})) as here:
+        await here.press("e")
+        here.screen(SessionScreen)
+        await here.press("X")
+        here.screen(EndScreen)
+
+
+def test_every_key_that_may_be_chosen_has_one_name() -> None:
+    assert len(set(BINDING_IDS)) == len(BINDING_IDS) > 20
+    assert all(name.count(".") == 1 for name in BINDING_IDS)
+
+
+@pytest.mark.slow
+async def test_after_a_crash_what_was_open_and_lives_is_open_again(world: World, tmp_path: Path) -> None:
+    other = "s-bbbbbbbbbbbbbbbb"
+    world.summaries.append(msgspec.structs.replace(world.summaries[0], id=other))
+    write_state(tmp_path, TuiState(sessions=("s-aaaaaaaaaaaaaaaa", other, SESSION), view="mine"))
+    async with stage(world, home=tmp_path) as here:
+        await here.settle()
+        assert here.screen(SessionScreen)._session_id == SESSION
+        assert {one.session for one in here.app._roster.open} == {SESSION, other}
+        await here.press("escape")
+        here.screen(TicketsScreen)
+        assert "tickets · mine" in here.text
+        await here.press("u")
+    assert read_state(tmp_path) == TuiState(sessions=(other, SESSION), view="unassigned")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("notify", "rings"), [("bell", 1), ("osc9", 0), ("none", 0)])
+async def test_attention_is_called_for_as_chosen(world: World, notify: str, rings: int) -> None:
+    async with stage(world, session=SESSION, settings=TuiSettings(notify=notify)) as here:
+        heard: list[int] = []
+        written: list[str] = []
+        here.app.bell = lambda: heard.append(1)  # type: ignore[method-assign]  # counted, not heard
+        here.app._driver.write = written.append  # type: ignore[union-attr,method-assign]  # kept, not written
+        world.customer_says("\x1b]52;c;aGk=\x07")
+        await here.settle()
+        assert len(heard) == rings
+        assert [text for text in written if "]9;" in text] == (
+            ["\x1b]9;remote-assist: the customer wrote\x07"] if notify == "osc9" else []
+        )
