@@ -77,6 +77,7 @@ def test_the_whole_job_is_done_by_keys_and_the_log_tells_it(world: World, troubl
         screen.press("8")
         screen.wait_for("No terminal is open")
         screen.press("t")
+        screen.wait_for("[^]] out")
         screen.write("echo $((6*7)) && tput cols\r")
         assert "120" in screen.wait_for("\n42").split("\n42")[1].splitlines()[1]
         screen.press("C-]")

@@ -6,6 +6,7 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container
+from textual.events import Key
 from textual.widgets import ContentSwitcher, Static
 
 from remote_assist.tui.ports import SessionPort
@@ -33,6 +34,7 @@ class TerminalsPane(Container, can_focus=True):
         self._work = work
         self._session: SessionPort | None = None
         self._count = 0
+        self._entering: TerminalView | None = None
 
     def compose(self) -> ComposeResult:
         yield Static(id="terminal-list", classes="quiet")
@@ -62,9 +64,17 @@ class TerminalsPane(Container, can_focus=True):
             self.notify("No more terminals can be opened.", severity="warning", markup=False)
             return
         self._count += 1
-        view = TerminalView(self._work, self._session, self._count)
+        view = self._entering = TerminalView(self._work, self._session, self._count)
         await self._switcher.mount(view)
         self._show(view)
+
+    def on_key(self, event: Key) -> None:
+        """What is typed before a new terminal has taken the keys is meant for it, and for nothing here."""
+        if self._entering is not None:
+            if self._entering.has_focus or self._entering.ended:
+                self._entering = None
+            else:
+                self._entering.on_key(event)
 
     def action_into(self) -> None:
         if self._current is not None:
@@ -94,6 +104,7 @@ class TerminalsPane(Container, can_focus=True):
     @on(TerminalView.Released)
     def take_keys(self, released: TerminalView.Released) -> None:
         released.stop()
+        self._entering = None
         self.focus()
 
     @on(TerminalView.Over)

@@ -71,7 +71,8 @@ class TerminalView(Widget, can_focus=True):
         super().__init__(id=f"terminal-{number}")
         self._work = work
         self._session = session
-        self._line: TerminalLine | None = None
+        self._line = TerminalLine(80, 24)
+        self._opened = False
         self._back = 0
         self.number = number
         self.ended = ""
@@ -80,8 +81,9 @@ class TerminalView(Widget, can_focus=True):
     def on_resize(self, event: Resize) -> None:
         columns, rows = max(LEAST_COLUMNS, event.size.width), max(LEAST_ROWS, event.size.height)
         self.screen_cells.resize(columns, rows)
-        if self._line is None:
-            self._line = TerminalLine(columns, rows)
+        if not self._opened:
+            self._opened = True
+            self._line.size = (columns, rows)
             open_terminal(self._work, self, self._session, self._line)
         elif (columns, rows) != self._line.size:
             self._line.resize(columns, rows)
@@ -95,7 +97,6 @@ class TerminalView(Widget, can_focus=True):
     @on(TerminalNews)
     def show_output(self, news: TerminalNews) -> None:
         news.stop()
-        assert self._line is not None
         self.screen_cells.feed(self._line.take(FEED_BYTES))
         if self._line.waiting:
             self.post_message(TerminalNews())
@@ -120,9 +121,8 @@ class TerminalView(Widget, can_focus=True):
         self._end("closed")
 
     def _end(self, words: str) -> None:
-        if self._line is not None:
-            while raw := self._line.take(FEED_BYTES):
-                self.screen_cells.feed(raw)
+        while raw := self._line.take(FEED_BYTES):
+            self.screen_cells.feed(raw)
         self.ended = words
         self.post_message(self.Over())
         self.refresh()
@@ -131,7 +131,7 @@ class TerminalView(Widget, can_focus=True):
 
     def on_key(self, event: Key) -> None:
         raw = key_bytes(event.key, event.character, application=self.screen_cells.wants_application_keys)
-        if self.ended or self._line is None or not raw:
+        if self.ended or not raw:
             return
         event.stop()
         event.prevent_default()
@@ -145,7 +145,7 @@ class TerminalView(Widget, can_focus=True):
         if self._back:
             self._back = 0
             self.refresh()
-        if self._line is not None and not self._line.type(raw):
+        if not self._line.type(raw):
             self.app.bell()
 
     def action_release(self) -> None:
@@ -195,8 +195,10 @@ class TerminalView(Widget, can_focus=True):
         return strip.apply_offsets(0, y)
 
     def get_selection(self, selection: Selection) -> tuple[str, str] | None:
-        lines = (self.screen_cells.text(row - self._back) for row in range(self.screen_cells.rows))
-        return selection.extract("\n".join(lines)), "\n"
+        rows = range(self.screen_cells.rows)
+        spans = [(self.screen_cells.text(row - self._back), selection.get_span(row)) for row in rows]
+        chosen = [text[span[0] : None if span[1] < 0 else span[1]] for text, span in spans if span is not None]
+        return "\n".join(chosen), "\n"
 
     def selection_updated(self, selection: Selection | None) -> None:
         self.refresh()
