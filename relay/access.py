@@ -45,6 +45,8 @@ class Verb(StrEnum):
     REPAIR = "repair"
     OUTBOX = "outbox"
     RETRY = "retry"
+    ALARM = "alarm"
+    START = "start"
     SESSIONS = "sessions"
     SESSION = "session"
     RECORDS = "records"
@@ -85,6 +87,8 @@ MAY: dict[Verb, frozenset[str]] = {
     Verb.REPAIR: frozenset({TECHNICIAN, OPERATOR}),
     Verb.OUTBOX: frozenset({TECHNICIAN, REVIEWER, OPERATOR}),
     Verb.RETRY: frozenset({TECHNICIAN, OPERATOR}),
+    Verb.ALARM: ANYONE,
+    Verb.START: ANYONE,
     Verb.SESSIONS: frozenset({TECHNICIAN, REVIEWER}),
     Verb.SESSION: frozenset({TECHNICIAN, REVIEWER}),
     Verb.RECORDS: frozenset({TECHNICIAN, REVIEWER}),

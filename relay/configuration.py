@@ -23,13 +23,22 @@ from relay.sinks import fault_in
 from relay.trust import read_bounded
 from remote_assist.core.codes import relay_origin
 from remote_assist.errors import ContentError, UsageError
-from remote_assist.settings import MIB, PushSettings, RelaySettings, TicketRules, TicketSystemSettings
+from remote_assist.settings import (
+    MIB,
+    AlarmSourceSettings,
+    PushSettings,
+    RelaySettings,
+    TicketRules,
+    TicketSystemSettings,
+)
 from remote_assist.tickets.kinds import check_kind
 from remote_assist.tickets.system import BUILT_IN, VISIBILITIES
 
 MAX_FILE_BYTES = 64 << 10
 
 _SYSTEM_NAME = re.compile(r"[a-z][a-z0-9-]{0,15}")
+
+AnySettings = PushSettings | RelaySettings | TicketSystemSettings | TicketRules | AlarmSourceSettings
 
 RULE_WORDS = {"unreachable": ("allow", "refuse"), "assignee": ("any", "self", "self-or-nobody")}
 """Rules that are one of some words."""
@@ -84,12 +93,15 @@ def _read(file: Path) -> dict[str, Any]:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ContentError(f"{file} is no TOML: {error}") from error
     _check_keys(values, RelaySettings, f"{file}")
-    systems = values.get("ticket_systems")
-    for name, one in systems.items() if isinstance(systems, dict) else ():
-        if isinstance(one, dict):
-            _check_keys(one, TicketSystemSettings, f"{file}: [ticket_systems.{name}]")
-    for name, one in _tables(values.get("push")):
-        _check_keys(one, PushSettings, f"{file}: [push.{name}]")
+    for table, kind in (
+        ("ticket_systems", TicketSystemSettings),
+        ("alarm_sources", AlarmSourceSettings),
+        ("push", PushSettings),
+    ):
+        held = values.get(table)
+        for name, one in held.items() if isinstance(held, dict) else ():
+            if isinstance(one, dict):
+                _check_keys(one, kind, f"{file}: [{table}.{name}]")
     if isinstance(values.get("ticket_rules"), dict):
         _check_keys(values["ticket_rules"], TicketRules, f"{file}: [ticket_rules]")
     return values
@@ -131,6 +143,10 @@ def _check_ticket_systems(settings: RelaySettings, where: str) -> None:
         for field_name in ("events_to", "words_to"):
             if getattr(one, field_name) not in VISIBILITIES:
                 raise ContentError(f"{place}: {field_name} is one of {' and '.join(VISIBILITIES)}")
+    for name, source in settings.alarm_sources.items():
+        if not _SYSTEM_NAME.fullmatch(name):
+            raise ContentError(f"{where}: [alarm_sources.{name}]: a name has 1 to 16 small letters, digits, hyphens")
+        _check_bounds(source, f"{where}: [alarm_sources.{name}]")
     rules = settings.ticket_rules
     _check_bounds(rules, f"{where}: [ticket_rules]")
     if rules.default not in {BUILT_IN, *settings.ticket_systems}:
@@ -138,10 +154,6 @@ def _check_ticket_systems(settings: RelaySettings, where: str) -> None:
     for name, words in RULE_WORDS.items():
         if getattr(rules, name) not in words:
             raise ContentError(f"{where}: [ticket_rules]: {name} is one of {', '.join(words)}")
-
-
-def _tables(value: object) -> list[tuple[str, dict[str, Any]]]:
-    return [(name, one) for name, one in value.items() if isinstance(one, dict)] if isinstance(value, dict) else []
 
 
 def _check_pushes(settings: RelaySettings, where: str) -> None:
@@ -154,7 +166,7 @@ def _check_pushes(settings: RelaySettings, where: str) -> None:
             raise ContentError(f"{place}: {fault}")
 
 
-def _check_bounds(settings: PushSettings | RelaySettings | TicketSystemSettings | TicketRules, where: str) -> None:
+def _check_bounds(settings: AnySettings, where: str) -> None:
     for field in fields(settings):
         value = getattr(settings, field.name)
         if isinstance(value, bool) or not isinstance(value, int | float):
@@ -172,12 +184,13 @@ def _from_folder(settings: RelaySettings, file: Path | None, said: Mapping[str, 
         return settings
     folder = file.resolve().parent
     systems = {name: replace(one, **_paths(one, folder)) for name, one in settings.ticket_systems.items()}
+    sources = {name: replace(one, **_paths(one, folder)) for name, one in settings.alarm_sources.items()}
     found = {name: path for name, path in _paths(settings, folder).items() if said.get(name) is None}
     pushes = {name: replace(one, **_paths(one, folder)) for name, one in settings.push.items()}
-    return replace(settings, ticket_systems=systems, push=pushes, **found)
+    return replace(settings, ticket_systems=systems, alarm_sources=sources, push=pushes, **found)
 
 
-def _paths(settings: PushSettings | RelaySettings | TicketSystemSettings, folder: Path) -> dict[str, Any]:
+def _paths(settings: AnySettings, folder: Path) -> dict[str, Any]:
     return {
         field.name: folder / value
         for field in fields(settings)

@@ -17,6 +17,7 @@ from relay.session_filter import MAX_TEXT, SessionFilter
 from remote_assist import __version__
 from remote_assist.core.api import (
     About,
+    AlarmsTaken,
     ApiError,
     Chains,
     ChainSummary,
@@ -67,6 +68,8 @@ ANSWERS: dict[Verb, type | str] = {
     Verb.NEW_TICKET: Ticket,
     Verb.NEW_NOTE: TicketNote,
     Verb.RECONCILE: Reconciled,
+    Verb.ALARM: AlarmsTaken,
+    Verb.START: "text/html",
     Verb.REPAIR: Reconciled,
     Verb.OUTBOX: Deliveries,
     Verb.RETRY: Retried,

@@ -19,6 +19,8 @@
     POST /v1/tickets/{ticket}/reconcile    repair         operator, technician
     GET  /v1/outbox                        outbox         operator, reviewer, technician
     POST /v1/outbox/retry                  retry          operator, technician
+    POST /v1/alarms/{source}/{kind}        alarm          anyone
+    GET  /start/{ticket}                   start          anyone
     GET  /v1/sessions                      sessions       reviewer, technician
     GET  /v1/sessions/{session}            session        reviewer, technician
     GET  /v1/sessions/{session}/records    records        reviewer, technician
@@ -98,6 +100,8 @@ ROUTES: tuple[Route, ...] = (
     Route(Verb.REPAIR, "POST", "/v1/tickets/{ticket}/reconcile"),
     Route(Verb.OUTBOX, "GET", "/v1/outbox"),
     Route(Verb.RETRY, "POST", "/v1/outbox/retry"),
+    Route(Verb.ALARM, "POST", "/v1/alarms/{source}/{kind}"),
+    Route(Verb.START, "GET", "/start/{ticket}"),
     Route(Verb.SESSIONS, "GET", "/v1/sessions"),
     Route(Verb.SESSION, "GET", "/v1/sessions/{session}"),
     Route(Verb.RECORDS, "GET", "/v1/sessions/{session}/records"),
@@ -113,8 +117,10 @@ ROUTES: tuple[Route, ...] = (
     Route(Verb.AGENT_STREAM, WEBSOCKET, "/v1/streams/{ticket}"),
 )
 
+OWN_SECRETS = frozenset({Verb.ALARM})
+
 _PLAIN_PATH = re.compile(
-    r"(/[a-z0-9-]+)+(\.p/[1-9][0-9]{0,2})?|/v1/tickets/[a-z0-9-]{1,16}:[A-Za-z0-9_-]{1,64}(/[a-z]+)?"
+    r"(/[a-z0-9-]+)+(\.p/[1-9][0-9]{0,2})?|(/v1/tickets|/start)/[a-z0-9-]{1,16}:[A-Za-z0-9_-]{1,64}(/[a-z]+)?"
 )
 """The one dot there is marks a tile that is not full yet; the colon parts a foreign ticket's system from its id."""
 
@@ -234,7 +240,8 @@ def _serve(
         if route.method == WEBSOCKET:
             _check_upgrade(request, origins)
             check_new(route.verb)
-        caller = await caller_of(request)
+        # A source of alarms carries a secret of its own where others carry their token.
+        caller = None if route.verb in OWN_SECRETS else await caller_of(request)
         if caller is not None:
             visits.known(request)
         check_may(route.verb, caller)

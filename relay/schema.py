@@ -195,6 +195,29 @@ ticket_keys = Table(
     Column("ticket", Number, ForeignKey("tickets.id"), nullable=False),
 )
 
+alarms = Table(
+    "alarms",
+    metadata,
+    Column("id", Number, primary_key=True),
+    Column("source", String, nullable=False),
+    Column("fingerprint", String, nullable=False),
+    Column("started", String, nullable=False),
+    Column("status", String, nullable=False),
+    Column("title", String, nullable=False),
+    Column("host", String, nullable=False),
+    Column("agent", String, nullable=False),
+    Column("severity", String, nullable=False),
+    Column("text", String, nullable=False),
+    Column("url", String, nullable=False),
+    Column("ticket", String, nullable=False),
+    Column("told", String, nullable=False),
+    Column("seen", String, nullable=False),
+    Column("ended", String),
+    Column("settled", String),
+    UniqueConstraint("source", "fingerprint", "started"),
+)
+Index("alarms_of_ticket", alarms.c.ticket)
+
 deliveries = Table(
     "deliveries",
     metadata,

@@ -15,6 +15,8 @@ import structlog
 from aiohttp import web
 
 from relay.access import Caller, Tokens, Verb
+from relay.alarm_desk import AlarmDesk
+from relay.alarm_pages import AlarmPages
 from relay.appends import Appends
 from relay.book import TicketBook
 from relay.chains import Chains
@@ -90,6 +92,7 @@ class Relay:
         self._switchboard = Switchboard(entropy=entropy, streams_per_session=settings.streams_per_session)
         self._systems: TicketSystems | None = None
         self._rules: SessionRules
+        self._alarms: AlarmDesk
         self._lock: BinaryIO | None = None
         self._store: Store | None = None
         self._nodes: Nodes | None = None
@@ -272,6 +275,7 @@ class Relay:
         works = (
             outbox.work(),
             courier.work(),
+            self._alarms.work(),
             self._rules.watch(),
             checkpoints.work(),
             self._watch(trust, door),
@@ -321,6 +325,15 @@ class Relay:
         )
         self._rules = rules
         tickets = TicketPages(desk, outbox, bodies)
+        self._alarms = AlarmDesk(
+            store,
+            desk,
+            settings.alarm_sources,
+            clock=clock,
+            origin=lambda: self.address or origins[0],
+            interval_seconds=max(0.1, settings.outbox_interval_seconds),
+        )
+        alarms = AlarmPages(self._alarms, penalties, clock=clock)
         sessions = SessionPages(store, nodes.presence.live)
         log = LogPages(store, checkpoints)
         chains = ChainPages(own, bodies)
@@ -392,6 +405,8 @@ class Relay:
             Verb.TICKET: tickets.ticket,
             Verb.NEW_TICKET: tickets.new_ticket,
             Verb.NEW_NOTE: tickets.new_note,
+            Verb.ALARM: alarms.alarm,
+            Verb.START: tickets.start,
             Verb.RECONCILE: tickets.reconcile,
             Verb.REPAIR: tickets.repair,
             Verb.OUTBOX: tickets.outbox,

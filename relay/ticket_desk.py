@@ -11,14 +11,15 @@ from datetime import datetime
 from urllib.parse import quote
 
 import msgspec
-from sqlalchemy import Connection
+from sqlalchemy import Connection, update
 
 from relay.book import TicketBook, check_new_ticket
 from relay.closing import closing_work, minutes_spent
 from relay.courier import Courier
-from relay.deliveries import TIME, again, queue, read_deliveries, revive
+from relay.deliveries import CLOSE, TIME, again, queue, read_deliveries, revive
 from relay.foreign import MAX_SUBJECT_CHARS, keep, number_of
 from relay.reconciling import compare_book, compare_remote, read_kept
+from relay.schema import tickets
 from relay.store import Store
 from relay.ticket_systems import Reference, TicketSystems, reference
 from remote_assist.core.api import Deliveries, NewTicket, Reconciled, Retried, Ticket, TicketNote, TicketReply
@@ -118,6 +119,20 @@ class TicketDesk:
                 queue(connection, ticket, kind, f"{note.key} {words}", now, words=words)
 
         await self._store.write(job)
+
+    async def close(self, ticket: str, name: str) -> None:
+        """Close a ticket without words: in its own system by a delivery named `name`, in the book at once."""
+        named, now = reference(ticket), format_time(self._clock())
+
+        def job(connection: Connection) -> None:
+            number = number_of(connection, ticket)
+            if named.system == BUILT_IN:
+                connection.execute(update(tickets).where(tickets.c.id == number).values(closed=now))
+            else:
+                queue(connection, number, CLOSE, name, now)
+
+        await self._store.write(job)
+        self._courier.notice()
 
     async def refresh(self, ticket: str) -> None:
         """Ask a foreign ticket's system how it stands, and remember it. Raises TicketSystemError."""

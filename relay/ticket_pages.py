@@ -7,9 +7,20 @@ from relay.book import check_new_note
 from relay.outbox import Outbox
 from relay.pages import Bodies, answer
 from relay.ticket_desk import TicketDesk
+from relay.ticket_systems import reference
 from remote_assist.core.api import NewNote, NewTicket, Retry, Tickets
 from remote_assist.errors import UsageError
 from remote_assist.tickets.system import BUILT_IN, Note
+
+PLAIN = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
+
+START_PAGE = """<!doctype html><meta charset="utf-8"><title>Support session for {ticket}</title>
+<body style="font:16px system-ui;max-width:40em;margin:3em auto;padding:0 1em">
+<h1>Support session for ticket {ticket}</h1>
+<p><a href="remote-assist://invite/{ticket}">Open remote-assist</a> on this computer, or run:</p>
+<pre>remote-assist invite --ticket {ticket}</pre>
+<p>The code it prints is told to the customer by voice only.</p></body>
+"""
 
 MAX_SEARCH_CHARS = 200
 
@@ -41,6 +52,15 @@ class TicketPages:
         assert caller is not None
         new = await self._bodies.read(request, NewTicket)
         return answer(await self._desk.open(new, by=caller.name), status=201)
+
+    async def start(self, request: web.Request, caller: Caller | None) -> web.StreamResponse:
+        """GET /start/{ticket}: how to invite for this ticket. Tells nothing that was not in the address."""
+        named = reference(request.match_info["ticket"])
+        return web.Response(
+            text=START_PAGE.format(ticket=named),
+            content_type="text/html",
+            headers={"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'", **PLAIN},
+        )
 
     async def new_note(self, request: web.Request, caller: Caller | None) -> web.StreamResponse:
         """POST /v1/tickets/{ticket}/notes. A closing note comes after all that happened."""

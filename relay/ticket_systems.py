@@ -8,6 +8,7 @@ Rule: a credential is read from a file that is closed to others, when the connec
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from relay.data_folder import require_private
 from relay.trust import read_bounded
@@ -84,10 +85,15 @@ class TicketSystems:
 
 def read_credential(settings: TicketSystemSettings) -> str:
     """The credential; empty when none is configured. Raises ContentError when others may read it."""
-    if settings.credential is None:
+    return read_secret(settings.credential)
+
+
+def read_secret(file: Path | None) -> str:
+    """The text of a file that is closed to others; empty for no file. Raises ContentError."""
+    if file is None:
         return ""
-    require_private(settings.credential)
+    require_private(file)
     try:
-        return read_bounded(settings.credential, MAX_CREDENTIAL_BYTES).decode("utf-8").strip()
+        return read_bounded(file, MAX_CREDENTIAL_BYTES).decode("utf-8").strip()
     except UnicodeDecodeError as error:
-        raise ContentError(f"{settings.credential} is no text") from error
+        raise ContentError(f"{file} is no text") from error

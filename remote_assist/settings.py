@@ -95,6 +95,16 @@ class TicketSystemSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class AlarmSourceSettings:
+    """One table `[alarm_sources.NAME]` of the relay's settings file (docs/tickets.md)."""
+
+    secret: Path
+    closes: bool = False
+    storm_tickets: int = 10
+    storm_seconds: float = 300.0
+
+
+@dataclass(frozen=True, slots=True)
 class TicketRules:
     """The table `[ticket_rules]` of the relay's settings file (docs/tickets.md)."""
 
@@ -174,6 +184,7 @@ class RelaySettings:
     outbox_interval_seconds: float = 0.5
     ticket_systems: Mapping[str, TicketSystemSettings] = field(default_factory=dict)
     ticket_rules: TicketRules = TicketRules()
+    alarm_sources: Mapping[str, AlarmSourceSettings] = field(default_factory=dict)
     checkpoint_interval_seconds: float = 1.0
     push: dict[str, PushSettings] = field(default_factory=dict)
     retention: dict[str, str] = field(default_factory=dict)

@@ -121,6 +121,7 @@ TEXTS: Mapping[str, str] = {
     "end.expired": "許可した時間が過ぎ、セッションは終了しました。",
     "end.signal": "このプログラムは停止を求められ、セッションは終了しました。",
     "end.distrust": "中継の記録に矛盾があり、セッションは終了しました。証拠は {folder} にあります。",
+    "end.ticket": "このセッションのチケットが閉じられたため、終了しました。",
     "end.relay": "中継がこのセッションを受け付けないため、終了しました。",
     "end.undelivered": "届けられなかった記録: {count}。{folder} に保存されています。",
     "end.receipt": "受領書: {path}",

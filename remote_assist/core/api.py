@@ -136,6 +136,20 @@ class NewNote(Body, frozen=True):
     issues: tuple[str, ...] = ()
 
 
+class AlarmTaken(Body, frozen=True):
+    """An alarm as it stands: `ticket` is empty while its ticket cannot be opened yet."""
+
+    fingerprint: str
+    status: str
+    ticket: str = ""
+
+
+class AlarmsTaken(Body, frozen=True):
+    """POST /v1/alarms/{source}/{kind} (a source with its secret as bearer token)."""
+
+    alarms: tuple[AlarmTaken, ...]
+
+
 class Delivery(Body, frozen=True):
     """Something on its way to a ticket of another system. `kind`: note, close, time, fields, link.
 

@@ -9,14 +9,20 @@ import pytest
 from relay.__main__ import _settings, build_parser, main
 from relay.configuration import LEAST, NO_LIMIT_AT_ZERO, read_settings
 from remote_assist.errors import ContentError, UsageError
-from remote_assist.settings import PushSettings, RelaySettings, TicketRules, TicketSystemSettings
+from remote_assist.settings import (
+    AlarmSourceSettings,
+    PushSettings,
+    RelaySettings,
+    TicketRules,
+    TicketSystemSettings,
+)
 
 PAGE = Path(__file__).parents[2] / "docs" / "operations" / "relay.md"
 ROWS = dict(re.findall(r"^\| `([a-z_]+)` \| ([^|]*?) ?\| .+ \|$", PAGE.read_text().split("## Settings")[1], re.M))
 DEFAULTS = RelaySettings(data=Path())
 
 
-ELSEWHERE = ("ticket_", "database", "bus", "node", "push", "retention")
+ELSEWHERE = ("ticket_", "alarm_", "database", "bus", "node", "push", "retention")
 """Settings that are set together with others, in tests of their own."""
 
 
@@ -50,7 +56,7 @@ def test_the_example_of_the_page_is_accepted(tmp_path: Path) -> None:
     assert settings.origins == ("https://relay.example.com",) and settings.session_bytes_per_second == 50 << 20
 
 
-@pytest.mark.parametrize("table", [TicketSystemSettings, TicketRules])
+@pytest.mark.parametrize("table", [TicketSystemSettings, TicketRules, AlarmSourceSettings])
 def test_every_setting_of_the_ticket_tables_is_documented(table: type) -> None:
     page = (PAGE.parents[1] / "tickets.md").read_text()
     assert [field.name for field in fields(table) if f"| `{field.name}` |" not in page] == []
