@@ -80,6 +80,7 @@ class TicketSystemSettings:
     user: str = ""
     queue: str = ""
     closed_status: str = ""
+    subject: str = ""
     tls_ca: Path | None = None
     deadline_seconds: float = 30.0
     digest_seconds: float = 30.0

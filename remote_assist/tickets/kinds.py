@@ -10,10 +10,18 @@ from pathlib import Path
 
 from remote_assist.errors import ContentError
 from remote_assist.settings import TicketSystemSettings
+from remote_assist.tickets.freshdesk import Freshdesk
+from remote_assist.tickets.github_issues import GithubIssues
+from remote_assist.tickets.glpi import Glpi
 from remote_assist.tickets.http import Http
+from remote_assist.tickets.jira_service import JiraService
+from remote_assist.tickets.mail import Mail, Server
 from remote_assist.tickets.redmine import Redmine
 from remote_assist.tickets.request_tracker import RequestTracker
+from remote_assist.tickets.servicenow import ServiceNow
 from remote_assist.tickets.system import TicketSystem
+from remote_assist.tickets.zammad import Zammad
+from remote_assist.tickets.zendesk import Zendesk
 
 Maker = Callable[[str, TicketSystemSettings, str], TicketSystem]
 """(name, settings, credential) → connector."""
@@ -45,6 +53,47 @@ def _redmine(name: str, settings: TicketSystemSettings, credential: str) -> Tick
     return Redmine(name, http, project=settings.queue, closed_status=settings.closed_status)
 
 
+def _zammad(name: str, settings: TicketSystemSettings, credential: str) -> TicketSystem:
+    made = Zammad(name, _http(settings, {"Authorization": f"Token token={credential}"}))
+    made.group = settings.queue or made.group
+    return made
+
+
+def _jira_service(name: str, settings: TicketSystemSettings, credential: str) -> TicketSystem:
+    made = JiraService(name, _http(settings, {"Authorization": basic(settings.user, credential)}))
+    made.queue = settings.queue or made.queue
+    return made
+
+
+def _zendesk(name: str, settings: TicketSystemSettings, credential: str) -> TicketSystem:
+    return Zendesk(name, _http(settings, {"Authorization": basic(f"{settings.user}/token", credential)}))
+
+
+def _freshdesk(name: str, settings: TicketSystemSettings, credential: str) -> TicketSystem:
+    return Freshdesk(name, _http(settings, {"Authorization": basic(credential, "X")}))
+
+
+def _servicenow(name: str, settings: TicketSystemSettings, credential: str) -> TicketSystem:
+    http = _http(settings, {"Authorization": basic(settings.user, credential)})
+    return ServiceNow(name, http, user=settings.user, group=settings.queue)
+
+
+def _glpi(name: str, settings: TicketSystemSettings, credential: str) -> TicketSystem:
+    user_token, _, app_token = credential.partition(" ")
+    return Glpi(name, _http(settings, {"App-Token": app_token} if app_token else {}), user_token=user_token)
+
+
+def _github(name: str, settings: TicketSystemSettings, credential: str) -> TicketSystem:
+    headers = {"Authorization": f"Bearer {credential}", "X-GitHub-Api-Version": "2022-11-28"}
+    return GithubIssues(name, _http(settings, headers), repository=settings.queue)
+
+
+def _mail(name: str, settings: TicketSystemSettings, credential: str) -> TicketSystem:
+    login = settings.user if credential else ""
+    server = Server(settings.url, login, credential, settings.tls_ca, settings.deadline_seconds)
+    return Mail(name, server, sender=settings.user, recipient=settings.queue, subject=settings.subject)
+
+
 def basic(user: str, password: str) -> str:
     """The value of an Authorization header for a user and a password or key."""
     return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
@@ -58,4 +107,12 @@ def _http(settings: TicketSystemSettings, headers: Mapping[str, str]) -> Http:
 KINDS: dict[str, Maker] = {
     "request-tracker": _request_tracker,
     "redmine": _redmine,
+    "zammad": _zammad,
+    "jira-service": _jira_service,
+    "zendesk": _zendesk,
+    "freshdesk": _freshdesk,
+    "servicenow": _servicenow,
+    "glpi": _glpi,
+    "github": _github,
+    "mail": _mail,
 }

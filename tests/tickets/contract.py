@@ -1,7 +1,7 @@
 """What every connector promises, whatever is behind it. A test of one system calls these with a connector on it."""
 
 from remote_assist.tickets.marks import events_in, key_in, marked, note_key
-from remote_assist.tickets.system import INTERNAL, Draft, RemoteTicket, TicketSystem
+from remote_assist.tickets.system import CUSTOMER, INTERNAL, Draft, RemoteTicket, TicketSystem
 
 EVENTS = ("s-abcdefghijklmnop/0", "s-abcdefghijklmnop/1", "s-abcdefghijklmnop/2")
 HOSTILE = 'disk <script>alert(1)</script> & "quotes" \\ *bold* {{macro}} h1. 100 %'
@@ -20,14 +20,15 @@ async def one_key_opens_one_ticket(system: TicketSystem) -> None:
     other = await opened(system, "another one")
     assert (again.id, first.closed) == (first.id, False)
     assert other.id != first.id
-    assert (await system.get(first.id)).subject == "once only"
+    assert (await system.get(first.id)).subject.startswith("once only")
 
 
 async def a_note_is_found_by_its_key_and_by_no_other(system: TicketSystem) -> None:
     ticket = await opened(system, "marks")
     key, other = note_key("one"), note_key("two")
     assert await system.find(ticket.id, key) is None
-    added = await system.add_note(ticket.id, marked(HOSTILE, key, EVENTS), visibility=INTERNAL, key=key)
+    visibility = INTERNAL if system.capabilities().internal_note else CUSTOMER
+    added = await system.add_note(ticket.id, marked(HOSTILE, key, EVENTS), visibility=visibility, key=key)
     found = await system.find(ticket.id, key)
     assert found is not None
     assert added in {found, ""}
@@ -36,7 +37,7 @@ async def a_note_is_found_by_its_key_and_by_no_other(system: TicketSystem) -> No
 
 async def a_note_comes_back_as_plain_text_with_its_events(system: TicketSystem) -> None:
     ticket = await opened(system, "plain text")
-    for number, visibility in enumerate((INTERNAL, "customer")):
+    for number, visibility in enumerate((INTERNAL, CUSTOMER)):
         if visibility == INTERNAL and not system.capabilities().internal_note:
             continue
         key = note_key("plain", str(number))
