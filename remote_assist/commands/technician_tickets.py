@@ -4,12 +4,18 @@ import argparse
 import hashlib
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from remote_assist.commands.printing import Printer
 from remote_assist.commands.technician_options import add_technician_options, open_desk
 from remote_assist.core.api import Delivery, Difference, NewNote, Ticket
-from remote_assist.errors import Exit
+from remote_assist.errors import Exit, UsageError
+
+if TYPE_CHECKING:  # only names for types: a story loads verification, which `--help` need not wait for
+    from remote_assist.audit.verify import SessionReport
+    from remote_assist.core.records import Record
+    from remote_assist.technician.desk import Desk
 
 Run = Callable[[argparse.Namespace], Awaitable[int]]
 
@@ -19,7 +25,7 @@ def add_commands(verbs: Any) -> None:
     parser = verbs.add_parser("tickets", help="list, show and open tickets")
     add_technician_options(parser)
     parser.set_defaults(run=_list)
-    acts = parser.add_subparsers(metavar="list | search | show | new | reopen | outbox | reconcile")
+    acts = parser.add_subparsers(metavar="list | search | show | new | reopen | story | outbox | reconcile")
     _act(acts, "list", _list, "all tickets this relay knows (also without a word)")
     searching = _act(acts, "search", _search, "tickets of another system, by words of their subject")
     searching.add_argument("text", metavar="TEXT", nargs="?", default="", help="without it: those that are open")
@@ -34,6 +40,9 @@ def add_commands(verbs: Any) -> None:
     reopen = _act(acts, "reopen", _reopen, "open a ticket of the relay's own book again")
     reopen.add_argument("ticket", metavar="ID")
     reopen.add_argument("--note", metavar="TEXT", required=True, help="why; it goes on the ticket")
+    story = _act(acts, "story", _story, "what happened, from alarm to repair, each step with its record")
+    story.add_argument("ticket", metavar="ID")
+    story.add_argument("--html", metavar="FILE", type=Path, default=None, help="write a page to send or print")
     outbox = _act(acts, "outbox", _outbox, "notes on their way to other ticket systems, and those that got stuck")
     outbox.add_argument("--dead", action="store_true", help="only those that nobody tries any more")
     outbox.add_argument("--retry", metavar="ID|all", default="", help="let dead ones be tried again")
@@ -121,6 +130,50 @@ async def _new(arguments: argparse.Namespace) -> int:
     return Exit.DONE
 
 
+async def _story(arguments: argparse.Namespace) -> int:
+    from remote_assist.audit.story import lines, page, tell
+
+    printer = Printer(arguments)
+    async with await open_desk(arguments) as desk:
+        ticket = await desk.ticket(arguments.ticket)
+        sessions = [one async for one in desk.api.each_session(ticket=ticket.id)]
+        told = tell(ticket, [await _verified(desk, one.id) for one in reversed(sessions)])
+    if arguments.html is not None:
+        _write_page(arguments.html, page(told))
+        printer.value("file", arguments.html, f"wrote {arguments.html}")
+        return Exit.DONE
+    printer.object(told)
+    for line in lines(told):
+        if printer.plain:
+            printer.value("line", line)
+        else:
+            printer.line(line)
+    return Exit.DONE
+
+
+async def _verified(desk: "Desk", session: str) -> "tuple[SessionReport, list[Record]]":
+    """A session's report and records; a log that does not hold stops the story (exit 5)."""
+    from remote_assist.audit.verify import verify_session
+    from remote_assist.core.records import decode_record
+
+    logged = await desk.api.records(session)
+    report = verify_session(
+        logged,
+        log_keys=desk.log_keys,
+        ca_line=desk.ca_line,
+        session=session,
+        witnesses=desk.shown_acknowledgements(session),
+    )
+    return report, [decode_record(one.record) for one in logged]
+
+
+def _write_page(file: Path, text: str) -> None:
+    try:
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{file} cannot be written: {error.strerror}") from error
+
+
 async def _reopen(arguments: argparse.Namespace) -> int:
     digest = hashlib.sha256(arguments.note.encode("utf-8", "surrogatepass")).hexdigest()[:16]
     note = NewNote(text=arguments.note, key=f"reopen:{digest}:{time.time_ns()}", reopening=True)
@@ -153,8 +206,6 @@ async def _outbox(arguments: argparse.Namespace) -> int:
 
 
 def _which(text: str) -> int:
-    from remote_assist.errors import UsageError
-
     if text == "all":
         return 0
     if not (text.isascii() and text.isdigit() and 0 < int(text[:18]) == int(text)):

@@ -1,0 +1,36 @@
+"""A real session from ticket to repair, and the story told of it: text, JSON, page; rules of tickets on the way."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.scenarios.world import TakenPort, served_world
+
+pytestmark = pytest.mark.slow
+
+
+def test_a_repaired_incident_is_told_in_order_with_its_records(tmp_path: Path) -> None:
+    trouble = TakenPort.provoke(tmp_path / "services")
+    try:
+        with served_world(tmp_path / "world") as world:
+            ticket, session, _ = world.session("--services", str(trouble.folder))
+            world.command("diagnose", session, "--bundle", "first-look")
+            world.command("fix", session, "linux.service.free-port", "--yes")
+            world.command("end", session, "--note", "The port was taken; freed and verified.")
+            told = json.loads(world.command("tickets", "story", ticket, "--json").stdout)
+            shown = world.command("tickets", "story", ticket).stdout
+            world.command("tickets", "story", ticket, "--html", str(tmp_path / "story.html"))
+            assert json.loads(world.command("tickets", "reconcile", ticket, "--json").stdout)["differences"] == []
+            refused = world.command("invite", "--ticket", ticket, "--scopes", "diagnose", expect=3)
+            world.command("tickets", "reopen", ticket, "--note", "It came back.")
+            assert json.loads(world.command("tickets", "show", ticket, "--json").stdout)["state"] == "open"
+    finally:
+        trouble.close()
+    kinds = [step["kind"] for step in told["steps"]]
+    order = ["ticket", "session", "consent", "findings", "fix", "verification", "end"]
+    assert [kinds.index(kind) for kind in order] == sorted(kinds.index(kind) for kind in order)
+    assert told["solved"] and told["mechanically"] and told["repair_seconds"] > 0
+    assert "repaired after" in shown and "by a fix of the catalog" in shown
+    assert session in (tmp_path / "story.html").read_text()
+    assert f"ticket {ticket} is closed" in refused.stderr
