@@ -31,6 +31,7 @@ from relay.schema import sessions
 from relay.store import Store
 from relay.trust import TrustFolder
 from remote_assist.core.messages import Acknowledgement, Append
+from remote_assist.core.room import all_conclude
 from remote_assist.errors import AuditUnavailable, RemoteProtocolError
 
 YIELD_EVERY = 8
@@ -88,7 +89,8 @@ class Appends:
         first_seq = admitted[0].record.seq if admitted else 0
         try:
             writing = self._store.submit(
-                lambda connection: self._ledger.append(connection, append.session, admitted, append.wraps)
+                lambda connection: self._ledger.append(connection, append.session, admitted, append.wraps),
+                concludes=all_conclude([one.record for one in admitted]),
             )
         except AuditUnavailable as error:
             return Pending(None, _refused(error, first_seq), first_seq, keys)

@@ -47,8 +47,10 @@ from remote_assist.core.messages import (
     ProofsGiven,
     SessionClosed,
     StoreChunk,
+    StoreRoom,
 )
 from remote_assist.core.records import format_time, join_bytes
+from remote_assist.core.room import Room
 from remote_assist.errors import ContentError, RefusedError, RemoteProtocolError, UsageError, VerificationError
 
 MAX_PENDING = 64
@@ -88,6 +90,7 @@ class ControlSocket:
         opening_seconds: float,
         known: Callable[[web.Request], None],
         presence: Presence,
+        room: Callable[[], Room],
         acknowledged: Callable[[float], None],
     ) -> None:
         self._store = store
@@ -105,6 +108,7 @@ class ControlSocket:
         self._opening_seconds = opening_seconds
         self._known = known
         self._presence = presence
+        self._room = room
         self._acknowledged = acknowledged
 
     async def agent(self, request: web.Request, caller: Caller | None) -> web.StreamResponse:
@@ -123,6 +127,8 @@ class ControlSocket:
             return await refuse(socket, fault, Verb.AGENT, source)
         self._known(request)
         await say(socket, Joined(records=stored, relay_time=format_time(self._clock())))
+        if self._room() is not Room.FINE:
+            await say(socket, StoreRoom(level=self._room().word))
         try:
             await self._converse(AgentLine(session, socket), keys, opened=stored > 0)
         except (RemoteProtocolError, RefusedError) as fault:

@@ -43,7 +43,7 @@ from relay.rendezvous import Rendezvous
 from relay.retention import Retention, consequences
 from relay.routes import build_application
 from relay.sessions import count_live
-from relay.sockets import OpenSockets
+from relay.sockets import OpenSockets, say
 from relay.sources import Sources
 from relay.splice import Traffic
 from relay.store import Store
@@ -55,6 +55,8 @@ from relay.ticket_pages import TicketPages
 from relay.ticket_rules import SessionRules
 from relay.ticket_systems import TicketSystems
 from relay.trust import TrustFolder
+from remote_assist.core.messages import StoreRoom
+from remote_assist.core.room import Marks
 from remote_assist.core.sshsig import PrivateKey
 from remote_assist.errors import UnreachableError
 from remote_assist.settings import RelaySettings
@@ -384,6 +386,7 @@ class Relay:
             opening_seconds=settings.opening_deadline_seconds,
             known=door.known,
             presence=nodes.presence,
+            room=lambda: self._readiness.room,
             acknowledged=metrics.acknowledged,
         )
         return {
@@ -448,10 +451,22 @@ class Relay:
     async def _watch(self, trust: TrustFolder, door: FrontDoor) -> None:
         """Take newer lists; what they revoke ends at once. Forget strangers who left."""
         while True:
+            if self._readiness.look(self._marks):
+                await self._tell_room()
             await asyncio.sleep(WATCH_SECONDS)
             door.sweep()
             if trust.refresh():
                 self._switchboard.drop_revoked(trust.lists.revocations.serials)
+
+    @property
+    def _marks(self) -> Marks:
+        settings = self._settings
+        return Marks(settings.warn_free_bytes, settings.new_session_free_bytes, settings.min_free_bytes)
+
+    async def _tell_room(self) -> None:
+        """Tell every agent how much room there is now."""
+        message = StoreRoom(level=self._readiness.room.word)
+        await asyncio.gather(*(say(line.socket, message) for line in self._switchboard.lines), return_exceptions=True)
 
 
 def _own_names(settings: RelaySettings) -> tuple[str, ...]:

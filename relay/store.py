@@ -31,6 +31,9 @@ MAX_WAITING = 4096
 MAX_BATCH = 512
 """Jobs in one transaction."""
 
+RESERVE_SHARE = 2
+"""The last part of `min_free_bytes` that not even what concludes may use."""
+
 READERS = 3
 """One less than the connections a database gives (relay/database.py): the writer has one."""
 
@@ -40,6 +43,7 @@ class Job(Generic[T]):
     """Something to do in the writer's transaction, and who waits for it."""
 
     work: Callable[[Connection], T]
+    concludes: bool
     answer: "asyncio.Future[T]"
     result: T | None = None
     error: BaseException | None = None
@@ -82,15 +86,17 @@ class Store:
         """Run `work` in the writer's next transaction and wait for its commit; see `submit`."""
         return await self.submit(work)
 
-    def submit(self, work: Callable[[Connection], T]) -> "asyncio.Future[T]":
+    def submit(self, work: Callable[[Connection], T], *, concludes: bool = False) -> "asyncio.Future[T]":
         """Queue `work` for the writer's next transaction, after all that was submitted before.
+
+        What `concludes` may use the reserve: half of `min_free_bytes`.
 
         The future gives its result after the commit. An error of `work` undoes only its own changes and is raised
         by the future; AuditUnavailable (`store-full`) when the disk is full or the commit failed: then nothing counts.
         """
         if self._closed or self._jobs.qsize() >= MAX_WAITING:
             raise _store_full("the relay has more to write than it can")
-        job: Job[T] = Job(work, self._loop.create_future())
+        job: Job[T] = Job(work, concludes, self._loop.create_future())
         self._jobs.put(job)  # type: ignore[arg-type]  # the queue holds jobs of any answer
         return job.answer
 
@@ -147,20 +153,22 @@ class Store:
 
     def _commit(self, connection: Connection | None, batch: list[Job[object]]) -> Connection | None:
         """One transaction for all jobs. Returns the connection to go on with: None to open a new one."""
+        fitting = self._fitting(batch)
+        if not fitting:
+            return connection
         try:
-            self._check_space()
             connection = connection or self._engine.connect()
             if self._database.begin(connection):
                 self._undo()
-            for job in batch:
+            for job in fitting:
                 self._perform(connection, job)
             connection.commit()
         except Exception as error:
             # Whatever it was, this thread goes on: nobody else writes.
             self._undo()
             cause = words_of(error) if isinstance(error, SQLAlchemyError) else type(error).__name__
-            structlog.get_logger("store").error("commit-failed", jobs=len(batch), cause=cause)
-            for job in batch:
+            structlog.get_logger("store").error("commit-failed", jobs=len(fitting), cause=cause)
+            for job in fitting:
                 job.error = error if isinstance(error, AuditUnavailable) else _store_full("the relay could not write")
             if connection is not None:
                 connection.invalidate()
@@ -184,10 +192,16 @@ class Store:
         for forget in self._undone:
             forget()
 
-    def _check_space(self) -> None:
+    def _fitting(self, batch: list[Job[object]]) -> list[Job[object]]:
+        """The jobs there is room for; the others are refused. The reserve is for what concludes."""
         free = self.free_bytes
-        if free is not None and free < self._min_free_bytes:
-            raise _store_full("the relay's disk is full")
+        if free is None or free >= self._min_free_bytes:
+            return batch
+        room_for = [job for job in batch if job.concludes and free >= self._min_free_bytes // RESERVE_SHARE]
+        for job in batch:
+            if job not in room_for:
+                job.error = _store_full("the relay's disk is full")
+        return room_for
 
 
 def _settle(batch: list[Job[object]]) -> None:

@@ -56,6 +56,11 @@ class Switchboard:
         """How many streams are open or on their way."""
         return len(self._streams)
 
+    @property
+    def lines(self) -> tuple[AgentLine, ...]:
+        """All agents' control connections."""
+        return tuple(self._lines.values())
+
     def is_live(self, session: str) -> bool:
         """Whether the session's agent is connected now."""
         return session in self._lines

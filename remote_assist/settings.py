@@ -43,6 +43,9 @@ class AgentSettings:
     keep_bundles: bool = True
     keep_files: bool = False
     keep_bytes: int = 64 * MIB
+    disk_warn_bytes: int = 4 * MIB
+    disk_refuse_bytes: int = 256 << 10
+    disk_end_bytes: int = 128 << 10
     resume_patience_seconds: float = 900.0
     journal_days: int = 30
     default_consent_seconds: int = 1800
@@ -175,6 +178,8 @@ class RelaySettings:
     pipe_buffer_bytes: int = 1 * MIB
     stream_ticket_seconds: int = 30
     min_free_bytes: int = 16 * MIB
+    new_session_free_bytes: int = 64 * MIB
+    warn_free_bytes: int = 256 * MIB
     chunk_bytes_per_session: int = 256 * MIB
     chunk_bytes: int = 16 << 30
     outbox_interval_seconds: float = 0.5

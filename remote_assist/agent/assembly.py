@@ -1,12 +1,14 @@
 """Puts one session together: journal, recorder, gate, control connection, doors and what each request leads to."""
 
 import os
+import time
 from collections.abc import Mapping
 from typing import cast
 
 from remote_assist.agent.chat import Chat
 from remote_assist.agent.control import Control, Identity
 from remote_assist.agent.conversation import Executor
+from remote_assist.agent.disk_watch import DiskWatch
 from remote_assist.agent.doors import AgentDoors
 from remote_assist.agent.elevation import Elevation
 from remote_assist.agent.gate import Gate
@@ -26,7 +28,7 @@ from remote_assist.agent.requests_session import SessionRequests
 from remote_assist.agent.requests_share import ShareRequests
 from remote_assist.agent.requests_shell import ShellRequests
 from remote_assist.agent.session import ENDED_BY_TICKET, Session, SessionFacts
-from remote_assist.agent.surroundings import Surroundings
+from remote_assist.agent.surroundings import Surroundings, disk_marks
 from remote_assist.agent.texts import say
 from remote_assist.agent.token_map import TokenMap
 from remote_assist.agent.uploads import Uploads
@@ -111,6 +113,15 @@ def assemble(facts: SessionFacts, around: Surroundings, prompt: Prompt) -> Sessi
         check_acting=lambda key: session.people.check_acting(key),
         pace=lambda: control.within_grace(around.settings.outage_grace_seconds),
     )
+    disk = DiskWatch(
+        journal.folder,
+        disk_marks(around.settings),
+        grace_seconds=around.settings.outage_grace_seconds,
+        relay_room=lambda: control.relay_room,
+        show=prompt.show,
+        seconds=time.monotonic,
+    )
+    gate.check_room = disk.check
     session = Session(
         facts,
         prompt=prompt,
@@ -120,6 +131,7 @@ def assemble(facts: SessionFacts, around: Surroundings, prompt: Prompt) -> Sessi
         gate=gate,
         control=control,
         uploads=uploads,
+        disk=disk,
         lock=lock,
         chat=Chat(prompt, facts.technician.certificate.name, recorder.append, around.clock),
         dial_stream=lambda ticket: around.dial(f"/v1/streams/{ticket}"),

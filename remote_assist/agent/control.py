@@ -31,11 +31,13 @@ from remote_assist.core.messages import (
     Joined,
     RelayRefused,
     SessionClosed,
+    StoreRoom,
     StreamOffered,
     TicketClosed,
     ToAgent,
 )
 from remote_assist.core.records import join_bytes
+from remote_assist.core.room import Room, room_of
 from remote_assist.core.sshsig import sign
 from remote_assist.errors import AssistError, RefusedError, RemoteProtocolError, UnreachableError, VerificationError
 from remote_assist.transport.link import Link
@@ -84,6 +86,8 @@ class Control:
         self.up = False
         self._down_at = 0.0
         self._hears = asyncio.Event()
+        self.relay_room = Room.FINE
+        """How much room the relay's disk has, as it last said."""
         self.closed = asyncio.Event()
         """Set when the relay said that it holds the session's end."""
         self._joined = asyncio.Event()
@@ -205,6 +209,8 @@ class Control:
                     self._check_trust()
                 case ChunkStored() | ChunkRefused() if self._uploads is not None:
                     await self._uploads.answered(message)
+                case StoreRoom():
+                    self.relay_room = room_of(message.level)
                 case CheckpointGiven():
                     if self._answer is not None and not self._answer.done():
                         self._answer.set_result(message)

@@ -137,6 +137,8 @@ class Gate:
         self.show = show
         self._check_acting = check_acting
         self._pace = pace
+        self.check_room: Callable[[], None] = _room_unknown
+        """Raises AuditUnavailable when the disks have no room for a further action's record."""
         self._running: dict[str, Running] = {}
         self._tapes: list[Callable[[str], None]] = []
         self._numbers = itertools.count(1)
@@ -176,6 +178,7 @@ class Gate:
         on = machine or self._machine
         recheck = self._rule(action, key, wanted, on)
         try:
+            self.check_room()
             grant = recheck(True)
         except RefusedError as error:
             await self.refuse(actor, action, error)
@@ -367,6 +370,10 @@ class Gate:
             await self._log.append(aborted_draft(running.action, running.number, running.actor, reason))
         except AuditUnavailable:
             self.show(say("live.refused", what=running.action.what, why="the record cannot be written"))
+
+
+def _room_unknown() -> None:
+    """Nobody watches a disk: the journal's own writes say when there is no room."""
 
 
 def _stopped(running: Running) -> Ending:

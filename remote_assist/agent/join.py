@@ -13,12 +13,14 @@ from pathlib import Path
 from remote_assist.agent.asking import consent_question
 from remote_assist.agent.assembly import assemble
 from remote_assist.agent.control import Identity
+from remote_assist.agent.disk_watch import check_disk
 from remote_assist.agent.log_proof import prove
 from remote_assist.agent.memory import KnownRelay
 from remote_assist.agent.pairing_attempt import Attempt, Known
 from remote_assist.agent.recovery import recover
 from remote_assist.agent.session import (
     ENDED_BY_CUSTOMER,
+    ENDED_BY_DISK,
     ENDED_BY_DISTRUST,
     ENDED_BY_RELAY,
     ENDED_BY_SIGNAL,
@@ -28,7 +30,7 @@ from remote_assist.agent.session import (
     Session,
     SessionFacts,
 )
-from remote_assist.agent.surroundings import Surroundings
+from remote_assist.agent.surroundings import Surroundings, disk_marks
 from remote_assist.agent.texts import say, wish_title
 from remote_assist.audit.receipt import NOT_PROVED, InTheLog, build_receipt, receipt_bytes
 from remote_assist.core.codes import SupportCode
@@ -53,6 +55,7 @@ END_TEXTS = {
     ENDED_BY_DISTRUST: "end.distrust",
     ENDED_BY_RELAY: "end.relay",
     ENDED_BY_TICKET: "end.ticket",
+    ENDED_BY_DISK: "end.disk-full",
 }
 
 
@@ -64,6 +67,7 @@ async def join(around: Surroundings, code: SupportCode, prompt: Prompt, *, ca_li
     """
     around.home.prepare()
     await recover(around, prompt)
+    check_disk(around.home.path, disk_marks(around.settings))
     known = _known(around, ca_line)
     host_key = new_key(around.entropy(32))
     host_name = platform.node()[:MAX_HOST_NAME_CHARS] or "this computer"

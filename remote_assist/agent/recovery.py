@@ -38,7 +38,9 @@ from remote_assist.core.messages import SignedStatement
 from remote_assist.core.opening import log_keys_of, pack_trust_of
 from remote_assist.core.packs import PackTrust
 from remote_assist.core.prompt import Prompt
+from remote_assist.core.record_codes import CODES
 from remote_assist.core.records import Actor, Outcome, Record, RecordDraft, decode_record, parse_time
+from remote_assist.core.room import concludes
 from remote_assist.core.sealing import new_content_key
 from remote_assist.diagnostics.verifying import Restarted
 from remote_assist.errors import AssistError, UsageError
@@ -98,6 +100,16 @@ class LeftOver:
         opening, known = self.records[0].opening, around.home.relay(self.relay)
         return PackTrust() if opening is None or known is None else pack_trust_of(opening.lists, known.ca)
 
+    @property
+    def incomplete(self) -> list[str]:
+        """Actions that were begun and have no outcome: what they did is not known."""
+        ended = {one.action for one in self.records if concludes(one.code)}
+        begun = (one for one in self.records if CODES[one.code].is_intent and one.action not in ended)
+        return [
+            " ".join(filter(None, (CODES[one.code].sentence, one.program or one.catalog, *one.paths[:3])))
+            for one in begun
+        ]
+
     def title(self, undo: UndoFile) -> str:
         """What the fix of an action was called in the records."""
         names = [record.catalog for record in self.records if record.action == undo.action and record.catalog]
@@ -119,6 +131,10 @@ async def _recover(around: Surroundings, prompt: Prompt, folder: Path, lock: Fol
     recorder = _recorder(around, left)
     if not journal.ended:
         prompt.show(say("recover.found", session=left.id))
+        if journal.torn:
+            prompt.show(say("recover.torn", session=left.id, torn=journal.torn))
+        for what in left.incomplete:
+            prompt.show(say("recover.incomplete", what=what))
         await _settle_and_end(around, prompt, left, recorder)
     uploads = await _deliver(around, left, recorder)
     if not recorder.undelivered and not uploads.undelivered:
@@ -137,7 +153,12 @@ async def _settle_and_end(around: Surroundings, prompt: Prompt, left: LeftOver, 
         if restarted and await helped_after_restart(gate, prompt, undo, restarted, shelf, left.title(undo)):
             continue
         await settle(gate, prompt, undo, left.title(undo), services, around.settings.pairing)
-    draft = RecordDraft(code="RA1990E", actor=Actor(kind="agent"), outcome=Outcome(status="ended", reason=STOPPED))
+    draft = RecordDraft(
+        code="RA1990E",
+        actor=Actor(kind="agent"),
+        outcome=Outcome(status="ended", reason=STOPPED),
+        sizes={"incomplete": len(left.incomplete)} if left.incomplete else {},
+    )
     await recorder.append(draft)
 
 

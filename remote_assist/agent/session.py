@@ -16,6 +16,7 @@ from weakref import WeakKeyDictionary
 
 from remote_assist.agent.chat import Chat
 from remote_assist.agent.control import Control
+from remote_assist.agent.disk_watch import DiskWatch
 from remote_assist.agent.doors import AgentDoors
 from remote_assist.agent.gate import Gate
 from remote_assist.agent.keeper import Keeper
@@ -76,6 +77,7 @@ ENDED_BY_DISTRUST = "distrust"
 ENDED_BY_RELAY = "relay"
 ENDED_BY_FAILURE = "failed"
 ENDED_BY_TICKET = "ticket-closed"
+ENDED_BY_DISK = "disk-full"
 """Stable words in the end record; texts.py has a sentence for each."""
 
 
@@ -123,6 +125,7 @@ class Session:
         gate: Gate,
         control: Control,
         uploads: Uploads,
+        disk: DiskWatch,
         lock: FolderLock,
         chat: Chat,
         dial_stream: Callable[[str], Awaitable[Link]],
@@ -140,6 +143,7 @@ class Session:
         self._recorder = recorder
         self._control = control
         self._uploads = uploads
+        self._disk = disk
         self._lock = lock
         self.people = People(facts.first, keeper)
         self._logged_in: WeakKeyDictionary[Connection, str] = WeakKeyDictionary()
@@ -442,6 +446,9 @@ class Session:
 
     async def _watch_clocks(self) -> None:
         while not self._over.is_set():
+            if self._disk.look():
+                self.end_now(ENDED_BY_DISK)
+                return
             now = self.keeper.moment()
             for overdue in self.people.overdue(now.utc):
                 await self.leave_out(overdue, "your part in this session is over")

@@ -8,9 +8,15 @@ from pathlib import Path
 from remote_assist.agent.memory import AgentHome
 from remote_assist.core.codes import relay_origin
 from remote_assist.core.consent import Moment
+from remote_assist.core.room import Marks
 from remote_assist.settings import AgentSettings
 from remote_assist.transport.addresses import Addresses
 from remote_assist.transport.link import Link, dial
+
+
+def disk_marks(settings: AgentSettings) -> Marks:
+    """The low-water marks of the disk that holds the journal."""
+    return Marks(settings.disk_warn_bytes, settings.disk_refuse_bytes, settings.disk_end_bytes)
 
 
 @dataclass(frozen=True, slots=True)

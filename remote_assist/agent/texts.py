@@ -109,6 +109,11 @@ TEXTS: Mapping[str, str] = {
     "live.shell-line": "│ {line}",
     "live.shell-left-out": "│ … {count} more lines went by",
     "live.no-recording": "the recording cannot go on, so the terminal was closed: {why}",
+    "disk.here": "this computer's disk",
+    "disk.relay": "the relay's disk",
+    "disk.low": "WARNING: {where} has little room left for the record",
+    "disk.ends": "{where} has no room left for the record: nothing new begins; in {seconds} s the session ends",
+    "disk.fine": "there is room for the record again",
     "live.expired": "your consent to {scopes} has ended",
     # the chat
     "chat.theirs": "{name}: {text}",
@@ -152,9 +157,12 @@ TEXTS: Mapping[str, str] = {
     "end.distrust": "The relay's log does not hold; the session has ended. The evidence is kept in {folder}.",
     "end.ticket": "The ticket of this session was closed; the session has ended.",
     "end.relay": "The relay does not take this session (any more); it has ended.",
+    "end.disk-full": "There was no room left to write down what happens; the session has ended.",
     "end.undelivered": "Records that could not be delivered: {count}; they are kept in {folder}.",
     "end.receipt": "Receipt: {path}",
     "recover.found": "Session {session} was open when this program last stopped; it is being closed.",
+    "recover.incomplete": "It is not known how this ended: {what}",
+    "recover.torn": "Session {session}: {torn}; it was never acted upon.",
     "recover.failed": "Session {session} of an earlier start could not be closed: {why}",
     # no screen
     "unattended.first-contact": (

@@ -8,6 +8,7 @@ Rule 2: nobody else writes here; a length that is not ours is an error. Rule 3: 
 import contextlib
 import errno
 import os
+import shutil
 import stat
 import sys
 from pathlib import Path
@@ -166,6 +167,11 @@ def grow(path: Path, to_bytes: int, disk: Disk) -> None:
             raise
     finally:
         os.close(descriptor)
+
+
+def free_bytes(path: Path) -> int:
+    """What is left of the disk that holds `path`. Raises OSError."""
+    return shutil.disk_usage(path).free
 
 
 def sync_folder(path: Path) -> None:

@@ -44,11 +44,13 @@ def add_commands(verbs: Any) -> None:
     story.add_argument("ticket", metavar="ID")
     story.add_argument("--html", metavar="FILE", type=Path, default=None, help="write a page to send or print")
     outbox = _act(acts, "outbox", _outbox, "notes on their way to other ticket systems, and those that got stuck")
-    outbox.add_argument("--dead", action="store_true", help="only those that nobody tries any more")
+    outbox.add_argument("--dead", action="store_true", default=False, help="only those that nobody tries any more")
     outbox.add_argument("--retry", metavar="ID|all", default="", help="let dead ones be tried again")
     reconcile = _act(acts, "reconcile", _reconcile, "compare a ticket with the log; exit 1 when they differ")
     reconcile.add_argument("ticket", metavar="ID")
-    reconcile.add_argument("--repair", action="store_true", help="send again what is missing on the ticket")
+    reconcile.add_argument(
+        "--repair", action="store_true", default=False, help="send again what is missing on the ticket"
+    )
 
 
 def _act(acts: Any, name: str, run: Run, text: str) -> argparse.ArgumentParser:

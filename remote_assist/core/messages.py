@@ -255,6 +255,12 @@ class ChunkRefused(Message, frozen=True, tag="chunk-refused"):
     sentence: str
 
 
+class StoreRoom(Message, frozen=True, tag="store-room"):
+    """relay → agent, when it changes: how much room the relay's disk has (core/room.py): fine, warn, refuse, end."""
+
+    level: str
+
+
 class AskCheckpoint(Message, frozen=True, tag="ask-checkpoint"):
     """agent → relay: the log's last checkpoint, once it covers leaf `index` (-1: as it is).
 
@@ -324,6 +330,7 @@ ToAgent = (
     | AppendRefused
     | ChunkStored
     | ChunkRefused
+    | StoreRoom
     | CheckpointGiven
     | ProofsGiven
     | StreamOffered

@@ -1,11 +1,13 @@
 """The program `remote-assist tui`: theme, palette, the first screen. Composition of the TUI, nothing else."""
 
 import contextlib
+import functools
 import os
 from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 from typing import ClassVar
 
+import msgspec
 from textual import on
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
@@ -15,19 +17,44 @@ from textual.screen import ModalScreen, Screen
 from remote_assist.errors import AssistError, Exit
 from remote_assist.settings import TechnicianSettings
 from remote_assist.technician.desk import Desk
-from remote_assist.tui.messages import LeaveSession, OpenSession, SwitchSession
+from remote_assist.technician.translation import translate
+from remote_assist.technician.tui_settings import TuiSettings, TuiState, read_settings, read_state, write_state
+from remote_assist.tui.inks import Inks
+from remote_assist.tui.messages import (
+    Attention,
+    LeaveSession,
+    LiveSessionsSeen,
+    OpenSession,
+    SwitchSession,
+    ViewChosen,
+)
 from remote_assist.tui.pace import Pace
 from remote_assist.tui.ports import AskPassphrase, DeskPort, OpenDesk, Translate
 from remote_assist.tui.roster import Roster
 from remote_assist.tui.screens.help import HelpScreen
+from remote_assist.tui.screens.invite import InviteScreen
+from remote_assist.tui.screens.log import LogScreen
 from remote_assist.tui.screens.overview import OverviewScreen
 from remote_assist.tui.screens.session import SessionScreen
+from remote_assist.tui.screens.ticket import TicketScreen
 from remote_assist.tui.screens.tickets import TicketsScreen
-from remote_assist.tui.theme import ASSIST
+from remote_assist.tui.theme import THEMES, inks
+from remote_assist.tui.widgets.terminal_view import TerminalView
 from remote_assist.tui.work import Work
 
 WIDE_COLUMNS = 100
 """From this width on, lists and details stand side by side."""
+
+
+BINDING_IDS = tuple(
+    binding.id
+    for screen in (TicketsScreen, TicketScreen, InviteScreen, OverviewScreen, SessionScreen, LogScreen)
+    for binding in screen.BINDINGS
+    if isinstance(binding, Binding) and binding.id
+)
+"""Keys that HOME/tui.toml may change."""
+
+DEFAULTS = TuiSettings()
 
 
 class AssistApp(App[None]):
@@ -51,8 +78,17 @@ class AssistApp(App[None]):
         pace: Pace,
         session: str = "",
         translate: Translate | None = None,
+        settings: TuiSettings = DEFAULTS,
+        home: Path | None = None,
     ) -> None:
         super().__init__(ansi_color="NO_COLOR" in os.environ)
+        if inks_of := inks(settings.theme):
+            self._filters.append(Inks(inks_of))
+        self.set_keymap(dict(settings.keys))
+        self._settings = settings
+        self._home = home
+        self._state = read_state(home) if home is not None else TuiState()
+        self._restored = home is None
         self.animation_level = "none"
         self._work = Work(open_desk, downloads, pace.stopwatch, translate)
         self._pace = pace
@@ -60,15 +96,22 @@ class AssistApp(App[None]):
         self._first_session = session
 
     def on_mount(self) -> None:
-        self.register_theme(ASSIST)
-        self.theme = ASSIST.name
-        self.push_screen(TicketsScreen(self._work, self._pace))
+        theme = THEMES[self._settings.theme]
+        self.register_theme(theme)
+        self.theme = theme.name
+        self.push_screen(TicketsScreen(self._work, self._pace, self._state.view))
         if self._first_session:
             self._show_session(self._first_session)
 
     async def on_unmount(self) -> None:
         with contextlib.suppress(AssistError, TimeoutError):
             await self._work.close()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Inside a remote terminal, keys that leave or open the palette belong to the program there."""
+        if action in {"quit", "command_palette", "help", "overview"} and isinstance(self.focused, TerminalView):
+            return False
+        return super().check_action(action, parameters)
 
     # --- sessions stay open while other screens are shown -------------------------------------------
 
@@ -82,10 +125,40 @@ class AssistApp(App[None]):
         if other != wanted.session:
             self._show_session(other)
 
+    @on(LiveSessionsSeen)
+    def restore(self, seen: LiveSessionsSeen) -> None:
+        """Once, after a start: open again what was open when the program was left or died, as far as it lives."""
+        if self._restored:
+            return
+        self._restored = True
+        wanted = [session for session in self._state.sessions if session in seen.sessions]
+        top = self._first_session or (wanted[-1] if wanted else "")
+        for session in [*(one for one in wanted if one != top), top]:
+            if session:
+                self._show_session(session)
+
+    @on(ViewChosen)
+    def remember_view(self, chosen: ViewChosen) -> None:
+        self._remember(view=chosen.view)
+
+    @on(Attention)
+    def call_for_attention(self, attention: Attention) -> None:
+        """As the technician chose: the bell, or a notice of their own terminal (OSC 9) in our words."""
+        if self._settings.notify == "osc9" and self._driver is not None:
+            self._driver.write(f"\x1b]9;remote-assist: {attention.words}\x07")
+        elif self._settings.notify == "bell":
+            self.bell()
+
+    def _remember(self, **changes: object) -> None:
+        self._state = msgspec.structs.replace(self._state, **changes)
+        if self._home is not None:
+            write_state(self._home, self._state)
+
     @on(LeaveSession)
     async def leave_session(self, left: LeaveSession) -> None:
         screen = self.get_screen(left.session)
         self._roster.leave(left.session)
+        self._remember(sessions=tuple(one.session for one in self._roster.open))
         if screen in self.screen_stack:
             while self.screen is not screen:
                 await self.pop_screen()
@@ -97,6 +170,7 @@ class AssistApp(App[None]):
         """Bring its screen to the top, made when it is the first time; of two sessions one lies on the stack."""
         if not self.is_screen_installed(session):
             self._roster.enter(session)
+            self._remember(sessions=tuple(one.session for one in self._roster.open))
             self.install_screen(SessionScreen(self._work, self._pace, self._roster, session), session)
         if isinstance(self.screen, OverviewScreen):
             self.pop_screen()
@@ -134,11 +208,15 @@ def run_tui(settings: TechnicianSettings, *, session: str = "", open_desk: OpenD
     async def open_stored_login(ask_passphrase: AskPassphrase) -> DeskPort:
         return await Desk.open(settings, ask_passphrase=ask_passphrase)
 
+    chosen = read_settings(settings.home, BINDING_IDS)
     app = AssistApp(
         open_desk or open_stored_login,
         downloads=settings.home / "collected",
         pace=Pace(),
         session=session,
+        translate=functools.partial(translate, chosen.translate) if chosen.translate else None,
+        settings=chosen,
+        home=settings.home,
     )
     app.run()
     return int(app.return_code or Exit.DONE)

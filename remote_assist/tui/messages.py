@@ -51,6 +51,7 @@ class Job(StrEnum):
     LOOK_UP = "search the facts"
     COMPARE = "compare two bundles"
     TEXTS = "read a text"
+    TERMINAL = "open a terminal"
     END = "end the session"
 
 
@@ -83,6 +84,27 @@ class OpenSession(Message):
     """Go to this session; it stays open when another screen is shown."""
 
     session: str
+
+
+@dataclass
+class Attention(Message):
+    """Something wants to be looked at; `words` are ours, never a peer's."""
+
+    words: str
+
+
+@dataclass
+class LiveSessionsSeen(Message):
+    """The relay told which sessions are live; posted with each look at the tickets."""
+
+    sessions: Sequence[str]
+
+
+@dataclass
+class ViewChosen(Message):
+    """The queue shows another view."""
+
+    view: str
 
 
 @dataclass
@@ -222,6 +244,16 @@ class LineSaid(Message):
 class LineTranslated(Message):
     number: int
     text: str
+
+
+@dataclass
+class TerminalNews(Message):
+    """Output of a terminal waits for its view."""
+
+
+@dataclass
+class TerminalEnded(Message):
+    done: Done | None
 
 
 @dataclass

@@ -4,6 +4,7 @@ A collector or a program may report thousands of times a second. News gathers he
 again only after the screen took what lay here.
 """
 
+import asyncio
 from collections import deque
 from collections.abc import Callable
 
@@ -13,6 +14,9 @@ from remote_assist.technician.log_file import Searched
 
 MAX_ITEMS = 512
 """Most collectors, steps or files of one job that are remembered by name; the rest only move the bar."""
+
+MAX_TYPED = 1024
+"""Most keys and sizes on their way to a terminal that does not read."""
 
 MAX_OUTPUT_BYTES = 256 << 10
 """Most output that waits for the screen; older bytes give way and the screen says how many."""
@@ -118,3 +122,76 @@ class HitBoard:
         """What waited, and how far the search is."""
         taken, self._hits, self._told = self._hits, [], False
         return taken, self._done
+
+
+class TerminalLine:
+    """The two directions of one remote terminal: keys and sizes out, output in; both bounded.
+
+    The side that reads the network waits in `take_output` until the screen has shown enough: then the customer's
+    terminal waits, and nothing is dropped.
+    """
+
+    def __init__(self, columns: int, rows: int) -> None:
+        self.size = (columns, rows)
+        self._out: asyncio.Queue[bytes | tuple[int, int]] = asyncio.Queue(MAX_TYPED)
+        self._pieces: deque[bytes] = deque()
+        self._held = 0
+        self._room = asyncio.Event()
+        self._room.set()
+        self._wake: Callable[[], None] = lambda: None
+        self._told = False
+
+    def on_news(self, wake: Callable[[], None]) -> None:
+        """Call `wake` when output waits; again only after `take` found nothing more."""
+        self._wake = wake
+
+    def type(self, raw: bytes) -> bool:
+        """Send keys; False when the other side is so far behind that they are dropped."""
+        if self._out.full():
+            return False
+        self._out.put_nowait(raw)
+        return True
+
+    def resize(self, columns: int, rows: int) -> None:
+        """The window has another size."""
+        self.size = (columns, rows)
+        if not self._out.full():
+            self._out.put_nowait(self.size)
+
+    async def typed(self) -> bytes | tuple[int, int]:
+        """The next keys or size to send."""
+        return await self._out.get()
+
+    async def take_output(self, raw: bytes) -> None:
+        """Keep output for the screen; waits while too much lies here."""
+        self._pieces.append(raw)
+        self._held += len(raw)
+        if self._held >= MAX_OUTPUT_BYTES:
+            self._room.clear()
+        if not self._told:
+            self._told = True
+            self._wake()
+        await self._room.wait()
+
+    def take(self, max_bytes: int) -> bytes:
+        """About `max_bytes` of what waits; empty: nothing more, and the next output wakes the screen."""
+        parts: list[bytes] = []
+        room = max_bytes
+        while self._pieces and room > 0:
+            piece = self._pieces.popleft()
+            if len(piece) > room:
+                self._pieces.appendleft(piece[room:])
+                piece = piece[:room]
+            parts.append(piece)
+            room -= len(piece)
+        taken = b"".join(parts)
+        self._held -= len(taken)
+        if self._held < MAX_OUTPUT_BYTES:
+            self._room.set()
+        self._told = bool(self._pieces)
+        return taken
+
+    @property
+    def waiting(self) -> bool:
+        """Whether output lies here."""
+        return bool(self._pieces)

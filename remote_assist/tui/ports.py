@@ -4,7 +4,8 @@ The real ones are `technician.desk.Desk`, `Session` and `Invitation`; tests hand
 Rule: every string that comes back is a peer's (`HostileStr` in all but type) until a widget showed it by `shown`.
 """
 
-from collections.abc import AsyncIterable, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
@@ -126,11 +127,27 @@ class ChatPort(Protocol):
     async def follow_chat(self, on_line: Callable[[ChatLine], None], after: int) -> None: ...
 
 
+class TerminalPort(Protocol):
+    """One open terminal at the customer's."""
+
+    @property
+    def done(self) -> Done | None: ...
+    async def write(self, raw: bytes) -> None: ...
+    async def resize(self, columns: int, rows: int) -> None: ...
+    def output(self) -> AsyncIterator[bytes]: ...
+
+
+class ShellPort(Protocol):
+    """Terminals."""
+
+    def shell(self, *, term: str, columns: int, rows: int) -> AbstractAsyncContextManager[TerminalPort]: ...
+
+
 Translate = Callable[[str], Awaitable[str]]
 """What the technician's own command makes of a line. Raises AssistError."""
 
 
-class SessionPort(LookingPort, FilesPort, FileMover, ActingPort, ChatPort, Protocol):
+class SessionPort(LookingPort, FilesPort, FileMover, ActingPort, ChatPort, ShellPort, Protocol):
     """One session, its link up."""
 
     @property

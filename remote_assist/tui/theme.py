@@ -31,7 +31,73 @@ ASSIST = Theme(
         "border-blurred": "#2a333d",
     },
 )
-"""Dark and quiet; the one theme, so that pictures and habits agree."""
+"""Dark and quiet: what all screens are drawn in."""
+
+LIGHT = Theme(
+    name="light",
+    primary="#1f5f99",
+    secondary="#44698c",
+    accent="#1f5f99",
+    foreground="#1b232b",
+    background="#f7f8f9",
+    surface="#f7f8f9",
+    panel="#dfe4e9",
+    success="#1d7a34",
+    warning="#8a5a00",
+    error="#b3261e",
+    dark=False,
+    variables={
+        "block-cursor-background": "#bcd7f0",
+        "block-cursor-foreground": "#000000",
+        "block-cursor-text-style": "none",
+        "block-cursor-blurred-background": "#e3e8ed",
+        "block-cursor-blurred-foreground": "#1b232b",
+        "block-cursor-blurred-text-style": "none",
+        "footer-key-foreground": "#1f5f99",
+        "footer-background": "#dfe4e9",
+        "border": "#9aa7b4",
+        "border-blurred": "#c3ccd4",
+    },
+)
+
+CONTRAST = Theme(
+    name="contrast",
+    primary="#66d9ff",
+    secondary="#66d9ff",
+    accent="#66d9ff",
+    foreground="#ffffff",
+    background="#000000",
+    surface="#000000",
+    panel="#1a1a1a",
+    success="#5cff5c",
+    warning="#ffd700",
+    error="#ff6b6b",
+    dark=True,
+    variables={
+        "block-cursor-background": "#ffffff",
+        "block-cursor-foreground": "#000000",
+        "block-cursor-text-style": "bold",
+        "block-cursor-blurred-background": "#4d4d4d",
+        "block-cursor-blurred-foreground": "#ffffff",
+        "block-cursor-blurred-text-style": "none",
+        "footer-key-foreground": "#66d9ff",
+        "footer-background": "#1a1a1a",
+        "border": "#ffffff",
+        "border-blurred": "#8c8c8c",
+    },
+)
+
+THEMES: dict[str, Theme] = {"dark": ASSIST, "light": LIGHT, "contrast": CONTRAST}
+
+_LIGHT_INKS = ("#1b232b", "#56616c", "#1f5f99", "#1d7a34", "#8a5a00", "#b3261e", "#7a3fa8")
+_CONTRAST_INKS = ("#ffffff", "#c8c8c8", "#66d9ff", "#5cff5c", "#ffd700", "#ff6b6b", "#e0a0ff")
+
+
+def inks(theme: str) -> dict[str, str]:
+    """Ink of the dark theme → the same meaning in `theme`; empty for the dark one."""
+    others = {"light": _LIGHT_INKS, "contrast": _CONTRAST_INKS}.get(theme, ())
+    return dict(zip((INK, FAINT, ACCENT, GOOD, WARN, BAD, FIX), others, strict=False))
+
 
 SEVERITY: dict[str, tuple[str, str]] = {
     "critical": ("✖", BAD),

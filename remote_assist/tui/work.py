@@ -77,6 +77,7 @@ LIMIT_SECONDS: dict[Job, float] = {
     Job.LOOK_UP: 60,
     Job.COMPARE: 120,
     Job.TEXTS: 60,
+    Job.TERMINAL: 24 * 3600,
 }
 """How long each job may take before the screen gives up on it. The agent keeps its own, shorter limits."""
 

@@ -68,6 +68,10 @@ class HostileSession(WorldSession):
             on_progress(Progress(item=self.words(), status=self.words(), done=number, total=30, seconds=0.1))
         return None
 
+    async def peek(self, remote: bytes, max_bytes: int) -> tuple[bytes, bool]:
+        self._world.check("peek")
+        return "".join(self.words() for _ in range(5)).encode("utf-8", "surrogateescape"), False
+
 
 class HostileDesk(WorldDesk):
     words: Words
@@ -131,6 +135,11 @@ def fill(world: World, words: Words) -> None:
         steps=tuple(PlanStep(name=words(), before=words(), after=words(), undo=words(), blocked=words()) for _ in "12"),
     )  # fmt: skip
     world.lines = [words() for _ in range(40)]
+    world.texts = {words(): "".join(words() for _ in range(5)), "last": words()}
+    world.customer_says(words(), words())
+    world.greeting = "".join(words() for _ in range(5)).encode("utf-8", "surrogateescape") + bytes(
+        range(256) if "\x1b" in words() else b"x"
+    )
 
 
 def main(kind: str, calls_file: str) -> int:

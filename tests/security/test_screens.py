@@ -48,16 +48,39 @@ KEYS = [
     b"\r",  # plan
     b"y",  # the plan is blocked: must do nothing
     b"\x1b",
+    b"2\x1b[F",
+    b"\r",  # the last text of the bundle on the whole screen
+    b"/",
+    b"o\r",  # search it
+    b"f",  # only the lines found
+    b"\x1b",
+    b"\x1b",
+    b"/",
+    b"o\r",  # search the facts
+    b"\r",
     b"3",
     b"\r",  # list
-    b"g",  # get
+    b"c",  # copy across: get
+    b"w",  # the queue
+    b"\x1b[Z",
+    b"v",  # look into a file
+    b"\x1b",
     b"\x1b[F",  # the last name, of a hostile kind
-    b"g",
+    b"c",
     b"4",
     b"id\r",  # run
     b"\x1b",
     b"5",
-    b"6",  # log
+    b"6",  # chat
+    b"hello\r",
+    b"\x1b",
+    b"7",  # log
+    b"8",
+    b"t",  # a terminal
+    b"x",  # typed into it
+    b"\x1d",  # out of it
+    b"o",  # all sessions
+    b"\x1b",
     b"?",  # help
     b"\x1b",
     b"\x1b",  # leave the session
@@ -193,7 +216,10 @@ def test_t10_no_crash_and_nothing_was_done_that_the_keys_did_not_ask_for(
 ) -> None:
     assert (harmless_run.status, hostile_run.status) == (0, 0)
     assert hostile_run.calls == harmless_run.calls
-    assert {"collect", "findings", "facts", "plan", "ls", "get", "run", "timeline", "invite"} <= set(hostile_run.calls)
+    assert "invite" in hostile_run.calls
+    assert {"collect", "findings", "facts", "plan", "ls", "get", "peek", "run", "say", "shell", "timeline"} <= set(
+        hostile_run.calls
+    )
     assert not {"apply", "end", "request_scopes", "new_ticket"} & set(hostile_run.calls)
 
 

@@ -13,7 +13,8 @@ from textual.pilot import Pilot
 from textual.screen import Screen
 from textual.widgets import Input
 
-from remote_assist.tui.app import AssistApp
+from remote_assist.technician.tui_settings import TuiSettings
+from remote_assist.tui.app import DEFAULTS, AssistApp
 from remote_assist.tui.messages import Job
 from remote_assist.tui.pace import Pace
 from remote_assist.tui.ports import Translate
@@ -58,7 +59,7 @@ class Stage:
         busy = (
             set() if self.world.hold.is_set() else {Job.COLLECT.value, Job.RUN.value, Job.APPLY.value, Job.MOVE.value}
         )
-        return busy | {Job.PAIRING.value, Job.CHAT.value}
+        return busy | {Job.PAIRING.value, Job.CHAT.value, Job.TERMINAL.value}
 
     def screen(self, kind: type[T]) -> T:
         """The screen on top, which must be of this kind."""
@@ -98,10 +99,24 @@ class Stage:
 
 @contextlib.asynccontextmanager
 async def stage(
-    world: World, size: tuple[int, int] = NARROW, *, session: str = "", translate: Translate | None = None
+    world: World,
+    size: tuple[int, int] = NARROW,
+    *,
+    session: str = "",
+    translate: Translate | None = None,
+    settings: TuiSettings = DEFAULTS,
+    home: Path | None = None,
 ) -> AsyncIterator[Stage]:
     pace = Pace(clock=world.clock, stopwatch=lambda: 0.0, poll_seconds=NEVER, tick_seconds=NEVER)
-    app = AssistApp(world.open, downloads=world.downloads, pace=pace, session=session, translate=translate)
+    app = AssistApp(
+        world.open,
+        downloads=world.downloads,
+        pace=pace,
+        session=session,
+        translate=translate,
+        settings=settings,
+        home=home,
+    )
     async with app.run_test(size=size, notifications=True) as pilot:
         stage = Stage(app, pilot, world)
         await stage.settle()

@@ -4,8 +4,9 @@ Nothing here waits for a clock: `join`, `deny`, `cut` and `release` are the cust
 """
 
 import asyncio
+import contextlib
 import os
-from collections.abc import AsyncIterable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -133,6 +134,8 @@ class World:
         self.collectors: Sequence[str] = COLLECTORS
         self.has_bundle = False
         self.paused = False
+        self.greeting = b"\x1b[1;32malice@web-07\x1b[0m:\x1b[34m~\x1b[0m$ "
+        self.terminals: list[WorldTerminal] = []
         self.here_already: set[str] = set()
         self.failure: AssistError | None = None
         self.desk: WorldDesk | None = None
@@ -390,6 +393,17 @@ class WorldSession:
             after = len(self._world.chat)
             await news.wait()
 
+    @contextlib.asynccontextmanager
+    async def shell(self, *, term: str, columns: int, rows: int) -> "AsyncIterator[WorldTerminal]":
+        self._world.check("shell", term, str(columns), str(rows))
+        self._need("terminal")
+        terminal = WorldTerminal(self._world)
+        self._world.terminals.append(terminal)
+        try:
+            yield terminal
+        finally:
+            self._world.calls.append(("close shell",))
+
     async def close(self) -> None:
         self._world.calls.append(("close session",))
 
@@ -398,6 +412,34 @@ class WorldSession:
             raise RefusedError(
                 f"the customer did not allow {scope}", reason="out-of-scope", advice=f"Ask for it: {scope}."
             )
+
+
+class WorldTerminal:
+    """A terminal that shows what the test says and keeps what was typed."""
+
+    def __init__(self, world: World) -> None:
+        self.done: Done | None = None
+        self.typed = b""
+        self.sizes: list[tuple[int, int]] = []
+        self._pieces: asyncio.Queue[bytes | None] = asyncio.Queue()
+        self.show(world.greeting)
+
+    def show(self, raw: bytes) -> None:
+        self._pieces.put_nowait(raw)
+
+    def end(self, status: int) -> None:
+        self.done = Done(action="a-11", status="done", exit=status)
+        self._pieces.put_nowait(None)
+
+    async def write(self, raw: bytes) -> None:
+        self.typed += raw
+
+    async def resize(self, columns: int, rows: int) -> None:
+        self.sizes.append((columns, rows))
+
+    async def output(self) -> AsyncIterator[bytes]:
+        while (piece := await self._pieces.get()) is not None:
+            yield piece
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from remote_assist.core.api import Ticket
-from remote_assist.tui.messages import CodeMade, CodeReplaced, CustomerPaired, JobFailed, Problem
+from remote_assist.tui.messages import CodeMade, CodeReplaced, CustomerPaired, Job, JobFailed, Problem
 from remote_assist.tui.pace import Pace
 from remote_assist.tui.ports import InvitationPort
 from remote_assist.tui.screens.forms import PassphraseScreen, ScopesScreen, Wish
@@ -27,10 +27,10 @@ class InviteScreen(ModalScreen[str | None]):
     """Returns the session's id once the customer said yes, or None."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("y", "copy", "copy"),
-        Binding("s", "change", "change scopes"),
-        Binding("n", "again", "new code"),
-        Binding("escape", "leave", "burn the code and leave", key_display="esc"),
+        Binding("y", "copy", "copy", id="invite.copy"),
+        Binding("s", "change", "change scopes", id="invite.change"),
+        Binding("n", "again", "new code", id="invite.again"),
+        Binding("escape", "leave", "burn the code and leave", key_display="esc", id="invite.leave"),
     ]
 
     def __init__(self, work: Work, pace: Pace, ticket: Ticket, wish: Wish) -> None:
@@ -63,6 +63,8 @@ class InviteScreen(ModalScreen[str | None]):
         self._draw()
 
     def _burn(self) -> None:
+        """Burn the code and stop waiting for its customer: that it is used up now is no news."""
+        self._work.cancel(self, Job.PAIRING)
         if self._invitation is not None:
             self._work.burn(self.app, self._invitation)
             self._invitation = None
@@ -85,6 +87,8 @@ class InviteScreen(ModalScreen[str | None]):
 
     @on(JobFailed)
     def show_problem(self, failed: JobFailed) -> None:
+        if failed.job is Job.PAIRING and self._invitation is None:
+            return  # of a code that was given up meanwhile
         self._burn()
         self._problem = failed.problem
         if failed.problem.reason == PASSPHRASE_WANTED:

@@ -24,11 +24,11 @@ class LogScreen(Screen[None]):
     """Owns `log` and closes it. `badge`: whose it is, always in view. `line`: where to begin, or -1."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("slash", "ask_word", "search", key_display="/"),
+        Binding("slash", "ask_word", "search", key_display="/", id="text.ask_word"),
         Binding("n", "hit(1)", "next"),
         Binding("N", "hit(-1)", "previous"),
-        Binding("f", "only_hits", "only these"),
-        Binding("escape,q", "leave", "back", key_display="esc"),
+        Binding("f", "only_hits", "only these", id="text.only_hits"),
+        Binding("escape,q", "leave", "back", key_display="esc", id="text.leave"),
     ]
 
     def __init__(self, work: Work, log: LogFile, badge: Text, line: int = -1) -> None:

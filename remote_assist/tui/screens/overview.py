@@ -31,8 +31,8 @@ class OverviewScreen(Screen[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("1", "enter_number(1)", "go to 1 … 9", key_display="1-9"),
         *(Binding(key, f"enter_number({key})", f"session {key}", show=False) for key in KEYS[1:]),
-        Binding("r", "reload", "reload"),
-        Binding("escape", "app.pop_screen", "back", key_display="esc"),
+        Binding("r", "reload", "reload", id="sessions.reload"),
+        Binding("escape", "app.pop_screen", "back", key_display="esc", id="sessions.back"),
     ]
 
     def __init__(self, work: Work, pace: Pace, roster: Roster) -> None:

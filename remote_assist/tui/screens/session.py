@@ -22,6 +22,7 @@ from remote_assist.tui.pace import Pace
 from remote_assist.tui.panes.chat import ChatPane
 from remote_assist.tui.panes.facts import FactsPane
 from remote_assist.tui.panes.files import FilesPane
+from remote_assist.tui.panes.terminals import TerminalsPane
 from remote_assist.tui.ports import FindingPort, SessionPort
 from remote_assist.tui.roster import Roster
 from remote_assist.tui.screens.forms import Closing, EndScreen, NoteScreen, ScopesScreen, Wish
@@ -48,20 +49,22 @@ OVER_REASONS = frozenset({"ended", "revoked", "expired", "over", "session-over"}
 OUT_OF_SCOPE = "out-of-scope"
 """Reason of a refusal that a further consent would lift."""
 
-TABS = ("findings", "facts", "files", "actions", "fixes", "chat", "log")
+TABS = ("findings", "facts", "files", "actions", "fixes", "chat", "log", "terminal")
 
 
 class SessionScreen(Screen[None]):
     """Everything a technician does with one customer."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("d", "look", "look"),
-        Binding("e", "end", "end"),
-        Binding("p", "ask_scopes", "ask more"),
-        Binding("n", "note", "note"),
-        Binding("escape", "back", "back", key_display="esc"),
-        Binding("right_square_bracket", "switch(1)", "next session", key_display="]", show=False),
-        Binding("left_square_bracket", "switch(-1)", "previous session", key_display="[", show=False),
+        Binding("d", "look", "look", id="session.look"),
+        Binding("e", "end", "end", id="session.end"),
+        Binding("p", "ask_scopes", "ask more", id="session.ask_scopes"),
+        Binding("n", "note", "note", id="session.note"),
+        Binding("escape", "back", "back", key_display="esc", id="session.back"),
+        Binding("right_square_bracket", "switch(1)", "next session", key_display="]", show=False, id="session.next"),
+        Binding(
+            "left_square_bracket", "switch(-1)", "previous session", key_display="[", show=False, id="session.previous"
+        ),
         *(Binding(str(number), f"tab('{tab}')", tab.capitalize(), show=False) for number, tab in enumerate(TABS, 1)),
     ]
 
@@ -97,6 +100,8 @@ class SessionScreen(Screen[None]):
                 yield ChatPane(self._work, id="chat-pane")
             with TabPane(_tab("7 Log"), id="log-tab"):
                 yield LogPane(id="log-pane")
+            with TabPane(_tab("8 Terminal"), id="terminal-tab"):
+                yield TerminalsPane(self._work, id="terminal-pane")
         yield TwoEnds("", "", id="strip")
         yield Static(id="strip-advice")
         yield Footer()
@@ -129,6 +134,7 @@ class SessionScreen(Screen[None]):
         self._work.read_log(self, self._session_id)
         self.query_one(ChatPane).use(connected.session)
         self.query_one(FilesPane).use(connected.session)
+        self.query_one(TerminalsPane).use(connected.session)
         if first and connected.session.has_bundle:
             self._evaluate(connected.session)
 
@@ -328,6 +334,7 @@ class SessionScreen(Screen[None]):
     @on(say.ActionNoted)
     def note_action(self, noted: say.ActionNoted) -> None:
         """What a tab did by itself, beside the one job of the screen."""
+        self.query_one("#strip-advice").display = False
         self._add_action(noted.what, noted.status, noted.detail)
 
     @on(say.RunProgram)
@@ -354,7 +361,7 @@ class SessionScreen(Screen[None]):
         self.query_one(TabbedContent).get_tab("chat-tab").label = _tab(label)
         self._roster.change(self._session_id, unread=unread.count)
         if unread.new:
-            self.app.bell()
+            self.post_message(say.Attention("the customer wrote"))
 
     # --- fixes --------------------------------------------------------------------------------------
 
@@ -438,7 +445,7 @@ class SessionScreen(Screen[None]):
     @on(TabbedContent.TabActivated)
     def focus_pane(self, activated: TabbedContent.TabActivated) -> None:
         for pane in activated.pane.query(
-            "FindingsPane, FactsPane, FilesPane, ActionsPane, FixesPane, ChatPane, LogPane"
+            "FindingsPane, FactsPane, FilesPane, ActionsPane, FixesPane, ChatPane, LogPane, TerminalsPane"
         ):
             pane.focus_list()  # type: ignore[attr-defined]  # every pane has it
 

@@ -34,10 +34,10 @@ class TicketScreen(Screen[None]):
     """Notes and sessions of one ticket."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("i", "invite", "invite the customer"),
-        Binding("n", "note", "note"),
-        Binding("r", "reload", "reload"),
-        Binding("escape", "app.pop_screen", "back", key_display="esc"),
+        Binding("i", "invite", "invite the customer", id="ticket.invite"),
+        Binding("n", "note", "note", id="ticket.note"),
+        Binding("r", "reload", "reload", id="ticket.reload"),
+        Binding("escape", "app.pop_screen", "back", key_display="esc", id="ticket.back"),
     ]
 
     def __init__(self, work: Work, pace: Pace, ticket: str) -> None:

@@ -12,7 +12,7 @@ from textual.screen import Screen
 from textual.widgets import DataTable, Footer, Static
 
 from remote_assist.core.api import SessionSummary, Ticket
-from remote_assist.tui.messages import JobFailed, TicketOpened, TicketsLoaded
+from remote_assist.tui.messages import JobFailed, LiveSessionsSeen, TicketOpened, TicketsLoaded, ViewChosen
 from remote_assist.tui.pace import Pace
 from remote_assist.tui.queue import Desk, View, age, belongs, order
 from remote_assist.tui.screens.forms import NewTicketScreen, TicketDraft
@@ -30,21 +30,21 @@ class TicketsScreen(Screen[None]):
     """The queue: tickets of the relay's book, all or those of one view; a view stays until another is chosen."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("n", "new", "new ticket"),
+        Binding("n", "new", "new ticket", id="tickets.new"),
         Binding("m", "view('mine')", "mine"),
         Binding("u", "view('unassigned')", "unassigned"),
         Binding("w", "view('waiting')", "waiting"),
         Binding("a", "view('all')", "all"),
-        Binding("r", "reload", "reload"),
-        Binding("q", "app.quit", "quit"),
+        Binding("r", "reload", "reload", id="tickets.reload"),
+        Binding("q", "app.quit", "quit", id="tickets.quit"),
     ]
 
-    def __init__(self, work: Work, pace: Pace) -> None:
+    def __init__(self, work: Work, pace: Pace, view: str = View.ALL) -> None:
         super().__init__()
         self._work = work
         self._pace = pace
         self._loaded: TicketsLoaded | None = None
-        self._view = View.ALL
+        self._view = View(view) if view in set(View) else View.ALL
 
     def compose(self) -> ComposeResult:
         yield TwoEnds(Text("remote-assist · tickets", "bold", end=""), "loading …", id="top")
@@ -72,6 +72,7 @@ class TicketsScreen(Screen[None]):
 
     def action_view(self, view: str) -> None:
         self._view = View(view)
+        self.post_message(ViewChosen(view))
         if self._loaded is not None:
             self._draw(self._loaded)
 
@@ -80,6 +81,7 @@ class TicketsScreen(Screen[None]):
         self._loaded = loaded
         self.query_one(ProblemPanel).clear()
         self._draw(loaded)
+        self.post_message(LiveSessionsSeen([one.id for one in loaded.sessions if one.state != "ended"]))
 
     def _draw(self, loaded: TicketsLoaded) -> None:
         desk = Desk(loaded.name, loaded.sessions)

@@ -26,11 +26,12 @@ class TickList(OptionList):
         """Names that are ticked, in the order they stand."""
         return tuple(name for name in self._choices if name in self._ticked)
 
-    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
-        event.stop()
-        name = list(self._choices)[event.option_index]
-        self._ticked ^= {name}
-        self.replace_option_prompt_at_index(event.option_index, self._line(name))
+    def action_select(self) -> None:
+        """Tick or untick at once: a key typed right after must find it done."""
+        if self.highlighted is not None:
+            name = list(self._choices)[self.highlighted]
+            self._ticked ^= {name}
+            self.replace_option_prompt_at_index(self.highlighted, self._line(name))
 
     def _line(self, name: str) -> Text:
         mark = ("[x]", f"bold {ACCENT}") if name in self._ticked else ("[ ]", FAINT)
