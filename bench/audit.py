@@ -1,6 +1,6 @@
 """Figures of the audit log: append and acknowledgement beside bare fsyncs, and proofs out of a large tree.
 
-python -m bench.audit [--appends 300] [--leaves 100000]
+python -m bench.audit [--appends 300] [--sessions 1000] [--leaves 100000]
 """
 
 import argparse
@@ -18,7 +18,7 @@ from relay.log_tree import LogTree, TreeReader
 from relay.migrations import migrate
 from remote_assist.core.records import leaf_hash
 from remote_assist.core.tree import check_inclusion
-from tests.relay.world import RelayWorld
+from tests.relay.world import Person, RelayWorld
 
 CHUNK = 50_000
 
@@ -26,15 +26,16 @@ CHUNK = 50_000
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.audit", description=__doc__)
     parser.add_argument("--appends", type=int, default=300, help="records appended one by one (default 300)")
+    parser.add_argument("--sessions", type=int, default=1000, help="sessions that append at once (default 1,000)")
     parser.add_argument("--leaves", type=int, default=100_000, help="records of the large tree (default 100,000)")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="remote-assist-bench-") as name:
-        asyncio.run(appends(Path(name), options.appends))
+        asyncio.run(appends(Path(name), options.appends, options.sessions))
         proofs(Path(name), options.leaves)
     return 0
 
 
-async def appends(folder: Path, count: int) -> None:
+async def appends(folder: Path, count: int, sessions: int) -> None:
     """Append at the relay over a loopback socket, its commit included; the agent's own fsync is not in it."""
     async with RelayWorld(folder / "world") as world:
         person, token = await world.technician()
@@ -46,8 +47,27 @@ async def appends(folder: Path, count: int) -> None:
             began = time.perf_counter()
             await agent.append(record)
             seconds.append(time.perf_counter() - began)
-    print(f"append and signed acknowledgement  p50 {statistics.median(seconds) * 1000:8.2f} ms")
-    print(f"one bare fsync beside it           p50 {fsync_seconds(folder / 'bare', count) * 1000:8.2f} ms")
+        alone = count / sum(seconds)
+        together = await grouped(world, person, await world.ticket(token), sessions)
+    bare = 2 * fsync_seconds(folder / "bare", count) * 1000
+    median = statistics.median(seconds) * 1000
+    print(f"append and signed acknowledgement  p50 {median:8.2f} ms   (two bare fsyncs beside it {bare:.2f} ms)")
+    print(f"one session, one by one                {alone:8.0f} records/s")
+    print(f"{sessions} sessions at once             {together:8.0f} records/s   ({together / alone:.1f} times)")
+
+
+async def grouped(world: RelayWorld, person: Person, ticket: str, sessions: int) -> float:
+    """Records a second when so many sessions append one record each at the same time, again and again."""
+    agents = [world.agent(person, ticket) for _ in range(sessions)]
+    for agent in agents:
+        await agent.open()
+    rounds, seconds = 3, 0.0
+    for _ in range(rounds):
+        records = [agent.record("RA1209E", sizes={"count": 1}) for agent in agents]
+        began = time.perf_counter()
+        await asyncio.gather(*(agent.append(record) for agent, record in zip(agents, records, strict=True)))
+        seconds += time.perf_counter() - began
+    return sessions * rounds / seconds
 
 
 def fsync_seconds(path: Path, count: int) -> float:
