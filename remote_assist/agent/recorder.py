@@ -182,7 +182,7 @@ class Recorder:
         """Put the acknowledgements that came so far beside their records."""
         while self._to_keep:
             try:
-                await self._journal.acknowledge(self._to_keep.popleft())
+                await self._journal.acknowledge(self._to_keep.popleft(), signature_checked=True)
             except VerificationError as error:
                 self.distrust = error.message
             except (AuditUnavailable, LocalProtocolError):

@@ -166,12 +166,14 @@ class Journal:
         """Records the relay has not acknowledged, in seq order: what is to be sent (again)."""
         return [self._waiting[seq] for seq in sorted(self._waiting)]
 
-    async def acknowledge(self, acknowledgement: Acknowledgement) -> None:
+    async def acknowledge(self, acknowledgement: Acknowledgement, *, signature_checked: bool = False) -> None:
         """Take an acknowledgement of the relay, verified against log keys, hash and order. Repeating it is harmless.
+
+        `signature_checked`: the caller did so, against the same log keys.
 
         Raises VerificationError (does not hold, or contradicts an earlier one), AuditUnavailable (disk).
         """
-        await self._finish(self._acknowledge(acknowledgement))
+        await self._finish(self._acknowledge(acknowledgement, signature_checked))
 
     def records(self) -> Iterator[tuple[StoredRecord, Acknowledgement | None]]:
         """Everything on the disk, in order, read anew."""
@@ -254,7 +256,7 @@ class Journal:
         needed = (size // _BLOCK + 3) * _BLOCK
         return shrink(self.folder / RESERVE, needed, keep)
 
-    async def _acknowledge(self, acknowledgement: Acknowledgement) -> None:
+    async def _acknowledge(self, acknowledgement: Acknowledgement, signature_checked: bool) -> None:
         async with self._acknowledging:
             if self._closed:
                 raise LocalProtocolError("the journal is closed")
@@ -265,12 +267,13 @@ class Journal:
                 raise VerificationError(f"{where}: the relay acknowledged another record", where=where)
             if self._seen.check(acknowledgement, where):
                 return
-            await self._in_thread(lambda: self._keep(acknowledgement))
+            await self._in_thread(lambda: self._keep(acknowledgement, signature_checked))
             self._seen.add(acknowledgement)
             self._waiting.pop(acknowledgement.seq, None)
 
-    def _keep(self, acknowledgement: Acknowledgement) -> None:
-        verify_acknowledgement(acknowledgement, self._log_keys)
+    def _keep(self, acknowledgement: Acknowledgement, signature_checked: bool) -> None:
+        if not signature_checked:
+            verify_acknowledgement(acknowledgement, self._log_keys)
         line = line_of(acknowledgement)
         self._unsynced = (self._unsynced + 1) % _SYNC_EVERY
         sync = self._unsynced == 0  # lost ones are asked for again; the relay answers the same

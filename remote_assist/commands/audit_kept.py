@@ -172,7 +172,7 @@ def _facts(kept: Kept) -> dict[str, object]:
 
 
 def _words(kept: Kept) -> str:
-    state = "  still open" if kept.count is None else ""
+    state = "  no outcome" if kept.count is None else ""
     gaps = f"  {len(kept.missing)} chunks missing" if kept.missing else ""
     return (
         f"{kept.name}  {kept.began[:19].replace('T', ' ')}  {kept.kind} {kept.what}  {kept.size:,} bytes{state}{gaps}"

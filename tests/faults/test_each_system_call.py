@@ -124,10 +124,10 @@ def try_case(what: str, folder: Path, call: str, fault: str, number: int) -> str
 @pytest.mark.parametrize("what", ["journal", "store"])
 def test_the_calls_that_matter_fail_once(what: str, tmp_path: Path) -> None:
     counts = calls_of(what, tmp_path / "counted")
-    write = "write" if what == "journal" else "pwrite64"
+    write, short = ("write", SHORT_WRITE) if what == "journal" else ("pwrite64", "error=EIO")
     cases = [
         (write, "error=ENOSPC", counts[write]),
-        (write, SHORT_WRITE, counts[write] - 1),
+        (write, short, counts[write] - 1),
         ("fdatasync", "error=EIO", counts["fdatasync"] - 1),
         ("fdatasync", "signal=SIGKILL", counts["fdatasync"]),
     ]
@@ -143,5 +143,6 @@ def test_f4_f5_every_system_call_fails_once_or_is_the_last(what: str, tmp_path: 
     cases = [
         (call, fault, number) for call, count in counts.items() for number in range(1, count + 1) for fault in FAULTS
     ]
-    cases += [(call, SHORT_WRITE, n) for call in ("write", "pwrite64") for n in range(1, counts.get(call, 0) + 1)]
+    if what == "journal":  # SQLite believes a kernel that lies about what it wrote; our own file is read back
+        cases += [("write", SHORT_WRITE, number) for number in range(1, counts["write"] + 1)]
     sweep(what, tmp_path, cases)
