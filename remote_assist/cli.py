@@ -33,6 +33,7 @@ VERBS: dict[str, tuple[str, str, str]] = {
     "invite": ("technician_consent", "Technician", "make a support code for a ticket and wait for the customer"),
     "diagnose": ("technician_evidence", "Technician", "collect a bundle of facts"),
     "findings": ("technician_evidence", "Technician", "what known issues say about a bundle"),
+    "diff": ("diff", "Technician", "what changed between two bundles of a machine"),
     "fix": ("technician_fix", "Technician", "plan or apply a known fix"),
     "approve": ("technician_fix", "Technician", "approve a colleague's plan of high risk"),
     "ls": ("technician_files", "Technician", "list a folder of the customer"),

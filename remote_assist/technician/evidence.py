@@ -6,7 +6,8 @@ The catalog, its YAML and the rule engine are loaded only when findings or a fix
 import functools
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,11 +22,21 @@ from remote_assist.technician.login import read_certificate_line
 from remote_assist.transport.pack_folder import PackFolder
 
 if TYPE_CHECKING:  # only names for types: both load the catalog or the rule engine
+    from remote_assist.core.bundle_difference import Change
     from remote_assist.core.catalog_model import Catalog
     from remote_assist.core.findings import Finding
-    from remote_assist.diagnostics.bundle import Bundle
+    from remote_assist.diagnostics.bundle import Bundle, Manifest
+
 
 DEFAULT_BUNDLE = "first-look"
+
+
+@dataclass(frozen=True, slots=True)
+class BundlesCompared:
+    """What changed, and what to know about the comparison."""
+
+    changes: "tuple[Change, ...]"
+    notes: tuple[str, ...]
 
 
 @functools.cache
@@ -76,9 +87,21 @@ def evaluate_bundle(path: Path, key: bytes = b"") -> "list[Finding]":
 
     Raises UsageError (no file), RemoteProtocolError (not a bundle), VerificationError (not what its manifest says).
     """
+    return _judged(_read(path, key))
+
+
+def compare_bundles(before: Path, after: Path, key: bytes = b"") -> "BundlesCompared":
+    """What changed from one bundle file to another, findings included. Raises as `evaluate_bundle`."""
+    from remote_assist.core.bundle_difference import changes_between, findings_between
+
+    old, new = _read(before, key), _read(after, key)
+    changes = changes_between(old.facts, new.facts) + findings_between(_judged(old), _judged(new))
+    return BundlesCompared(tuple(changes), tuple(_notes(old.manifest, new.manifest)))
+
+
+def _judged(bundle: "Bundle") -> "list[Finding]":
     from remote_assist.core.findings import evaluate
 
-    bundle = _read(path, key)
     return evaluate(
         catalog(),
         bundle.facts,
@@ -87,6 +110,17 @@ def evaluate_bundle(path: Path, key: bytes = b"") -> "list[Finding]":
         platform=bundle.manifest.platform,
         all_outcomes=True,
     )
+
+
+def _notes(old: "Manifest", new: "Manifest") -> Iterator[str]:
+    """What a reader should know before believing a difference."""
+    if old.platform != new.platform:
+        yield f"these are two different machines: {old.platform[:20]} and {new.platform[:20]}"
+    if old.started > new.started:
+        yield "the first bundle is the newer one"
+    for which, manifest in (("first", old), ("second", new)):
+        if manifest.status != "complete":
+            yield f"the {which} bundle is {manifest.status[:20]}"
 
 
 def facts_of(path: Path) -> dict[str, Any]:
