@@ -25,6 +25,7 @@ costs every command some 40 ms."""
 VERBS: dict[str, tuple[str, str, str]] = {
     "join": ("customer", "Customer", "let a technician help: type the support code, see who asks, decide"),
     "self-check": ("self_check", "Customer", "diagnose this machine here, offline, and show what was found"),
+    "preview": ("preview", "Customer", "every command and file a bundle reads here, before anything is read"),
     "watch": ("watch", "Customer", "look at this machine again and again, and say what will be wrong"),
     "login": ("technician", "Technician", "log in at the relay with your key and certificate"),
     "tui": ("technician", "Technician", "open the terminal screen"),

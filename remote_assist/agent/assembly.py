@@ -186,10 +186,16 @@ def _executors(
         PackTrust(packs.keys, packs.revoked),
         around.services,
         TokenMap(around.home.path, around.entropy),
+        around.struck,
         tell=lambda pack: session.prompt.show(say("pack.refused", why=pack.why_not)),
     )
     chat = ChatRequests(session.chat, session.people.name_of)
-    diagnostics = DiagnosticRequests(shelf, recordings)
+    diagnostics = DiagnosticRequests(
+        shelf,
+        recordings,
+        session.prompt if around.ask_each else None,
+        around.settings.pairing.consent_deadline_seconds,
+    )
     elevation = Elevation(
         session.gate,
         session.prompt,

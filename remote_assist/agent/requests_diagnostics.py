@@ -18,12 +18,16 @@ from remote_assist.agent.progress import telling
 from remote_assist.agent.recordings import BUNDLE_CHUNK, Recordings
 from remote_assist.agent.sample_ring import SampleRing
 from remote_assist.agent.sealed_copy import SealedCopy
+from remote_assist.agent.striking import ask_to_strike
 from remote_assist.agent.token_map import TokenMap
 from remote_assist.core.catalog_model import Catalog
+from remote_assist.core.estimates import estimate
 from remote_assist.core.packs import NOBODY, PackTrust
+from remote_assist.core.prompt import Prompt
 from remote_assist.core.requests import Collect
 from remote_assist.diagnostics.collect import collect_bundle
 from remote_assist.diagnostics.pack_catalog import Shelved, Stocked, stock
+from remote_assist.diagnostics.preview import checked_items, preview
 from remote_assist.errors import RefusedError, UsageError
 from remote_assist.transport.pack_folder import PackFolder
 
@@ -52,6 +56,7 @@ class Shelf:
     trust: PackTrust = NOBODY
     services_folder: Path | None = None
     tokens: TokenMap | None = None
+    struck: frozenset[str] = frozenset()
     tell: Callable[[Shelved], None] = lambda pack: None
     _catalog: Catalog | None = None
 
@@ -79,10 +84,18 @@ class Shelf:
 
 
 class DiagnosticRequests:
-    """Executors of bundles."""
+    """Executors of bundles. With a `prompt` the customer is asked about each one, for `deadline_seconds`."""
 
-    def __init__(self, shelf: Shelf, recordings: Recordings | None = None) -> None:
+    def __init__(
+        self,
+        shelf: Shelf,
+        recordings: Recordings | None = None,
+        prompt: Prompt | None = None,
+        deadline_seconds: float = 60.0,
+    ) -> None:
         self._shelf = shelf
+        self._prompt = prompt
+        self._deadline_seconds = deadline_seconds
         self._recordings = recordings if recordings is not None and recordings.policy.keep_bundles else None
 
     async def collect(self, caller: Caller, request: Collect) -> None:
@@ -93,15 +106,32 @@ class DiagnosticRequests:
             raise UsageError("a bundle goes back at most a year, and is sealed to a key of 32 bytes")
 
         async def work(machine: Machine, running: Running) -> Ending:
+            declined = await self._declined(catalog, request.bundle, machine.target.platform)
+            running.require()
             await caller.accept(running)
             running.require()
-            return await self._collect(caller, running, machine, catalog, request)
+            return await self._collect(caller, running, machine, catalog, request, declined)
 
         action = bundle_action(request.bundle, request.version, request.digest)
         await caller.finish(await caller.perform(action, work))
 
+    async def _declined(self, catalog: Catalog, bundle: str, platform: str) -> frozenset[str]:
+        """What the customer struck beforehand, and strikes now where each look is asked about."""
+        struck = checked_items(self._shelf.struck, catalog)
+        if self._prompt is None or not self._prompt.can_ask:
+            return struck
+        items = [each for each in preview(catalog, bundle, platform) if each.collector not in struck]
+        expected = estimate(catalog.bundles[bundle], catalog.collectors, {})
+        return struck | await ask_to_strike(self._prompt, items, expected, self._deadline_seconds)
+
     async def _collect(
-        self, caller: Caller, running: Running, machine: Machine, catalog: Catalog, request: Collect
+        self,
+        caller: Caller,
+        running: Running,
+        machine: Machine,
+        catalog: Catalog,
+        request: Collect,
+        declined: frozenset[str],
     ) -> Ending:
         sent = 0
         copy = SealedCopy(self._recordings, BUNDLE_CHUNK, running.number)
@@ -129,12 +159,13 @@ class DiagnosticRequests:
                 services_folder=self._shelf.services,
                 since=self._shelf.clock() - timedelta(seconds=request.since_seconds) if request.since_seconds else None,
                 seal_to=request.seal_to,
+                declined=declined,
                 trend=self._shelf.trend(),
             )
         await send(await copy.rest())
         if self._shelf.tokens is not None:
             self._shelf.tokens.remember(summary.tokens)
-        failed = sum(item.status not in {"ok", "unavailable"} for item in summary.items)
+        failed = sum(item.status not in {"ok", "unavailable", "declined"} for item in summary.items)
         return Ending(
             size=summary.size,
             sha256=summary.sha256,

@@ -30,6 +30,7 @@ class Surroundings:
     entropy: Callable[[int], bytes]
     ask_each: bool = False
     services: Path | None = None
+    struck: frozenset[str] = frozenset()
     shell: str = "/bin/sh"
     addresses: Addresses = field(init=False)
 

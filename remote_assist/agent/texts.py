@@ -121,6 +121,9 @@ TEXTS: Mapping[str, str] = {
     "chat.unsent": "not sent: {why}",
     "chat.prompt": "to the technician (Enter sends, Esc leaves): ",
     # what actions are called
+    "strike.title": "{count} things would be looked at, about {seconds} s and {kib} KiB; every command and file:",
+    "strike.ask": "Numbers of what is not to be read (Enter: read all, Esc: read nothing): ",
+    "strike.struck": "left out: {count}",
     "what.bundle": "looks at this computer's state ({bundle})",
     "what.save": "saves a redacted bundle as {path}",
     "what.tell": "tells {target} about an alarm",

@@ -48,6 +48,9 @@ def _add_join(verbs: Any) -> None:
         "--language", metavar="CODE", default="", help=f"{', '.join(LANGUAGES)} (else as the system is set)"
     )
     parser.add_argument("--ask-each", action="store_true", help="ask before each plan runs")
+    parser.add_argument(
+        "--strike", metavar="ITEMS", default="", help="never look at these (`remote-assist preview` lists them)"
+    )
     parser.add_argument("--services", metavar="FOLDER", type=Path, help="services of the `process` kind live here")
     parser.add_argument(
         "--keep",
@@ -171,8 +174,20 @@ def _surroundings(arguments: argparse.Namespace, settings: AgentSettings) -> Any
         entropy=secrets.token_bytes,
         ask_each=arguments.ask_each,
         services=services_folder(arguments),
+        struck=_struck(arguments.strike),
         shell=customers_shell(),
     )
+
+
+def _struck(text: str) -> frozenset[str]:
+    """Items of the shipped catalog by name. Raises UsageError."""
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    if not names:
+        return frozenset()
+    from remote_assist.diagnostics.catalog_loader import load_catalog
+    from remote_assist.diagnostics.preview import checked_items
+
+    return checked_items(names, load_catalog())
 
 
 def services_folder(arguments: argparse.Namespace) -> Path | None:

@@ -40,6 +40,7 @@ def add_commands(verbs: Any) -> None:
     add_session_argument(diagnose)
     add_machine_options(diagnose)
     diagnose.add_argument("--bundle", metavar="NAME", default="first-look", help="which bundle (first-look)")
+    diagnose.add_argument("--estimate", action="store_true", help="only say how long it will take and how large it is")
     diagnose.add_argument("--since", metavar="2h", default="", help="of logs, only what is so new")
     diagnose.add_argument(
         "--seal-to", metavar="KEY", type=Path, help="seal it on the customer's machine to this public key (PEM, X25519)"
@@ -63,6 +64,8 @@ async def _diagnose(arguments: argparse.Namespace) -> int:
     from remote_assist.technician.evidence import default_bundle_name
 
     session = checked_session(arguments.session)
+    if arguments.estimate:
+        return await _estimate(arguments, session)
     out = arguments.output or Path(default_bundle_name(session, arguments.bundle, datetime.now(UTC)))
     since = int(parse_duration(arguments.since).total_seconds()) if arguments.since else 0
     progress = ProgressLine()
@@ -88,6 +91,21 @@ async def _diagnose(arguments: argparse.Namespace) -> int:
 
 def _bundle_facts(size: int, sha256: str, seconds: float) -> dict[str, object]:
     return {"size": size, "sha256": sha256, "seconds": round(seconds, 3)}
+
+
+async def _estimate(arguments: argparse.Namespace, session: str) -> int:
+    """From the session's last bundle where there is one; nothing is asked of the customer's machine."""
+    from remote_assist.commands.preview import estimate_line
+    from remote_assist.technician.evidence import expected_bundle
+
+    async with await open_desk(arguments) as desk:
+        last = desk.session_folder(session).bundle_of(machine_place(arguments))
+    expected = await asyncio.to_thread(expected_bundle, arguments.bundle, last)
+    printer = Printer(arguments)
+    printer.object(expected)
+    if not printer.json:
+        printer.value("seconds", expected.seconds, estimate_line(expected))
+    return Exit.DONE
 
 
 async def _findings(arguments: argparse.Namespace) -> int:

@@ -49,7 +49,8 @@ class TextReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ItemReport(msgspec.Struct, frozen=True, kw_only=True):
-    """One collector's line in the manifest. `status`: ok, cut, failed, timed-out, unavailable or cancelled."""
+    """One collector's line in the manifest. `status`: ok, cut, failed, timed-out, unavailable, declined or
+    cancelled."""
 
     collector: str
     version: int

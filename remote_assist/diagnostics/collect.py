@@ -67,13 +67,15 @@ async def collect_bundle(
     services_folder: str = "",
     since: datetime | None = None,
     seal_to: bytes = b"",
+    declined: frozenset[str] = frozenset(),
     trend: dict[str, object] | None = None,
 ) -> BundleSummary:
     """Stream a bundle's tar.zst into `write` while it is made.
 
     `redaction_key` is the customer's own, so that tokens agree with those of earlier bundles; else one for this run.
     `since`: of logs, only what is newer; `seal_to`: 32 bytes of X25519 whose owner alone can open the bundle (nothing
-    is collected when it cannot be sealed); `trend`: what the samples of `watch` say.
+    is collected when it cannot be sealed); `declined`: collectors the customer struck, which are not run; `trend`:
+    what the samples of `watch` say.
     Raises UsageError for a bundle or collector the catalog does not have, RefusedError when it cannot be sealed, and
     what `write` raises.
     """
@@ -87,7 +89,7 @@ async def collect_bundle(
     redactor = Redactor(redaction_key or entropy(32), profile=bundle.redaction_profile, secret_key=entropy(32))
     sealer = Sealer(seal_to, entropy(ID_BYTES)) if seal_to else None
     writer = BundleWriter(write, look.now, redactor.sweep, sealer)
-    run = _BundleRun(catalog, bundle, look, writer, progress, redactor)
+    run = _BundleRun(catalog, bundle, look, writer, progress, redactor, declined)
     return await run.perform(clock)
 
 
@@ -125,15 +127,17 @@ class _BundleRun:
         writer: BundleWriter,
         progress: Callable[[Progress], None],
         redactor: Redactor,
+        declined: frozenset[str],
     ) -> None:
         self._bundle = bundle
         self._look = look
         self._writer = writer
         self._progress = progress
         self._redactor = redactor
-        self._seeding = {path.partition(".")[0] for path in bundle.seeds} & set(bundle.collectors)
+        self._seeding = ({path.partition(".")[0] for path in bundle.seeds} & set(bundle.collectors)) - declined
         order = sorted(wanted(bundle.collectors, look), key=lambda name: name not in self._seeding)
-        self._collectors = [catalog.collectors[name] for name in order]
+        self._collectors = [catalog.collectors[name] for name in order if name not in declined]
+        self._declined = [catalog.collectors[name] for name in order if name in declined]
         self._queue: asyncio.Queue[tuple[model.Collector, Outcome] | None] = asyncio.Queue(len(order) + 1)
         self._reports: dict[str, ItemReport] = {}
         self._finished = 0
@@ -273,6 +277,8 @@ class _BundleRun:
         )
 
     def _manifest(self, status: str, now: datetime) -> Manifest:
+        for collector in self._declined:
+            self._report(collector, Outcome("declined", reason="the customer did not want this read"))
         for collector in self._collectors:
             if collector.id not in self._reports:
                 outcome = None if status == "cancelled" else Outcome("timed-out", reason="the bundle's time was up")
@@ -293,14 +299,14 @@ class _BundleRun:
             seconds=round(time.monotonic() - self._begun, 4),
             profile=self._bundle.redaction_profile,
             redacted=dict(counts),
-            items=tuple(self._reports[collector.id] for collector in self._collectors),
+            items=tuple(self._reports[each.id] for each in (*self._collectors, *self._declined)),
         )
 
     def _summary(self, status: str) -> BundleSummary:
         return BundleSummary(
             bundle=self._bundle.id,
             status=status,
-            items=tuple(self._reports[collector.id] for collector in self._collectors),
+            items=tuple(self._reports[each.id] for each in (*self._collectors, *self._declined)),
             size=self._writer.size,
             sha256=self._writer.sha256,
             seconds=time.monotonic() - self._begun,

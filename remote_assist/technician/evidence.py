@@ -3,6 +3,7 @@
 The catalog, its YAML and the rule engine are loaded only when findings or a fix are wanted: `run` must start fast.
 """
 
+import contextlib
 import functools
 import os
 import shutil
@@ -24,6 +25,7 @@ from remote_assist.transport.pack_folder import PackFolder
 if TYPE_CHECKING:  # only names for types: both load the catalog or the rule engine
     from remote_assist.core.bundle_difference import Change
     from remote_assist.core.catalog_model import Catalog
+    from remote_assist.core.estimates import Estimate
     from remote_assist.core.findings import Finding
     from remote_assist.diagnostics.bundle import Bundle, Manifest
 
@@ -88,6 +90,21 @@ def evaluate_bundle(path: Path, key: bytes = b"") -> "list[Finding]":
     Raises UsageError (no file), RemoteProtocolError (not a bundle), VerificationError (not what its manifest says).
     """
     return _judged(_read(path, key))
+
+
+def expected_bundle(bundle: str, last: Path) -> "Estimate":
+    """How long a bundle will take and how large it will be, from the `last` one of the machine where it can be read.
+
+    Raises UsageError for a bundle there is not.
+    """
+    from remote_assist.core.estimates import estimate
+
+    collect_request(bundle)
+    earlier: dict[str, tuple[float, int]] = {}
+    with contextlib.suppress(AssistError):
+        items = _read(last).manifest.items
+        earlier = {item.collector: (item.seconds, item.size + sum(text.size for text in item.texts)) for item in items}
+    return estimate(catalog().bundles[bundle], catalog().collectors, earlier)
 
 
 def compare_bundles(before: Path, after: Path, key: bytes = b"") -> "BundlesCompared":

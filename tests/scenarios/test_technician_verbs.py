@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from remote_assist.core.reviewer_keys import reviewer_key_file, reviewer_public, reviewer_public_file
 from tests.scenarios.world import TakenPort, World, served_world
 
 pytestmark = pytest.mark.slow
@@ -235,3 +236,23 @@ def _wait_until(condition: object, seconds: float = 20) -> None:
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.005)
+
+
+def test_a_bundle_is_estimated_limited_in_time_and_sealed_on_the_customers_machine(live: Live) -> None:
+    secret = bytes(range(1, 33))
+    folder = live.world.folder
+    (folder / "bundle-key").write_bytes(reviewer_key_file(secret))
+    (folder / "bundle-key.pub").write_bytes(reviewer_public_file(reviewer_public(secret)))
+    guess = json.loads(live("diagnose", live.session, "--bundle", "full", "--estimate", "--json").stdout)
+    assert guess["items"] > 50
+    assert guess["at_most_seconds"] >= guess["seconds"] > 0
+    words = ["diagnose", live.session, "-o", "sealed.bundle", "--since", "2h", "--seal-to"]
+    live(*words, "bundle-key", expect=2)
+    live(*words, "bundle-key.pub")
+    assert (folder / "sealed.bundle").read_bytes().startswith(b"remote-assist sealed 1\n")
+    assert "--key" in live("findings", "sealed.bundle", expect=2).stderr
+    assert "issue" in live("findings", "sealed.bundle", "--key", "bundle-key", "--json", "--all").stdout
+    live("diagnose", live.session, "-o", "open.bundle")
+    assert json.loads(live("diagnose", live.session, "--estimate", "--json").stdout)["seen"] > 20
+    changed = live("diff", "sealed.bundle", "open.bundle", "--key", "bundle-key", "--json")
+    assert all(json.loads(line)["change"] for line in changed.stdout.splitlines())

@@ -1,0 +1,52 @@
+"""`preview`: every command and file a bundle reads on this machine, and how long it takes, before anything is read."""
+
+import argparse
+import sys
+
+from remote_assist.commands.printing import Printer, add_output_options
+from remote_assist.commands.progress_line import size_words
+from remote_assist.core.estimates import Estimate, estimate
+from remote_assist.errors import Exit
+
+PLATFORMS = {"darwin": "macos", "win32": "windows"}
+
+
+def add_commands(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add `preview`."""
+    parser = verbs.add_parser(
+        "preview",
+        help="every command and file a bundle reads here, before anything is read",
+        description="Reads nothing of this machine. What you do not want read, leave out with `join --strike ITEM`. "
+        "`*` stands for one name or word, `**` for anything.",
+    )
+    parser.add_argument("bundle", nargs="?", default="full", metavar="BUNDLE", help="which bundle (full)")
+    add_output_options(parser)
+    parser.set_defaults(run=_preview)
+
+
+def _preview(arguments: argparse.Namespace) -> int:
+    from remote_assist.diagnostics.catalog_loader import load_catalog
+    from remote_assist.diagnostics.preview import preview
+
+    printer = Printer(arguments)
+    catalog = load_catalog()
+    items = preview(catalog, arguments.bundle, PLATFORMS.get(sys.platform, "linux"))
+    for item in items:
+        printer.object(item)
+        if not printer.json:
+            printer.value("item", item.collector, f"{item.collector:<18} {item.sensitivity:<8}  {item.title}")
+        for read in item.reads:
+            printer.line(f"    {read}")
+    expected = estimate(catalog.bundles[arguments.bundle], catalog.collectors, {})
+    printer.object({"estimate": expected})
+    printer.line(estimate_line(expected))
+    return Exit.DONE
+
+
+def estimate_line(expected: Estimate) -> str:
+    """An estimate as people read it."""
+    known = f", {expected.seen} of them seen before" if expected.seen else ""
+    return (
+        f"{expected.items} items{known}: about {expected.seconds:g} s and {size_words(expected.size_bytes)}, "
+        f"never more than {expected.at_most_seconds:g} s and {size_words(expected.at_most_bytes)}"
+    )
