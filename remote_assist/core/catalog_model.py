@@ -110,6 +110,7 @@ class Bundle:
     max_bytes: int
     redaction_profile: str
     seeds: tuple[str, ...]
+    niceness: int
     digest: str
 
 

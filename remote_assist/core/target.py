@@ -10,7 +10,11 @@ from typing import Protocol, runtime_checkable
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One program run: argv, extra environment, limits. Output beyond `max_bytes` is cut and said so."""
+    """One program run: argv, extra environment, limits. Output beyond `max_bytes` is cut and said so.
+
+    `niceness`: how far it stands back for others (0: not at all, 19: whenever anybody else wants the processor; the
+    system lets disks follow).
+    """
 
     argv: tuple[str, ...]
     environment: dict[str, str] = field(default_factory=dict)
@@ -18,6 +22,7 @@ class Command:
     timeout_seconds: float = 10.0
     max_bytes: int = 1 << 20
     stdin: bytes = b""
+    niceness: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,9 +66,9 @@ def read_bundle_spec(section: Section) -> Bundle:
         max_bytes=limits.size("max_bytes", 25 * MIB),
         redaction_profile=redaction.choice("profile", ("strict", "secrets"), "strict"),
         seeds=redaction.texts("seeds"),
+        niceness=min(19, limits.integer("nice", 10)),
         digest=digest_of(section.value),
     )
-    limits.integer("nice", 10)
     limits.finish()
     redaction.finish()
     return bundle

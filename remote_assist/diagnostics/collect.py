@@ -85,7 +85,14 @@ async def collect_bundle(
     missing = [name for name in bundle.collectors if name not in catalog.collectors]
     if missing:
         raise UsageError(f"bundle '{bundle_id}' names a collector that does not exist: {missing[0]}")
-    look = Look(target, now=clock(), services_folder=services_folder, since=since, trend=trend)
+    look = Look(
+        target,
+        now=clock(),
+        services_folder=services_folder,
+        niceness=bundle.niceness,
+        since=since,
+        trend=trend,
+    )
     redactor = Redactor(redaction_key or entropy(32), profile=bundle.redaction_profile, secret_key=entropy(32))
     sealer = Sealer(seal_to, entropy(ID_BYTES)) if seal_to else None
     writer = BundleWriter(write, look.now, redactor.sweep, sealer)

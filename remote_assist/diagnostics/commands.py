@@ -39,7 +39,7 @@ async def run_powershell(implementation: Implementation, look: Look, limit: floa
 
 async def _run(command: Command, implementation: Implementation, look: Look) -> Gathered:
     try:
-        done = await look.target.run(command)
+        done = await look.target.run(replace(command, niceness=look.niceness))
     except AssistError as error:
         raise Unavailable(error.message) from error
     if done.timed_out:

@@ -6,7 +6,7 @@ Rule 2: what is missing is `Unavailable` with a reason, an outcome like any othe
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, TypeVar, cast
 
@@ -35,7 +35,8 @@ class Gathered:
 class Look:
     """One run's view of one machine. `services_folder` comes from the agent's own settings, never from a peer.
 
-    `since`: of logs, only what is newer. `trend`: what the samples of `watch` say, where it keeps some.
+    `niceness`: how far its programs stand back for others. `since`: of logs, only what is newer.
+    `trend`: what the samples of `watch` say, where it keeps some.
     """
 
     def __init__(
@@ -44,11 +45,13 @@ class Look:
         *,
         now: datetime,
         services_folder: str = "",
+        niceness: int = 0,
         since: datetime | None = None,
         trend: dict[str, object] | None = None,
     ) -> None:
         self.target = target
         self.now = now
+        self.niceness = niceness
         self.since = since
         self.trend = trend
         self.services_folder = services_folder
@@ -118,7 +121,7 @@ class Look:
         """How a program ended. Raises Unavailable when it cannot be started or does not end in time."""
         command = Command(argv, environment=ENVIRONMENT, timeout_seconds=timeout_seconds, max_bytes=max_bytes)
         try:
-            done = await self.target.run(command)
+            done = await self.target.run(replace(command, niceness=self.niceness))
         except AssistError as error:
             raise Unavailable(f"{argv[0]}: {error.message}") from error
         if done.timed_out:

@@ -10,6 +10,7 @@ from functools import lru_cache
 
 from remote_assist.core.catalog_model import Catalog, Collector
 from remote_assist.diagnostics.catalog_section import near
+from remote_assist.diagnostics.collectors_linux.clutter import PLACES
 from remote_assist.diagnostics.collectors_linux.configuration import FILES, FOLDERS
 from remote_assist.diagnostics.collectors_linux.reads import READS
 from remote_assist.errors import UsageError
@@ -17,6 +18,7 @@ from remote_assist.errors import UsageError
 BUILTIN_READS: Mapping[str, tuple[str, ...]] = {
     **READS,
     "config_files": (*FILES, *FOLDERS, *(f"{folder}/*" for folder in FOLDERS)),
+    "clutter": ("$ du -skx -- **", "$ df -P -- **", *PLACES.values()),
     "trend": ("the samples `remote-assist watch` keeps in its own folder",),
 }
 POWERSHELL_CHARS = 200

@@ -8,14 +8,17 @@ import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from remote_assist.core.api import NewNote, Ticket
 from remote_assist.core.codes import contains_live_code, looks_like_code
-from remote_assist.core.findings import Finding
 from remote_assist.core.requests import Done
 from remote_assist.errors import AssistError, RefusedError, UnreachableError, UsageError
 from remote_assist.technician.api import RelayApi
 from remote_assist.technician.session_folder import SessionFolder
+
+if TYPE_CHECKING:  # only a name for types: it loads the catalog's values, and `run` must start fast
+    from remote_assist.core.findings import Finding
 
 MAX_NOTE_CHARS = 16_000
 """Longest note on a ticket."""
@@ -119,7 +122,7 @@ async def _issues_found(folder: SessionFolder) -> tuple[str, ...]:
     return tuple(sorted({one.issue for one in found if one.outcome in {"fail", "warn"}}))[:MAX_ISSUES]
 
 
-def _evaluate(folder: SessionFolder) -> list[Finding]:
+def _evaluate(folder: SessionFolder) -> "list[Finding]":
     from remote_assist.technician.evidence import evaluate_bundle  # loads the rule engine
 
     return evaluate_bundle(folder.bundle)

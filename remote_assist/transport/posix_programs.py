@@ -239,6 +239,7 @@ async def run_to_end(command: Command) -> Completed:
     program = await start_program(
         command.argv, folder=command.folder, environment=environment, stdin=bool(command.stdin)
     )
+    _stand_back(program, command.niceness)
     kept = {KIND_DATA: bytearray(), KIND_ERROR: bytearray()}
     cut = timed_out = False
     feeding = asyncio.create_task(_feed_all(program, command.stdin)) if command.stdin else None
@@ -257,6 +258,13 @@ async def run_to_end(command: Command) -> Completed:
         seconds = program.seconds
         status = await program.finish()
     return Completed(status, bytes(kept[KIND_DATA]), bytes(kept[KIND_ERROR]), seconds, cut, timed_out)
+
+
+def _stand_back(program: RunningProgram, niceness: int) -> None:
+    """Lower a program's priority; one that has ended already needs none."""
+    if niceness > 0:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.setpriority(os.PRIO_PROCESS, program.process_id, min(niceness, 19))
 
 
 def spawn(command: Command) -> "subprocess.Popen[bytes]":

@@ -1,6 +1,7 @@
 """The list the customer sees is complete: whatever a collector runs or reads is on it."""
 
 import asyncio
+import os
 from datetime import UTC, datetime
 
 import pytest
@@ -30,9 +31,11 @@ class Watched:
     def __init__(self) -> None:
         self._target = LocalTarget(())
         self.seen: set[str] = set()
+        self.commands: list[Command] = []
 
     async def run(self, command: Command) -> Completed:
         self.seen.add("$ " + " ".join(command.argv))
+        self.commands.append(command)
         return await self._target.run(command)
 
     async def read(self, path: str, *, max_bytes: int, tail: bool = False) -> bytes:
@@ -128,3 +131,13 @@ async def test_what_the_customer_struck_is_not_run_and_the_manifest_says_decline
     assert statuses["cpu"] == "ok"
     assert not any("dpkg-query" in each for each in target.seen)
     assert "$ who" not in target.seen
+
+
+async def test_programs_of_a_bundle_stand_back_as_far_as_it_says(catalog: Catalog) -> None:
+    here = os.getpriority(os.PRIO_PROCESS, 0)
+    asked = Command(("sh", "-c", "read go; nice"), niceness=here + 7, stdin=b"go\n")
+    assert int((await LocalTarget(()).run(asked)).stdout) == here + 7
+    assert (catalog.bundles["full"].niceness, catalog.bundles["first-look"].niceness) == (10, 0)
+    target = Watched()
+    await Look(target, now=datetime.now(UTC), niceness=3).run("true")
+    assert [command.niceness for command in target.commands] == [3]
