@@ -120,7 +120,6 @@ TEXTS: Mapping[str, str] = {
     "what.chat": "schreibt Ihnen",
     "what.scopes": "bittet um {scopes}",
     "end.local": "Sie haben die Sitzung beendet.",
-    "end.ticket": "Das Ticket dieser Sitzung wurde geschlossen; die Sitzung ist beendet.",
     "end.technician": "Der Techniker hat die Sitzung beendet.",
     "end.expired": "Die erlaubte Zeit ist um; die Sitzung ist beendet.",
     "end.signal": "Dieses Programm sollte anhalten; die Sitzung ist beendet.",

@@ -120,7 +120,6 @@ TEXTS: Mapping[str, str] = {
     "what.chat": "le escribe",
     "what.scopes": "pide {scopes}",
     "end.local": "Ha terminado la sesión.",
-    "end.ticket": "El ticket de esta sesión se cerró; la sesión ha terminado.",
     "end.technician": "El técnico ha terminado la sesión.",
     "end.expired": "El tiempo que permitió ha pasado; la sesión ha terminado.",
     "end.signal": "Se pidió a este programa que parara; la sesión ha terminado.",

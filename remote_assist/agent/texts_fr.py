@@ -120,7 +120,6 @@ TEXTS: Mapping[str, str] = {
     "what.chat": "vous écrit",
     "what.scopes": "demande {scopes}",
     "end.local": "Vous avez terminé la session.",
-    "end.ticket": "Le ticket de cette session a été fermé ; la session est terminée.",
     "end.technician": "Le technicien a terminé la session.",
     "end.expired": "Le temps que vous avez accordé est écoulé ; la session est terminée.",
     "end.signal": "Ce programme a reçu l'ordre de s'arrêter ; la session est terminée.",

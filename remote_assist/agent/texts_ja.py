@@ -120,7 +120,6 @@ TEXTS: Mapping[str, str] = {
     "what.chat": "あなたに書く",
     "what.scopes": "{scopes} の許可を求める",
     "end.local": "セッションを終了しました。",
-    "end.ticket": "このセッションのチケットが閉じられたため、セッションは終了しました。",
     "end.technician": "技術者がセッションを終了しました。",
     "end.expired": "許可した時間が過ぎ、セッションは終了しました。",
     "end.signal": "このプログラムは停止を求められ、セッションは終了しました。",
