@@ -32,8 +32,10 @@ ROUND_TRIPS = 500
 class OutsideWorld(RelayWorld):
     """A world whose relay is a process of its own."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, unlimited: bool = False) -> None:
+        """`unlimited`: one technician, one address and one ticket may have as many of everything as the bench opens."""
         super().__init__(folder)
+        self._unlimited = unlimited
         self.organisation = Organisation(folder, TurnableClock())
         self._address = ""
 
@@ -44,9 +46,13 @@ class OutsideWorld(RelayWorld):
     async def serve(self) -> subprocess.Popen[bytes]:
         self.organisation.found()
         data = str(self.organisation.data)
-        argv = [sys.executable, "-m", "relay"]
+        words = ["serve", "--data", data, "--listen", "127.0.0.1:0"]
+        if self._unlimited:
+            config = self.organisation.folder / "relay.toml"
+            config.write_text("unauthenticated_per_address = 8192\nsessions_per_technician = 100000\n")
+            words += ["--config", str(config)]
         process = subprocess.Popen(
-            [*argv, "serve", "--data", data, "--listen", "127.0.0.1:0"],
+            [sys.executable, "-m", "relay", *words],
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
         )

@@ -63,7 +63,7 @@ def build_parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(metavar="VERB", required=True)
     making = _verb(verbs, "init", _init, "make a data folder with a log key and a request to be adopted")
     making.add_argument("--organisation", required=True, metavar="NAME", help="the name customers will see")
-    _shared(making)
+    _shared(making, config=True)
     adopting = _verb(verbs, "adopt", _adopt, "take over what `remote-assist ca adopt … -o OUT` signed")
     adopting.add_argument("source", type=Path, metavar="OUT")
     serving = _verb(verbs, "serve", _serve, "serve until SIGTERM", config=True)
@@ -139,7 +139,7 @@ def _url(arguments: argparse.Namespace) -> str:
 
 
 def _init(arguments: argparse.Namespace) -> int:
-    initialise(arguments.data, arguments.organisation, entropy=secrets.token_bytes, database=_url(arguments))
+    initialise(arguments.data, arguments.organisation, entropy=secrets.token_bytes, database=_database(arguments))
     _tell(f"made {arguments.data}; next: remote-assist ca adopt {arguments.data} --dir ORG")
     return Exit.DONE
 

@@ -1,0 +1,271 @@
+"""What many people cost one relay: `python -m bench.relay_load [agents] [cpu] [fair] [--count 5000]`.
+
+agents  memory of an idle agent in the relay's process, and how many agents can connect (prove their key) in a second
+cpu     CPU seconds of the relay per GiB it passes on, beside a bare TCP splice on uvloop that passes the same bytes
+fair    one hundred streams at once: the slowest beside the mean
+
+The relay is a process of its own; what it takes is read from /proc. Each part takes under a minute.
+"""
+
+import argparse
+import asyncio
+import itertools
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import cast
+
+import uvloop
+from websockets.asyncio.client import ClientConnection
+
+from bench.relay_splice import OutsideWorld
+from remote_assist.core.codec import decode
+from remote_assist.core.messages import StreamOffered, StreamOpened
+from tests.relay.world import Agent
+
+GIB = 1 << 30
+FRAME_BYTES = 256 << 10
+"""As the streams of agents and technicians send when they have much to send."""
+CPU_BYTES = GIB
+AT_ONCE = 32
+STREAMS = 100
+FAIR_SECONDS = 6.0
+GOAL_KIB, GOAL_CONNECTS, GOAL_CPU, GOAL_SHARE = 40, 170, 1.2, 0.5
+
+
+def memory_kib(pid: int) -> int:
+    """Proportional set size."""
+    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+        if line.startswith("Pss:"):
+            return int(line.split()[1])
+    raise LookupError("no Pss")
+
+
+def cpu_seconds(pid: int) -> float:
+    """User and system time of a process."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+async def measure_agents(world: OutsideWorld, pid: int, count: int) -> None:
+    """Open so many sessions, let them idle, cut all, let all connect again."""
+    alice, token = await world.technician()
+    ticket = await world.ticket(token)
+    before = memory_kib(pid)
+    agents = [world.agent(alice, ticket) for _ in range(count)]
+    await _all(agent.open() for agent in agents)
+    await asyncio.sleep(2)
+    each = (memory_kib(pid) - before) / count
+    print(f"idle agent, {count} of them: {each:.1f} KiB each (goal: at most {GOAL_KIB})", flush=True)
+    for agent in agents:
+        agent.link.transport.abort()
+    await asyncio.sleep(2)
+    begun, cpu = time.perf_counter(), cpu_seconds(pid)
+    await _all(agent.connect() for agent in agents)
+    seconds, used = time.perf_counter() - begun, cpu_seconds(pid) - cpu
+    print(
+        f"agents connect: {count / seconds:.0f} a second with their programs on the same cores, "
+        f"{count / used:.0f} for each CPU second of the relay (goal: at least {GOAL_CONNECTS})",
+        flush=True,
+    )
+    for agent in agents:
+        agent.link.transport.abort()
+
+
+async def _all(works: object) -> None:
+    """Run them, a few at a time."""
+    gate = asyncio.Semaphore(AT_ONCE)
+
+    async def one(work: object) -> None:
+        async with gate:
+            await work  # type: ignore[misc]
+
+    await asyncio.gather(*(one(work) for work in works))  # type: ignore[attr-defined]
+
+
+async def opened_stream(world: OutsideWorld, agent: Agent, token: str) -> tuple[ClientConnection, ClientConnection]:
+    """Both ends of a stream that carries bytes."""
+    near = await world.socket(f"/v1/sessions/{agent.session}/stream", token=token)
+    offered = await agent.receive()
+    assert isinstance(offered, StreamOffered)
+    far = await world.socket(f"/v1/streams/{offered.ticket}")
+    for end in (near, far):
+        decode(await end.recv(), StreamOpened)
+    return near, far
+
+
+async def measure_cpu(world: OutsideWorld, pid: int) -> None:
+    """The same bytes in the same frames through the relay and through a splice that does nothing else."""
+    alice, token = await world.technician()
+    agent = world.agent(alice, await world.ticket(token))
+    await agent.open()
+    near, far = await opened_stream(world, agent, token)
+    before = cpu_seconds(pid)
+    await _pump(near, far)
+    ours = (cpu_seconds(pid) - before) / (CPU_BYTES / GIB)
+    await asyncio.gather(near.close(), far.close())
+    theirs = await _bare_splice()
+    print(
+        f"relay {ours:.2f} CPU s/GiB, bare uvloop splice {theirs:.2f}: "
+        f"ratio {ours / theirs:.2f} (goal: at most {GOAL_CPU})",
+        flush=True,
+    )
+
+
+async def _pump(near: ClientConnection, far: ClientConnection) -> None:
+    frame = os.urandom(FRAME_BYTES)
+
+    async def send() -> None:
+        for _ in range(CPU_BYTES // FRAME_BYTES):
+            await near.send(frame)
+
+    sending = asyncio.create_task(send())
+    got = 0
+    while got < CPU_BYTES:
+        got += len(await far.recv())
+    await sending
+
+
+async def _bare_splice() -> float:
+    process = subprocess.Popen([sys.executable, "-m", "bench.relay_load", "splice"], stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    near_port, far_port = map(int, process.stdout.readline().split())
+    reader, far = await asyncio.open_connection("127.0.0.1", far_port, limit=1 << 20)
+    _, near = await asyncio.open_connection("127.0.0.1", near_port)
+    before = cpu_seconds(process.pid)
+    frame = os.urandom(FRAME_BYTES)
+
+    async def send() -> None:
+        for _ in range(CPU_BYTES // FRAME_BYTES):
+            near.write(frame)
+            await near.drain()
+
+    sending = asyncio.create_task(send())
+    got = 0
+    while got < CPU_BYTES:
+        got += len(await reader.read(1 << 20))
+    await sending
+    used = cpu_seconds(process.pid) - before
+    far.close()
+    near.close()
+    process.kill()
+    process.wait()
+    return used / (CPU_BYTES / GIB)
+
+
+class _End(asyncio.Protocol):
+    """One end of the bare splice: what comes in here goes out there, no faster than it is taken."""
+
+    other: "_End | None" = None
+    transport: asyncio.Transport
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
+        waiting = _WAITING.pop() if _WAITING else None
+        if waiting is None:
+            _WAITING.append(self)
+            self.transport.pause_reading()
+        else:
+            self.other, waiting.other = waiting, self
+            waiting.transport.resume_reading()
+
+    def data_received(self, data: bytes) -> None:
+        assert self.other is not None
+        self.other.transport.write(data)
+
+    def pause_writing(self) -> None:
+        if self.other is not None:
+            self.other.transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        if self.other is not None:
+            self.other.transport.resume_reading()
+
+
+_WAITING: list[_End] = []
+
+
+async def serve_splice() -> None:
+    """The peer's process: two ports whose connections are put together."""
+    loop = asyncio.get_running_loop()
+    servers = [await loop.create_server(_End, "127.0.0.1", 0) for _ in range(2)]
+    print(*(server.sockets[0].getsockname()[1] for server in servers), flush=True)
+    await asyncio.Event().wait()
+
+
+async def measure_fairness(world: OutsideWorld, streams: int) -> None:
+    """All send as fast as they may for some seconds; what arrived is counted for each."""
+    alice, token = await world.technician()
+    ends = []
+    for _ in range(streams):
+        agent = world.agent(alice, await world.ticket(token))
+        await agent.open()
+        ends.append(await opened_stream(world, agent, token))
+    got = [0] * streams
+    frame = os.urandom(FRAME_BYTES)
+
+    async def send(near: ClientConnection) -> None:
+        with suppress(Exception):
+            while True:
+                await near.send(frame)
+
+    async def take(far: ClientConnection, number: int) -> None:
+        with suppress(Exception):
+            while True:
+                got[number] += len(await far.recv())
+
+    tasks = [
+        asyncio.create_task(work) for number, (near, far) in enumerate(ends) for work in (send(near), take(far, number))
+    ]
+    await asyncio.sleep(FAIR_SECONDS)
+    share = min(got) / statistics.mean(got)
+    total = sum(got) / FAIR_SECONDS / 1e6
+    for task in tasks:
+        task.cancel()
+    for end in itertools.chain.from_iterable(ends):
+        end.transport.abort()
+    print(
+        f"{streams} streams at once: {total:.0f} MB/s together, "
+        f"the slowest has {share:.2f} of the mean (goal: at least {GOAL_SHARE})",
+        flush=True,
+    )
+
+
+async def main(parts: list[str], count: int) -> None:
+    """The chosen parts, each with a fresh relay."""
+    for part in parts:
+        with tempfile.TemporaryDirectory(dir=os.environ.get("BENCH_FOLDER")) as name:
+            world = OutsideWorld(Path(name), unlimited=True)
+            process = await world.serve()
+            try:
+                if part == "agents":
+                    await measure_agents(world, process.pid, count)
+                elif part == "cpu":
+                    await measure_cpu(world, process.pid)
+                else:
+                    await measure_fairness(world, STREAMS)
+            finally:
+                await world.http.close()
+                process.kill()
+                process.wait()
+
+
+if __name__ == "__main__":
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    parser = argparse.ArgumentParser(prog="python -m bench.relay_load", description=__doc__)
+    parser.add_argument("parts", nargs="*", choices=["agents", "cpu", "fair", "splice"], default=[])
+    parser.add_argument("--count", type=int, default=5000, help="agents (default 5000)")
+    options = parser.parse_args()
+    chosen = (
+        serve_splice()
+        if options.parts == ["splice"]
+        else main(options.parts or ["agents", "cpu", "fair"], options.count)
+    )
+    uvloop.run(chosen)
