@@ -173,7 +173,7 @@ def _certificate(settings: RelaySettings, now: datetime) -> str:
         raise ContentError(f"{settings.tls_cert} is valid only from {since:%Y-%m-%d}", advice="Set the clock.")
     if until < now + SOON:
         raise ContentError(
-            f"{settings.tls_cert} {_ends(until, now)}", advice="Renew it and restart the relay; sessions resume."
+            f"{settings.tls_cert} {_ends(until, now)}", advice="Renew it; a serving relay takes it without a restart."
         )
     return f"valid until {until:%Y-%m-%d}"
 

@@ -25,7 +25,7 @@ from relay.chunks import Chunks
 from relay.control_socket import ControlSocket
 from relay.courier import Courier
 from relay.data_folder import ADDRESS, hold, open_database, read_log_key, replace_file, require_data
-from relay.front_door import FrontDoor, bind, load_tls, origins_of, own_address, split_listen
+from relay.front_door import FrontDoor, bind, origins_of, own_address, split_listen
 from relay.ledger import Ledger
 from relay.log_pages import LogPages
 from relay.login import Logins
@@ -54,6 +54,7 @@ from relay.ticket_desk import TicketDesk
 from relay.ticket_pages import TicketPages
 from relay.ticket_rules import SessionRules
 from relay.ticket_systems import TicketSystems
+from relay.tls_files import TlsFiles
 from relay.trust import TrustFolder
 from remote_assist.core.messages import StoreRoom
 from remote_assist.core.room import Marks
@@ -153,7 +154,8 @@ class Relay:
         settings = self._settings
         require_data(settings.data, settings.database)
         self._lock = hold(settings.data)
-        tls = load_tls(settings.tls_cert, settings.tls_key)
+        files = TlsFiles(settings.tls_cert, settings.tls_key)
+        tls = files.context
         log_key = read_log_key(settings.data)
         trust = TrustFolder(settings.data, log_key, clock=self._clock)
         listening = bind(settings.host, settings.port, tls=tls is not None)
@@ -173,6 +175,7 @@ class Relay:
             await self._runner.setup()
             assert self._runner.server is not None
             door.open(listening, self._runner.server, tls=tls)
+            self._tasks.append(asyncio.create_task(_watch_certificate(files)))
             self._door = door
         except BaseException:
             listening.close()
@@ -467,6 +470,12 @@ class Relay:
         """Tell every agent how much room there is now."""
         message = StoreRoom(level=self._readiness.room.word)
         await asyncio.gather(*(say(line.socket, message) for line in self._switchboard.lines), return_exceptions=True)
+
+
+async def _watch_certificate(files: TlsFiles) -> None:
+    while True:
+        await asyncio.sleep(WATCH_SECONDS)
+        await asyncio.to_thread(files.refresh)
 
 
 def _own_names(settings: RelaySettings) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ import io
 import json
 import secrets
 import shutil
+import ssl
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -153,6 +154,7 @@ class RelayWorld:
         self.clock = TurnableClock()
         self.organisation = Organisation(folder, self.clock, settings.get("database", ""))
         self.settings = settings
+        self.tls: ssl.SSLContext | None = None
         self.http: aiohttp.ClientSession
 
     async def __aenter__(self) -> "RelayWorld":
@@ -235,7 +237,9 @@ class RelayWorld:
             headers["Authorization"] = f"Bearer {token}"
         raw = encode(body) if isinstance(body, msgspec.Struct) else body
         data = None if raw is None else io.BytesIO(raw)
-        async with self.http.request(method, f"{self.url}{path}", data=data, headers=headers) as answer:
+        async with self.http.request(
+            method, f"{self.url}{path}", data=data, headers=headers, ssl=self.tls or True
+        ) as answer:
             return answer.status, await answer.read()
 
     async def get(self, path: str, kind: type[T], token: str) -> T:
@@ -255,7 +259,9 @@ class RelayWorld:
     def socket(self, path: str, *, token: str = "", **more: Any) -> connect:
         """A WebSocket to the relay, to be used as `async with`."""
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        url = self.url.replace("http:", "ws:", 1) + path
+        url = self.url.replace("http", "ws", 1) + path
+        if self.tls is not None:
+            more["ssl"] = self.tls
         return connect(url, additional_headers=headers, compression=None, proxy=None, max_size=2 << 20, **more)
 
     def agent(self, person: Person, ticket: str, *, seconds: int = 1800, **changes: Any) -> "Agent":
