@@ -14,6 +14,7 @@ from prometheus_client.registry import Collector
 from sqlalchemy import Connection, func, select
 
 from relay.access import Caller
+from relay.bus import Bus
 from relay.chunks import stored_bytes
 from relay.deliveries import count_undelivered
 from relay.front_door import is_loopback
@@ -41,6 +42,7 @@ class Metrics(Collector):
         self._switchboard = switchboard
         self._traffic = traffic
         self._strangers = strangers
+        self.bus: Bus | None = None
         self._open_sessions, self._waiting, self._chunk_bytes = 0, 0, 0
         self._deliveries = {"waiting": 0, "dead": 0}
         self.pushes: tuple[Push, ...] = ()
@@ -82,6 +84,10 @@ class Metrics(Collector):
                 continue
             yield GaugeMetricFamily(f"remote_assist_{name}", text, value=value)
         yield from self._push_figures()
+        if self.bus is not None:
+            yield GaugeMetricFamily(
+                "remote_assist_bus_connected", "Whether NATS can be asked about other nodes.", value=self.bus.connected
+            )
         yield CounterMetricFamily(
             "remote_assist_stream_bytes", "Bytes passed between the ends of streams.", value=self._traffic.bytes
         )

@@ -7,7 +7,7 @@ stop: close sockets, finish writing
 import asyncio
 import math
 import socket
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import BinaryIO, Self
 
@@ -101,6 +101,7 @@ class Relay:
         self._door: FrontDoor | None = None
         self._pushes: tuple[Push, ...] = ()
         self.chains: Chains
+        self.figures: Callable[[], Awaitable[bytes]]
         self.retention: Retention
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -240,6 +241,8 @@ class Relay:
             interval_seconds=settings.retention_interval_seconds,
         )
         metrics = Metrics(store, self._switchboard, self._traffic, strangers=lambda: door.strangers)
+        metrics.bus = nodes.bus
+        self.figures = metrics.text
 
         async def caller_of(request: web.Request) -> Caller | None:
             return await tokens.caller(

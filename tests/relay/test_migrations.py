@@ -13,8 +13,10 @@ from sqlalchemy import Engine, select
 
 from relay.database import open_engine
 from relay.migrations import FOLDER, Standing, migrate, standing
+from relay.postgres import open_server
 from relay.schema import metadata, records, tickets, tiles
 from remote_assist.errors import ContentError
+from tests.relay.postgres import Postgres
 
 OLD = Path(__file__).parent / "data" / "version-2.sql"
 NEWEST = str(ScriptDirectory(str(FOLDER)).get_current_head())
@@ -47,6 +49,14 @@ def check_tables(engine: Engine) -> None:
 
 def test_an_empty_file_gets_the_tables_of_the_schema(tmp_path: Path) -> None:
     engine = open_engine(str(tmp_path / "relay.db"))
+    assert migrate(engine) == Standing("", NEWEST)
+    check_tables(engine)
+    assert not migrate(engine).is_behind
+    engine.dispose()
+
+
+def test_an_empty_database_on_a_server_gets_the_same_tables(postgres: Postgres) -> None:
+    engine = open_server(postgres.new_database())
     assert migrate(engine) == Standing("", NEWEST)
     check_tables(engine)
     assert not migrate(engine).is_behind

@@ -258,6 +258,8 @@ async def test_without_the_bus_each_node_serves_its_own_and_with_it_they_meet_ag
         async with TwoNodes(tmp_path, postgres.new_database(), own.url) as nodes:
             agent, token = await opened(nodes)
             path = f"/v1/sessions/{agent.session}/stream"
+            figures = nodes.second.relay.figures
+            assert b"remote_assist_bus_connected 1.0" in await figures()
             own.stop()
             answer = await agent.append(agent.record("RA1006E"))
             assert isinstance(answer, Acknowledged)
@@ -265,6 +267,7 @@ async def test_without_the_bus_each_node_serves_its_own_and_with_it_they_meet_ag
                 assert isinstance(await agent.receive(), StreamOffered)
             status, _, told = await status_of_dial(nodes.second.socket(path, token=token))
             assert (status, told.reason) == (503, "bus-gone")
+            assert b"remote_assist_bus_connected 0.0" in await figures()
             own.start()
             async with asyncio.timeout(60):
                 while not await _is_sent_on(nodes.second, path, token):
