@@ -31,6 +31,7 @@ class NodeWorld(World):
 
     database: str = ""
     bus: str = ""
+    code: str = ""
     nodes: "list[subprocess.Popen[str]]" = field(default_factory=list)
 
     def found_nodes(self) -> None:
@@ -67,6 +68,7 @@ class NodeWorld(World):
         """A session with a customer whose first address is the *second* node."""
         self.extra[name] = {"REMOTE_ASSIST_RELAY": ",".join(reversed(self.names))}
         inviting, code = self.invite(self.new_ticket())
+        self.code = code
         words = ("join", "--code", "-", "--ca", "org/ca.pub", "--accept", SCOPES)
         program = self.start("remote-assist", *words, home=name, log=log)
         assert program.stdin is not None and inviting.stdout is not None
@@ -133,3 +135,26 @@ def test_a_killed_node_costs_its_sessions_time_and_nothing_else(world: NodeWorld
     world.command("end", session, "--note", "A node was lost meanwhile.")
     assert "verified" in world.command("audit", "verify", session).stdout
     assert agent.wait(WAIT_SECONDS) == 0
+    check_logs(world)
+
+
+def check_logs(world: NodeWorld) -> None:
+    """The nodes' own logs of all that hold no code, token, name or content."""
+    logs = world.log("node-1.log") + world.log("node-2.log")
+    assert logs.count('"serving"') == 3 and '"stream-ended"' in logs
+    stored = "".join(path.read_text() for path in (world.folder / "alice-home").rglob("*.json"))
+    tokens = re.findall(r'"token": ?"([^"]{20,})"', stored)
+    assert tokens and world.code.count("-") == 3
+    words = world.code.partition("-")[2]
+    for secret in (
+        *tokens,
+        world.code,
+        words,
+        "range(120)",
+        "still here",
+        "Web server",
+        "Alice",
+        "big.bin",
+        "A node was",
+    ):
+        assert secret not in logs
