@@ -117,7 +117,8 @@ class Ledger:
 
     def keep(self, connection: Connection, one: Admitted) -> Acknowledgement:
         """Give a record that continues its chain its time and index, and sign for it."""
-        record, time, index = one.record, self._now(), self._take_index(connection)
+        record = one.record
+        index, time = self._take_index(connection), self._now()  # in this order: the index brings the last time along
         message = acknowledgement_bytes(record.session, record.seq, one.hash, time, index)
         signature = sshsig.sign(self._log_key, "ack", message)
         connection.execute(

@@ -204,6 +204,7 @@ def check_export(raw, trust):
     header, trailer, sessions = lines[0], lines[-1], {}
     need((header["kind"], trailer["kind"]) == ("header", "trailer"), "header or trailer is missing")
     need((header["format"], trailer["count"]) == ("remote-assist audit export/1", len(lines) - 2), "form or count")
+    need(trailer.get("digest") in (None, "", sha(raw[: raw.rindex(b"\n", 0, -1) + 1]).hex()), "a byte changed")
     if trust["ca"]:
         trust = {**trust, "log_keys": trust["log_keys"] + log_keys_in(header["lists"], trust["ca"])}
     for line in lines[1:-1]:
@@ -234,8 +235,7 @@ def main(words):
     for name in words:
         raw = Path(name).read_bytes()
         try:
-            held = (check_receipt if raw.startswith(b"{\n") else check_export)(raw, trust)
-            sys.stdout.write("\n".join(held) + "\n")
+            sys.stdout.write("\n".join((check_receipt if raw.startswith(b"{\n") else check_export)(raw, trust)) + "\n")
         except FAULTS as error:
             sys.stderr.write(f"{name}: {error or type(error).__name__}\n")
             return 5

@@ -11,6 +11,7 @@ Rule 3: the checkpoint is as old as the export; a record that is newer has an em
 
 import base64
 import binascii
+import hashlib
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
@@ -57,10 +58,15 @@ class RecordLine(_Line, frozen=True, tag="record"):
 
 
 class Trailer(_Line, frozen=True, tag="trailer"):
-    """Last line. `count` is the number of record lines, `checkpoint` the note their proofs lead to ("": none)."""
+    """Last line. `count` is the number of record lines, `checkpoint` the note their proofs lead to ("": none).
+
+    `digest`: SHA-256 of all lines before ("" in exports of the first releases). It proves nothing; it finds a byte that
+    changed where nothing is signed.
+    """
 
     count: int
     checkpoint: str = ""
+    digest: str = ""
 
 
 _DECODER = msgspec.json.Decoder(Header | RecordLine | Trailer)
@@ -72,17 +78,18 @@ class ExportWriter:
     def __init__(self, checkpoint: str = "") -> None:
         self._checkpoint = checkpoint
         self._count = 0
+        self._digest = hashlib.sha256()
 
     def header(self, *, origin: str, lists: Sequence[bytes], now: datetime) -> bytes:
         """The first line."""
-        return _line(Header(format=FORMAT, origin=origin, exported=format_time(now), lists=tuple(lists)))
+        return self._told(Header(format=FORMAT, origin=origin, exported=format_time(now), lists=tuple(lists)))
 
     def record(
         self, logged: LoggedRecord, disclosed: dict[str, Disclosure] | None = None, proof: Sequence[bytes] = ()
     ) -> bytes:
         """A record's line. Records of one session follow each other in seq order."""
         self._count += 1
-        return _line(
+        return self._told(
             RecordLine(
                 record=logged.record,
                 head=logged.head,
@@ -96,7 +103,13 @@ class ExportWriter:
 
     def trailer(self) -> bytes:
         """The last line."""
-        return _line(Trailer(count=self._count, checkpoint=self._checkpoint))
+        digest = self._digest.hexdigest()
+        return _line(Trailer(count=self._count, checkpoint=self._checkpoint, digest=digest))
+
+    def _told(self, line: Header | RecordLine) -> bytes:
+        raw = _line(line)
+        self._digest.update(raw)
+        return raw
 
 
 def read_export(lines: Iterable[bytes]) -> Iterator[Header | list[RecordLine]]:
@@ -110,6 +123,7 @@ def read_export(lines: Iterable[bytes]) -> Iterator[Header | list[RecordLine]]:
     count = 0
     last: Header | RecordLine | Trailer | None = None
     number = 0
+    digest = hashlib.sha256()
     for number, raw in enumerate(lines, start=1):
         line = _read(raw, number)
         if isinstance(last, Trailer) or isinstance(line, Header) != (number == 1):
@@ -129,6 +143,9 @@ def read_export(lines: Iterable[bytes]) -> Iterator[Header | list[RecordLine]]:
             group.append(line)
         elif line.count != count:
             raise _fault(number, f"{line.count} records were exported, {count} are here")
+        elif line.digest not in {"", digest.hexdigest()}:
+            raise _fault(number, "a byte before it changed: the digest is another")
+        digest.update(raw)
         last = line
     if not isinstance(last, Trailer):
         raise VerificationError(

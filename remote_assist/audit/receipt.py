@@ -5,6 +5,7 @@ Rule 2: it verifies with no relay: records, head signatures, acknowledgements, t
 proofs that lead to it are inside. Only the log key, or the CA key, comes from whoever verifies.
 """
 
+import hashlib
 import itertools
 from collections.abc import Collection, Iterable
 from datetime import datetime
@@ -54,8 +55,11 @@ class Head(_Part, frozen=True):
     hash: str
 
 
-class Receipt(_Part, frozen=True):
-    """`ran`, `read`, `taken`, `changed`, `refused` are sentences; `story` is every record in words."""
+class Receipt(_Part, frozen=True, omit_defaults=True):
+    """`ran`, `read`, `taken`, `changed`, `refused` are sentences; `story` is every record in words.
+
+    `digest`: SHA-256 of the file without it; it finds a changed byte where nothing is signed.
+    """
 
     format: str
     made: str
@@ -76,6 +80,7 @@ class Receipt(_Part, frozen=True):
     head: Head
     checkpoint: str
     evidence: tuple[Evidence, ...]
+    digest: str = ""
 
 
 class InTheLog(_Part, frozen=True):
@@ -100,7 +105,7 @@ def build_receipt(
     )
     if not evidence:
         raise UsageError("there is nothing to give a receipt for: the journal holds no record")
-    return _compose(evidence, format_time(now), proved.checkpoint)
+    return _digested(_compose(evidence, format_time(now), proved.checkpoint))
 
 
 def receipt_bytes(receipt: Receipt) -> bytes:
@@ -138,6 +143,7 @@ def verify_receipt(
     )
     _check_proofs(receipt, log_keys, ca_line)
     expected = _compose(receipt.evidence, receipt.made, receipt.checkpoint)
+    expected = _digested(expected) if receipt.digest else expected
     for name in Receipt.__struct_fields__:
         if getattr(expected, name) != getattr(receipt, name):
             raise VerificationError(f"the receipt's '{name}' is not what its records say", where=name)
@@ -186,6 +192,11 @@ def _compose(evidence: tuple[Evidence, ...], made: str, checkpoint: str) -> Rece
         checkpoint=checkpoint,
         evidence=evidence,
     )
+
+
+def _digested(receipt: Receipt) -> Receipt:
+    bare = msgspec.structs.replace(receipt, digest="")
+    return msgspec.structs.replace(bare, digest=hashlib.sha256(receipt_bytes(bare)).hexdigest())
 
 
 def _technician(records: list[Record], opening: Opening) -> tuple[str, dict[str, str]]:

@@ -43,10 +43,13 @@ class TimelineLine:
     sealed: tuple[tuple[str, str], ...]
     seconds: float | None = None
 
-    def text(self) -> str:
-        """The whole line: `09:30:01  →  Alice Example  Runs a program: ls (sealed arguments 1f2e…)`."""
+    def text(self, *, durations: bool = False) -> str:
+        """The whole line; receipts hold it without durations, and verifying one builds it anew.
+
+        `09:30:01  →  Alice Example  Runs a program: ls (sealed arguments 1f2e…)`.
+        """
         parts = [f"{self.time[:19].replace('T', ' ')}  {self.mark}  {self.who}: {self.what}"]
-        took = f", {seconds_words(self.seconds)}" if self.seconds is not None else ""
+        took = f", {seconds_words(self.seconds)}" if durations and self.seconds is not None else ""
         if self.outcome:
             parts.append(f"— {self.outcome}{took}")
         parts.extend(f"[{name}: {value}]" for name, value in self.sealed)

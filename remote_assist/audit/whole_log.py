@@ -15,10 +15,10 @@ from remote_assist.audit.verify import SessionReport
 from remote_assist.core.api import ChainSummary, SessionSummary
 from remote_assist.core.checkpoint import Checkpoint
 from remote_assist.core.messages import Acknowledgement, Wrap
-from remote_assist.core.records import Record, leaf_hash, place
+from remote_assist.core.records import Record, leaf_hash, parse_time, place
 from remote_assist.core.tlog_proof import ENTRY_BYTES
 from remote_assist.core.tree import subtree_root
-from remote_assist.errors import VerificationError
+from remote_assist.errors import RemoteProtocolError, VerificationError
 
 TIME_BYTES = 27
 FIRST_TIME, LAST_TIME = "", "~"
@@ -172,6 +172,10 @@ def _leaves_in(bundle: bytes) -> list[Leaf]:
         entry = bundle[at + 2 : at + step]
         if bundle[at : at + 2] != ENTRY_BYTES.to_bytes(2, "big"):
             raise VerificationError("an entry of another length than entries have", where="entries")
-        time = entry[:TIME_BYTES].decode("ascii", "replace")
-        found.append(Leaf(time, entry[TIME_BYTES:].hex()))
+        leaf = Leaf(entry[:TIME_BYTES].decode("ascii", "replace"), entry[TIME_BYTES:].hex())
+        try:
+            parse_time(leaf.time)
+        except RemoteProtocolError as error:
+            raise VerificationError(f"an entry of the log has {error.message}", where="entries") from error
+        found.append(leaf)
     return found

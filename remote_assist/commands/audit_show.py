@@ -164,7 +164,7 @@ def _print_timeline(printer: Printer, records: list[Record], opened: Opened, nam
         if printer.json:
             printer.object({**asdict(line), "name": CODES[line.code].name, "sealed": dict(line.sealed)})
         else:
-            printer.value("line", line.text())
+            printer.value("line", line.text(durations=True))
 
 
 def print_closed(printer: Printer, session: str, unsealer: Unsealer | None) -> None:

@@ -85,7 +85,7 @@ def changed_acknowledgements(entry: LoggedRecord) -> Iterator[LoggedRecord]:
         text = getattr(told, name)
         for position in range(len(text) - (name == "signature")):
             yield replace(entry, acknowledgement=replace(told, **{name: flipped(text, position)}))
-    for bit in range(8):
+    for bit in range(53):
         yield replace(entry, acknowledgement=replace(told, seq=told.seq ^ 1 << bit))
         yield replace(entry, acknowledgement=replace(told, index=told.index ^ 1 << bit))
 

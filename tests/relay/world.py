@@ -25,7 +25,7 @@ from remote_assist.core.api import ChallengeAnswer, Login, LoginAnswer
 from remote_assist.core.certificates import issue_certificate
 from remote_assist.core.codec import decode, encode
 from remote_assist.core.codes import session_id
-from remote_assist.core.keys import PrivateKey, new_key, public_line
+from remote_assist.core.keys import PrivateKey, fingerprint, new_key, public_line
 from remote_assist.core.lists import (
     AnyList,
     OrganisationList,
@@ -295,6 +295,11 @@ class Agent:
         self.prev = NO_RECORD
         self.link: ClientConnection
 
+    @property
+    def technician(self) -> Actor:
+        """The technician as records name them."""
+        return Actor(kind="technician", key=fingerprint(public_line(self.person.key)), serial=self.person.serial)
+
     async def connect(self, key: PrivateKey | None = None, origin: str = "") -> Joined:
         """Dial and prove the host key."""
         key = key or self.key
@@ -339,7 +344,7 @@ class Agent:
             prev=fields.pop("prev", self.prev),
             time=format_time(self.world.clock()),
             code=code,
-            actor=fields.pop("actor", Actor(kind="technician", serial=self.person.serial)),
+            actor=fields.pop("actor", self.technician),
             **fields,
         )
         raw = encode_record(record)
