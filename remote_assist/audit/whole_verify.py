@@ -6,7 +6,7 @@
 Rule 1: this proves of the log as a whole what `audit verify SESSION` proves record by record, for a fraction of the
 signatures: a hash chain whose end is signed cannot differ before it, and a leaf under a signed root was promised.
 Rule 2: nothing is left out: the leaves must be all of the checkpoint's tree.
-Rule 3: what is beyond that (canonical form, codes, each single acknowledgement's signature) is `audit verify SESSION`'s;
+Rule 3: what is beyond that (canonical form, codes, each acknowledgement's own signature) is `audit verify SESSION`'s;
 nothing here replaces it.
 """
 

@@ -6,11 +6,20 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import BinaryIO
 
-from remote_assist.audit.export import Header, RecordLine, check_disclosures, proof_of_line, read_export, read_trailer
+from remote_assist.audit.export import (
+    Header,
+    RecordLine,
+    check_disclosures,
+    proof_of_line,
+    read_bare,
+    read_export,
+    read_trailer,
+)
 from remote_assist.audit.inclusion import check_included
 from remote_assist.audit.own_chain import ChainReport, verify_chain
 from remote_assist.audit.receipt import MAX_RECEIPT_BYTES, read_receipt, verify_receipt
 from remote_assist.audit.verify import SessionReport, verify_session
+from remote_assist.audit.whole_verify import WholeCheck, WholeReport
 from remote_assist.commands.audit_fetch import (
     Report,
     empty_session,
@@ -37,7 +46,7 @@ async def verify_log(arguments: argparse.Namespace) -> int:
     if arguments.what == "":
         raise empty_session()
     if arguments.what is not None and not is_log_name(arguments.what):
-        return _verify_file(Path(arguments.what), trust, home, printer, strict=arguments.strict)
+        return _verify_file(Path(arguments.what), trust, home, printer, strict=arguments.strict, whole=arguments.whole)
     async with open_api(arguments) as api:
         wanted = await wanted_logs(api, arguments.what)
         failures = 0
@@ -55,12 +64,14 @@ async def verify_log(arguments: argparse.Namespace) -> int:
     return Exit.UNVERIFIED if failures else Exit.DONE
 
 
-def _verify_file(path: Path, trust: Trust, home: Home, printer: Printer, *, strict: bool) -> int:
+def _verify_file(path: Path, trust: Trust, home: Home, printer: Printer, *, strict: bool, whole: bool) -> int:
     try:
         with path.open("rb") as file:
             first = file.readline()
             file.seek(0)
-            if first.strip() == b"{":
+            if whole:
+                _print_whole(printer, _verify_whole(file, trust))
+            elif first.strip() == b"{":
                 print_report(printer, _verify_receipt(file, trust, strict=strict))
             else:
                 for report in _verify_export(file, trust, home, printer, strict=strict):
@@ -70,6 +81,26 @@ def _verify_file(path: Path, trust: Trust, home: Home, printer: Printer, *, stri
             f"{path} cannot be read: {error.strerror}", advice="Name a session (s-…), an export or a receipt."
         ) from error
     return Exit.DONE
+
+
+def _verify_whole(file: BinaryIO, trust: Trust) -> WholeReport:
+    """An export of the whole log, by its hashes: docs/audit-format.md 5a."""
+    trailer = read_trailer(file)
+    header = next(read_export(file))
+    assert isinstance(header, Header)
+    log_keys = trust.with_lists(header.lists)
+    check = WholeCheck(open_checkpoint(trailer.checkpoint, log_keys))
+    file.seek(0)
+    for line in read_bare(file):
+        check.take(line.record, line.head, line.time, line.index)
+    return check.finish(log_keys=log_keys, ca_line=trust.ca_line)
+
+
+def _print_whole(printer: Printer, report: WholeReport) -> None:
+    printer.object({"verified": True, **asdict(report)})
+    if not printer.json:
+        words = f"verified as a whole: {report.records} records in {report.chains} sessions and other chains"
+        printer.value("records", report.records, words)
 
 
 def _verify_receipt(file: BinaryIO, trust: Trust, *, strict: bool) -> SessionReport:

@@ -130,3 +130,19 @@ def test_a_record_the_relay_keeps_back_is_missed(
     assert cli.main(["audit", "report", "audit-trail"]) == 5
     told = capsys.readouterr().out
     assert "population 16, missing 8, NOT verified" in told and "missing: leaf 0" in told
+
+
+def test_an_export_of_everything_verifies_as_a_whole_and_a_changed_one_does_not(
+    served: Served, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    agent = served.session()
+    served.become("Rita Example", "reviewer")
+    assert cli.main(["audit", "review", "sign", agent.session, "--meaning", "reviewed"]) == 0
+    file = tmp_path / "all"
+    assert cli.main(["audit", "export", "-o", str(file)]) == 0
+    capsys.readouterr()
+    assert cli.main(["audit", "verify", str(file), "--whole"]) == 0
+    assert "10 records in 2 sessions and other chains" in capsys.readouterr().out
+    lines = file.read_bytes().splitlines(keepends=True)
+    file.write_bytes(b"".join([*lines[:3], *lines[4:]]))
+    assert cli.main(["audit", "verify", str(file), "--whole"]) == 5
