@@ -7,12 +7,13 @@ proves what was done then.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from remote_assist.core import sshsig
 from remote_assist.core.certificates import Certificate, ca_of, check_certificate
 from remote_assist.core.codec import decode
 from remote_assist.core.codes import session_id
-from remote_assist.core.lists import OrganisationList, PacksList, RevocationsList, open_list
+from remote_assist.core.lists import AnyList, OrganisationList, PacksList, RevocationsList, open_list
 from remote_assist.core.messages import SignedStatement
 from remote_assist.core.packs import PackTrust
 from remote_assist.core.record_codes import SESSION_OPENED
@@ -50,13 +51,13 @@ def check_opening(record: Record, *, ca_line: str | None) -> OpenedSession:
 
 def log_keys_of(lists: Sequence[bytes], ca_line: str) -> tuple[str, ...]:
     """The log keys on the organisation lists among `lists`. Raises VerificationError for another CA's list."""
-    opened = [open_list(raw, ca_line=ca_line) for raw in lists]
+    opened = [_opened_list(raw, ca_line) for raw in lists]
     return tuple(dict.fromkeys(key for one in opened if isinstance(one, OrganisationList) for key in one.log_keys))
 
 
 def pack_trust_of(lists: Sequence[bytes], ca_line: str) -> PackTrust:
     """Who may sign packs, by the lists among `lists`. Raises VerificationError for another CA's list."""
-    opened = [open_list(raw, ca_line=ca_line) for raw in lists]
+    opened = [_opened_list(raw, ca_line) for raw in lists]
     return next((PackTrust(one.keys, one.revoked) for one in opened if isinstance(one, PacksList)), PackTrust())
 
 
@@ -81,6 +82,12 @@ def _check(record: Record, opening: Opening, ca_line: str | None) -> OpenedSessi
     return OpenedSession(certificate, statement, ca_line is not None, log_keys)
 
 
+@lru_cache(maxsize=64)
+def _opened_list(raw: bytes, ca_line: str) -> AnyList:
+    """Sessions of the same days carry the same lists: each is verified once for many openings."""
+    return open_list(raw, ca_line=ca_line)
+
+
 def _revoked(lists: Sequence[bytes], ca_line: str) -> tuple[int, ...]:
-    opened = [open_list(raw, ca_line=ca_line) for raw in lists]
+    opened = [_opened_list(raw, ca_line) for raw in lists]
     return tuple(serial for one in opened if isinstance(one, RevocationsList) for serial in one.serials)
