@@ -70,7 +70,8 @@ class HopRequests:
                 ) from error
             facts = self._session.facts
             name = HostileStr(facts.technician.certificate.name)
-            self._hops = Hops(facts.id, name, self._session.prompt, self._home)
+            trust = facts.settings.tls_ca_file
+            self._hops = Hops(facts.id, name, self._session.prompt, self._home, str(trust or ""))
             self._session.on_close(self._hops.close)
         return self._hops
 

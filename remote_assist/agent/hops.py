@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Awaitable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
 from remote_assist.agent.actions import Action, Ending
 from remote_assist.agent.conversation import Caller
@@ -23,9 +24,16 @@ from remote_assist.core.prompt import Prompt, TypedQuestion
 from remote_assist.core.requests import UseMachine
 from remote_assist.core.wishes import HopPlace, parse_hop
 from remote_assist.errors import ContentError, RefusedError
-from remote_assist.transport.outward import pin
+from remote_assist.transport.outward import Pinned, pin
 from remote_assist.transport.ssh_hop import PARALLEL, SshHop
 from remote_assist.transport.ssh_hop_login import HopConnection, Secret, Transport, open_connection
+
+if TYPE_CHECKING:  # only a name for types: pywinrm is loaded for a Windows machine
+    from remote_assist.transport.winrm_hop import WinrmHop
+
+    Hop = SshHop | WinrmHop
+
+T = TypeVar("T")
 
 MAX_WRONG = 2
 """Log-ins that may fail at one machine in one session."""
@@ -36,12 +44,14 @@ TYPING_SECONDS = 60.0
 class Hops:
     """The machines of one session."""
 
-    def __init__(self, session: str, technician: HostileStr, prompt: Prompt, home: Path) -> None:
+    def __init__(self, session: str, technician: HostileStr, prompt: Prompt, home: Path, trust: str = "") -> None:
+        """`trust`: a file of authorities for HTTPS of Windows machines; empty for the system's."""
+        self._trust = trust
         self._session = session
         self._name = technician
         self._prompt = prompt
         self._keys = HopKeys(home, customers_known_hosts())
-        self._hops: dict[HopPlace, SshHop] = {}
+        self._hops: dict[HopPlace, Hop] = {}
         self._wrong: dict[HopPlace, int] = {}
         self._ways: defaultdict[HopPlace, asyncio.Lock] = defaultdict(asyncio.Lock)
 
@@ -63,20 +73,38 @@ class Hops:
         for hop in self._hops.values():
             hop.close()
 
-    async def _reach(self, place: HopPlace, secret: Secret | None) -> SshHop:
+    async def _reach(self, place: HopPlace, secret: Secret | None) -> "Hop":
         async with self._ways[place]:
             known = self._hops.get(place)
             if known is None or not known.is_open:
                 known = self._hops[place] = await self._connect(place, secret)
             return known
 
-    async def _connect(self, place: HopPlace, secret: Secret | None) -> SshHop:
+    async def _connect(self, place: HopPlace, secret: Secret | None) -> "Hop":
         if self._wrong.get(place, 0) >= MAX_WRONG:
             raise RefusedError(
                 f"the credentials for {place} were wrong {MAX_WRONG} times; it is left alone in this session",
                 reason="credentials",
             )
         pinned = await pin(place.endpoint)
+        return await (self._by_ssh if place.kind == "ssh" else self._by_winrm)(place, pinned, secret)
+
+    async def _by_winrm(self, place: HopPlace, pinned: Pinned, secret: Secret | None) -> "Hop":
+        """By the technician's password where one was sent, else by the one the customer types."""
+        from remote_assist.transport.winrm_hop import WinrmHop
+
+        typed = secret.password if secret else await self._prompt.typed(_password_question(place, self._name))
+        if not typed:
+            raise RefusedError(f"nobody gave a password for {place}", reason="credentials")
+        hop = WinrmHop(place, pinned, typed, self._trust)
+        try:
+            await self._counted(place, hop.look())
+        except BaseException:
+            hop.close()
+            raise
+        return hop
+
+    async def _by_ssh(self, place: HopPlace, pinned: Pinned, secret: Secret | None) -> "Hop":
         known = self._keys.known(place.endpoint)
         pool = ThreadPoolExecutor(PARALLEL + 3, thread_name_prefix="hop")
         try:
@@ -125,7 +153,7 @@ class Hops:
                 raise
             return await self._counted(place, connection.log_in(Secret(typed), use_agent=False))
 
-    async def _counted(self, place: HopPlace, log_in: Awaitable[Transport]) -> Transport:
+    async def _counted(self, place: HopPlace, log_in: Awaitable[T]) -> T:
         try:
             return await log_in
         except RefusedError:
@@ -151,8 +179,6 @@ def _place(text: str) -> HopPlace:
         place = parse_hop(text)
     except ContentError as error:
         raise RefusedError(error.message, reason="other-place", advice=error.advice) from error
-    if place.kind != "ssh":
-        raise RefusedError(f"this agent has no way to a machine by {place.kind}", reason="no-such-door")
     return place
 
 

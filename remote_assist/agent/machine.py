@@ -21,9 +21,11 @@ if TYPE_CHECKING:
     from remote_assist.transport.posix_pty import RunningTerminal
     from remote_assist.transport.ssh_hop import SshHop
     from remote_assist.transport.ssh_hop_program import HopProgram
+    from remote_assist.transport.winrm_hop import WinrmHop
+    from remote_assist.transport.winrm_program import WinrmProgram
 
-    AnyTarget = LocalTarget | SshHop
-    AnyProgram = RunningProgram | HopProgram
+    AnyTarget = LocalTarget | SshHop | WinrmHop
+    AnyProgram = RunningProgram | HopProgram | WinrmProgram
 
 MARK = "REMOTE_ASSIST_SESSION"
 """Environment variable of every program a session starts: who outlives the session is found by it."""

@@ -115,5 +115,5 @@ async def _receive(caller: Caller, running: Running, incoming: IncomingFile, req
 
 def _hop(machine: Machine) -> SshHop:
     if not isinstance(machine.target, SshHop):
-        raise RefusedError("files of this machine are not reached this way", reason="no-such-door")
+        raise RefusedError("files of that machine are only looked at, not moved", reason="no-such-door")
     return machine.target

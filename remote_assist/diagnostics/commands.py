@@ -6,10 +6,10 @@ from dataclasses import replace
 import msgspec
 
 from remote_assist.core.catalog_model import ExtractSpec, Implementation
+from remote_assist.core.powershell import powershell_argv
 from remote_assist.core.target import Command
 from remote_assist.diagnostics.catalog_section import size_in_bytes
 from remote_assist.diagnostics.look import ENVIRONMENT, Gathered, Look, Unavailable
-from remote_assist.diagnostics.powershell import powershell_argv
 from remote_assist.errors import AssistError
 
 MAX_LINE_CHARS = 1000

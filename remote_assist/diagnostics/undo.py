@@ -15,11 +15,11 @@ import base64
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Protocol
 
+from remote_assist.core.powershell import powershell_command
 from remote_assist.core.requests import Progress
 from remote_assist.core.target import Command, FileStatus, MutableTarget
 from remote_assist.diagnostics.look import ENVIRONMENT, Look
 from remote_assist.diagnostics.planned import items_of, words_of
-from remote_assist.diagnostics.powershell import powershell_command
 from remote_assist.diagnostics.services import is_remote_access, service_backend
 from remote_assist.diagnostics.verbs_files import entries_below
 from remote_assist.diagnostics.verbs_system import REMOVE_VALUE, WRITE_VALUE

@@ -7,10 +7,10 @@ import os
 from collections.abc import Sequence
 
 from remote_assist.core.catalog_model import Step
+from remote_assist.core.powershell import powershell_argv, powershell_command
 from remote_assist.core.target import Command, Completed
 from remote_assist.diagnostics.look import ENVIRONMENT, Look
 from remote_assist.diagnostics.planned import Doing, Json, PlannedStep, Surroundings, words_of
-from remote_assist.diagnostics.powershell import powershell_argv, powershell_command
 from remote_assist.diagnostics.services import is_remote_access
 from remote_assist.errors import RefusedError
 

@@ -8,9 +8,9 @@ import pytest
 import yaml
 
 from remote_assist.core.catalog_model import Catalog
+from remote_assist.core.powershell import powershell_argv, script_of
 from remote_assist.diagnostics.gather import gather
 from remote_assist.diagnostics.look import Look
-from remote_assist.diagnostics.powershell import powershell_argv, script_of
 from tests.diagnostics.recorded_target import RecordedTarget
 
 NOW = datetime(2026, 11, 29, 7, tzinfo=UTC)

@@ -1,0 +1,159 @@
+"""A Windows machine over WinRM: unmodified pywinrm against a peer with real NTLM and message encryption.
+
+Nothing here ran on Windows. PowerShell's answers are written from its documentation: what is tested is the road.
+"""
+
+import base64
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from remote_assist.core.requests import KIND_DATA, KIND_ERROR
+from remote_assist.core.target import Command
+from remote_assist.core.wishes import HopPlace, parse_hop
+from remote_assist.errors import AssistError, RefusedError, UnreachableError
+from remote_assist.transport.outward import pin
+from remote_assist.transport.winrm_files import content_of, statuses_of
+from remote_assist.transport.winrm_hop import WinrmHop
+from tests.scenarios.world import free_port, wait_for_port
+from tests.scenarios.wsman_peer import words_of
+
+pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).parent.parent.parent
+PASSWORD = "a pass word"
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Where the peer is, and the authority of its certificate."""
+
+    place: HopPlace
+    trust: str
+
+    async def hop(self, password: str = PASSWORD) -> WinrmHop:
+        hop = WinrmHop(self.place, await pin(self.place.endpoint), password, self.trust)
+        try:
+            await hop.look()
+        except BaseException:
+            hop.close()
+            raise
+        return hop
+
+
+@contextmanager
+def peer(folder: Path, name: str = "localhost") -> Iterator[Windows]:
+    folder.mkdir(parents=True, exist_ok=True)
+    key, certificate, users = folder / "key", folder / "certificate", folder / "users"
+    subject = ["-subj", f"/CN={name}", "-addext", f"subjectAltName=DNS:{name}"]
+    kind = ["-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
+    argv = ["openssl", "req", *kind, *subject, "-keyout", str(key), "-out", str(certificate)]
+    subprocess.run(argv, check=True, capture_output=True)
+    users.write_text(f"EXAMPLE:admin:{PASSWORD}\n")
+    port = free_port()
+    words = [sys.executable, "-m", "tests.scenarios.wsman_peer", str(port), str(certificate), str(key)]
+    environment = {**os.environ, "NTLM_USER_FILE": str(users)}
+    server = subprocess.Popen(words, env=environment, cwd=ROOT)
+    try:
+        wait_for_port(port)
+        yield Windows(parse_hop(f"winrm://EXAMPLE\\admin@localhost:{port}"), str(certificate))
+    finally:
+        server.terminate()
+        server.wait(20)
+
+
+@pytest.fixture(scope="module")
+def windows(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Windows]:
+    pytest.importorskip("winrm")
+    with peer(tmp_path_factory.mktemp("winrm")) as made:
+        yield made
+
+
+async def test_a_program_gets_its_words_as_they_are(windows: Windows) -> None:
+    hop = await windows.hop()
+    try:
+        words = ["a b", 'say "hi"', "back\\slash\\", 'both \\" of them', "", "100%", "^&|<>", "ünï"]
+        done = await hop.run(Command(("printf", "%s|", *words)))
+        assert done.stdout.decode() == "".join(f"{word}|" for word in words)
+        assert (await hop.run(Command(("sh", "-c", "exit 7")))).status == 7
+    finally:
+        hop.close()
+
+
+async def test_output_is_cut_and_late_programs_are_ended(windows: Windows, tmp_path: Path) -> None:
+    hop = await windows.hop()
+    try:
+        cut = await hop.run(Command(("head", "-c", "100000", "/dev/zero"), max_bytes=1000))
+        assert (len(cut.stdout), cut.truncated) == (1000, True)
+        late = await hop.run(Command(("sh", "-c", f"echo $$ >{tmp_path}/pid; exec sleep 600"), timeout_seconds=0.5))
+        assert late.timed_out
+        number = (tmp_path / "pid").read_text().strip()
+        assert not Path(f"/proc/{number}").exists()
+    finally:
+        hop.close()
+
+
+async def test_a_program_streams_both_ways(windows: Windows) -> None:
+    hop = await windows.hop()
+    try:
+        program = await hop.start(["sh", "-c", "cat; echo over >&2; exit 3"])
+        await program.feed(b"in and ")
+        await program.feed(b"out")
+        program.close_stdin()
+        kept = {KIND_DATA: b"", KIND_ERROR: b""}
+        async for kind, raw in program.output():
+            kept[kind] += raw
+        assert (await program.wait(), kept) == (3, {KIND_DATA: b"in and out", KIND_ERROR: b"over\n"})
+        await program.finish()
+        ended = await hop.start(["sleep", "600"])
+        ended.terminate()
+        assert await ended.finish() != 0
+    finally:
+        hop.close()
+
+
+async def test_a_wrong_password_is_told_from_a_machine_that_is_away(windows: Windows) -> None:
+    with pytest.raises(RefusedError, match="does not take these credentials") as refused:
+        await windows.hop("wrong")
+    assert refused.value.reason == "credentials"
+    away = Windows(parse_hop(f"winrm://admin@localhost:{free_port()}"), windows.trust)
+    with pytest.raises(UnreachableError):
+        await away.hop()
+
+
+async def test_a_certificate_that_does_not_hold_is_refused(windows: Windows, tmp_path: Path) -> None:
+    with peer(tmp_path / "other", name="other.example.com") as other:
+        for trust in (windows.trust, other.trust):
+            with pytest.raises(RefusedError, match="certificate") as refused:
+                await Windows(other.place, trust).hop()
+            assert refused.value.reason == "host-key"
+
+
+async def test_its_password_is_nowhere_to_be_seen(windows: Windows) -> None:
+    hop = await windows.hop()
+    assert PASSWORD not in repr(hop)
+    hop.close()
+    assert PASSWORD not in str(vars(hop))
+
+
+def test_what_the_scripts_print_is_read_and_nothing_else() -> None:
+    listing = [{"path": "C:\\a", "kind": "file", "size_bytes": 3, "modified": 1.5}]
+    assert statuses_of(json.dumps(listing).encode())[0].size_bytes == 3
+    assert content_of(json.dumps([base64.b64encode(b"abc").decode()]).encode()) == b"abc"
+    for raw in (b"{", b"[1]", b'["***"]', b'[{"path": 1}]'):
+        with pytest.raises(AssistError):
+            statuses_of(raw)
+        with pytest.raises(AssistError):
+            content_of(raw)
+
+
+@pytest.mark.parametrize("words", [["a"], ["a b", ""], ['"', "\\"], ["\\\\", 'x\\"y'], ["tab\there"]])
+def test_the_peer_takes_command_lines_apart_as_windows_does(words: list[str]) -> None:
+    assert words_of(subprocess.list2cmdline(words)) == words
