@@ -45,7 +45,8 @@ def add_machine_options(parser: argparse.ArgumentParser) -> None:
         "--on",
         metavar="PLACE",
         default="",
-        help="act on ssh://USER@HOST[:PORT] or winrm://USER@HOST, as the customer's machine reaches it (they must have allowed hop=PLACE)",
+        help="act on ssh://USER@HOST[:PORT] or winrm://USER@HOST, as the customer's machine reaches it "
+        "(they must have allowed hop=PLACE)",
     )
     parser.add_argument(
         "--ask-password",
