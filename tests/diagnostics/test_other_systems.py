@@ -7,13 +7,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from remote_assist.diagnostics.powershell import script_of
 
 from remote_assist.core.catalog_model import Catalog, Step
 from remote_assist.core.target import Command, Completed, FileStatus
 from remote_assist.diagnostics.fixes import apply_plan, plan_fix, undo_fix
 from remote_assist.diagnostics.look import Look
 from remote_assist.diagnostics.planned import Surroundings
-from remote_assist.diagnostics.powershell import script_of
 from remote_assist.diagnostics.steps import plan_step
 from remote_assist.errors import AssistError
 
