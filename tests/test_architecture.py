@@ -44,6 +44,7 @@ LIBRARIES: dict[str, tuple[str, ...]] = {
     "pyte": ("remote_assist/tui/",),
     "paramiko": ("remote_assist/transport/",),
     "winrm": ("remote_assist/transport/",),
+    "requests": ("remote_assist/transport/winrm_hop.py", "remote_assist/transport/winrm_connection.py"),
     "spake2": ("remote_assist/core/pairing.py",),
     "cel_expr_python": ("remote_assist/core/conditions.py",),
     "yaml": ("remote_assist/diagnostics/",),
