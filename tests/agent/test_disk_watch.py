@@ -80,6 +80,7 @@ async def small(tmp_path: Path) -> AsyncIterator[AgentWorld]:
         yield world
 
 
+@pytest.mark.slow
 async def test_a_relay_without_room_ends_sessions_and_their_ends_are_stored_from_the_reserve(small: AgentWorld) -> None:
     relay = small.relay.relay
     assert relay._store is not None

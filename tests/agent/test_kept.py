@@ -22,6 +22,8 @@ from remote_assist.errors import AuditUnavailable
 from tests.agent.test_shell import eventually, store_of, stored
 from tests.agent.world import AgentWorld
 
+pytestmark = pytest.mark.slow
+
 T = TypeVar("T")
 
 

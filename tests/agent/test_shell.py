@@ -23,6 +23,8 @@ from remote_assist.core.sealing import unwrap
 from remote_assist.transport.channel import MessageChannel
 from tests.agent.world import REVIEWER_PRIVATE, AgentWorld, agent_world, ask
 
+pytestmark = pytest.mark.slow
+
 PATIENCE_SECONDS = 60
 
 T = TypeVar("T")
@@ -192,7 +194,6 @@ async def test_without_the_scope_no_terminal_opens(world: AgentWorld) -> None:
     assert "RA1401I" not in world.codes()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("flood", ["yes", "cat /dev/zero", "cat /dev/urandom"])
 async def test_f14_a_flood_is_recorded_whole_and_can_be_cancelled(
     world: AgentWorld, screen: Screen, flood: str
