@@ -146,6 +146,7 @@ async def _settle_and_end(around: Surroundings, prompt: Prompt, left: LeftOver, 
     machine = Machine(LocalTarget(off_limits), left.id, off_limits)
     keeper = Keeper(left.id, around.moment)
     gate = Gate(machine, keeper, recorder, link_up=lambda: False, show=prompt.show)
+    await gate.end_survivors()
     services = "" if around.services is None else str(around.services.resolve())
     shelf = Shelf(around.clock, around.home.path, left.pack_trust(around), around.services)
     for undo in open_undo_files(left.journal.folder):

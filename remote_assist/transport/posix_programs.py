@@ -19,6 +19,7 @@ from remote_assist.core.hostile import safe_text
 from remote_assist.core.requests import KIND_DATA, KIND_ERROR
 from remote_assist.core.target import Command, Completed
 from remote_assist.errors import AssistError, RefusedError, UsageError
+from remote_assist.transport.posix_guard import GUARD
 
 assert sys.platform != "win32"  # local_target.py imports this file where it belongs
 
@@ -113,6 +114,7 @@ class RunningProgram:
                     await asyncio.wait_for(self._pipes.exited.wait(), TERMINATE_SECONDS + KILL_SECONDS)
         finally:
             self.kill()
+            GUARD.forget(self._group)
             if self._stopping is not None:
                 self._stopping.cancel()
             self._transport.close()
@@ -230,6 +232,7 @@ async def start_program(
         )
     except OSError as error:
         raise not_started(words[0], folder, error) from error
+    GUARD.watch(transport.get_pid())
     return RunningProgram(transport, pipes)
 
 

@@ -16,6 +16,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from remote_assist.core.requests import KIND_DATA
+from remote_assist.transport.posix_guard import GUARD
 from remote_assist.transport.posix_programs import (
     KILL_SECONDS,
     LINGER_SECONDS,
@@ -124,6 +125,7 @@ class RunningTerminal:
             self.kill()
             if self._closing is not None:
                 self._closing.cancel()
+            GUARD.forget(self._group)
             self._process.close()
             self._close()
         return self._status
@@ -230,6 +232,7 @@ async def start_terminal(
         raise
     finally:
         os.close(slave)
+    GUARD.watch(process.get_pid())
     return RunningTerminal(master, process, ear.exited)
 
 
