@@ -66,6 +66,7 @@ async def _carry(
 
     async def send() -> None:
         while raw := await remote.read():
+            await running.pace()
             writer.write(raw)
             count("sent", raw)
             await writer.drain()
@@ -74,6 +75,7 @@ async def _carry(
 
     async def receive() -> None:
         while raw := await reader.read(PIECE_BYTES):
+            await running.pace()
             count("received", raw)
             await remote.write(raw)
         remote.channel.write_eof()

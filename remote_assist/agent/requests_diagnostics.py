@@ -143,6 +143,7 @@ class DiagnosticRequests:
             nonlocal sent
             if not raw:
                 return
+            await running.go_on()
             await caller.channel.send_data(raw)
             sent += len(raw)
             running.partial = Ending(size=sent, recording=copy.name, sizes={"bytes": sent, **copy.sizes})

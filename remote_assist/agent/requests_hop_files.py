@@ -54,7 +54,7 @@ async def read_file(caller: Caller, request: ReadFile) -> None:
         try:
             await caller.accept(running, size=source.size)
             while piece := await source.read(PIECE_BYTES):
-                running.require()
+                await running.go_on()
                 digest.update(piece)
                 await caller.channel.send_data(piece)
                 sent += len(piece)
@@ -92,7 +92,7 @@ async def _receive(caller: Caller, running: Running, incoming: IncomingFile, req
     digest, held = hashlib.sha256(), 0
     await caller.accept(running, size=request.size)
     while raw := await gather_input(caller.input):
-        running.require()
+        await running.go_on()
         held += len(raw)
         if held > request.size:
             raise RemoteProtocolError("more bytes came than the file was said to have")

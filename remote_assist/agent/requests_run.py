@@ -84,9 +84,10 @@ def remote_status(ending: Ending) -> int:
 async def _relay(program: "AnyProgram", running: Running, send: Send, read: Read | None) -> Ending:
     """Carry bytes both ways until the program ends."""
     counts = {KIND_DATA: 0, KIND_ERROR: 0}
-    feeder = asyncio.create_task(_feed(program, read)) if read is not None else None
+    feeder = asyncio.create_task(_feed(program, running, read)) if read is not None else None
     try:
         async for kind, raw in program.output():
+            await running.pace()
             await send(kind, raw)
             counts[kind] += len(raw)
             running.partial = Ending(sizes=_sizes(counts), size=sum(counts.values()))
@@ -98,8 +99,9 @@ async def _relay(program: "AnyProgram", running: Running, send: Send, read: Read
     return Ending(exit=status, size=sum(counts.values()), sizes=_sizes(counts))
 
 
-async def _feed(program: "AnyProgram", read: Read) -> None:
+async def _feed(program: "AnyProgram", running: Running, read: Read) -> None:
     while raw := await read():
+        await running.pace()
         await program.feed(raw)
     program.close_stdin()
 

@@ -3,9 +3,10 @@
 import asyncio
 import contextlib
 import secrets
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from remote_assist.agent.join import join
 from remote_assist.agent.keeper import system_moment
@@ -13,6 +14,7 @@ from remote_assist.agent.memory import AgentHome
 from remote_assist.agent.prompt_unattended import PromptUnattended
 from remote_assist.agent.surroundings import Surroundings
 from remote_assist.core.codes import SupportCode
+from remote_assist.core.consent import Moment
 from remote_assist.core.prompt import ConsentAnswer, ConsentQuestion
 from remote_assist.errors import AssistError
 from remote_assist.settings import AgentSettings, TechnicianSettings
@@ -28,8 +30,8 @@ PATIENCE_SECONDS = 20.0
 class Customer(PromptUnattended):
     """Says yes to everything verified, and remembers what was asked and shown."""
 
-    def __init__(self) -> None:
-        super().__init__(EVERYTHING, 1800, write_line=self._remember)
+    def __init__(self, wishes: tuple[str, ...] = EVERYTHING) -> None:
+        super().__init__(wishes, 1800, write_line=self._remember)
         self.asked: list[ConsentQuestion] = []
         self.shown: list[str] = []
 
@@ -52,6 +54,12 @@ class Parties:
     joining: "asyncio.Task[int] | None" = None
     evil_session: str = ""
     """The session an attack on a socket is about."""
+    limits: dict[str, Any] = field(default_factory=dict)
+    """What else the agent's settings say."""
+    moment: Callable[[], Moment] = system_moment
+    """The agent's clocks."""
+    wishes: tuple[str, ...] = EVERYTHING
+    """What is asked for."""
 
     def desk_settings(self) -> TechnicianSettings:
         return TechnicianSettings(home=self.world.folder / "alice-home", relay_url=self.world.relay_url)
@@ -66,12 +74,13 @@ class Parties:
             home=self.customer_home,
             relay_url=self.world.relay_url,
             acknowledgement_deadline_seconds=deadline_seconds,
+            **self.limits,
         )
         around = Surroundings(
             settings=settings,
             home=AgentHome(self.customer_home),
             origin=self.world.relay_url,
-            moment=system_moment,
+            moment=self.moment,
             entropy=secrets.token_bytes,
         )
         ca_line = (self.world.folder / "org" / "ca.pub").read_text().strip()
@@ -80,7 +89,7 @@ class Parties:
 
     async def invite(self, desk: Desk) -> Invitation:
         ticket = await desk.new_ticket("Web server does not start")
-        return await desk.invite(ticket, EVERYTHING, 1800)
+        return await desk.invite(ticket, self.wishes, 1800)
 
     async def session(self, desk: Desk, *, deadline_seconds: float = 2.0) -> str:
         """Pair while the relay is honest; answer the session."""
@@ -103,7 +112,7 @@ def lying_world(folder: Path) -> Iterator[tuple[World, EvilRelay]]:
     """A founded organisation, an honest relay, an evil one before it, Alice logged in through it."""
     world = World(folder, front_port=free_port())
     try:
-        world.found_organisation()
+        world.take_organisation()
         with EvilRelay(world.front_port, f"http://127.0.0.1:{world.port}") as evil:
             world.serve()
             world.login()

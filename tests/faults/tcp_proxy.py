@@ -26,6 +26,7 @@ class Wire:
     writers: tuple[asyncio.StreamWriter, asyncio.StreamWriter]
     budget: int | None = None
     passed: int = 0
+    idle: "asyncio.Timeout | None" = None
 
     def cut(self) -> None:
         """A reset, both ways, unsent bytes lost."""
@@ -44,6 +45,8 @@ class TcpProxy:
     target: int
     delay_seconds: float = 0.0
     bytes_per_second: float = 0.0
+    idle_seconds: float = 0.0
+    """Connections dialled from now on are cut once nothing passed for so long, as middle boxes do; 0: never."""
     wires: list[Wire] = field(default_factory=list)
     budgets: list[int] = field(default_factory=list)
     """Each technician's stream dialled next takes one of these, and is cut after so many bytes."""
@@ -128,7 +131,10 @@ class TcpProxy:
         self.wires.append(wire)
         onward.write(first)
         try:
-            await asyncio.gather(self._pump(wire, reader, onward), self._pump(wire, there, writer))
+            async with asyncio.timeout(self.idle_seconds or None) as wire.idle:
+                await asyncio.gather(self._pump(wire, reader, onward), self._pump(wire, there, writer))
+        except TimeoutError:
+            wire.cut()
         finally:
             self.wires.remove(wire)
             for end in wire.writers:
@@ -137,6 +143,8 @@ class TcpProxy:
     async def _pump(self, wire: Wire, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
         with contextlib.suppress(ConnectionError, OSError, RuntimeError):
             while data := await source.read(CHUNK_BYTES):
+                if self.idle_seconds and wire.idle is not None:
+                    wire.idle.reschedule(self._loop.time() + self.idle_seconds)
                 await self._flowing.wait()
                 if self.delay_seconds:
                     await asyncio.sleep(self.delay_seconds)
@@ -156,10 +164,10 @@ class TcpProxy:
 
 
 def until(condition: Callable[[], object]) -> "asyncio.Future[None]":
-    """A wait, at most 20 s, for something another thread or program does."""
+    """A wait, at most 60 s, for something another thread or program does."""
 
     async def wait() -> None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not condition():
                 await asyncio.sleep(0.01)
 

@@ -4,106 +4,24 @@ import asyncio
 import contextlib
 import random
 import secrets
-import sys
 import time
-from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from remote_assist.core.requests import KIND_DATA, Done
 from remote_assist.core.resume import LinkNews
 from remote_assist.errors import UnreachableError
-from remote_assist.technician.desk import Desk, Session
-from tests.faults.evil_relay import EvilRelay
-from tests.faults.parties import Parties
+from remote_assist.technician.desk import Desk
 from tests.faults.tcp_proxy import AGENT_STREAM, TECHNICIAN_STREAM, TcpProxy, until
-from tests.scenarios.world import World, free_port
+from tests.faults.turned_time import TurnedTime
+from tests.faults.wired import Counting, Output, Wired, wired_session
+from tests.scenarios.world import World
 
-COUNTING = "import sys, time\nfor n in range({count}): print(n * 7919, flush=True); time.sleep({pause})"
 OFFSETS, AT_ONCE = 20, 10
 FILE_BYTES = 2 << 20
 SEED = 20261122
-
-
-@dataclass
-class Wired:
-    """A session through a proxy that misbehaves. `news`: what the technician's side was told of its link."""
-
-    proxy: TcpProxy
-    parties: Parties
-    desk: Desk
-    session: str
-    news: list[LinkNews] = field(default_factory=list)
-
-
-@pytest.fixture(scope="module")
-def proxied(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[World, TcpProxy]]:
-    world = World(tmp_path_factory.mktemp("cuts"), front_port=free_port())
-    try:
-        world.found_organisation()
-        with TcpProxy(world.front_port, world.port) as proxy:
-            world.serve()
-            world.login()
-            yield world, proxy
-    finally:
-        world.close()
-
-
-@pytest.fixture
-async def wired(proxied: tuple[World, TcpProxy], tmp_path: Path) -> AsyncIterator[Wired]:
-    world, proxy = proxied
-    parties = Parties(world, EvilRelay(0, ""), tmp_path)  # never started: here the network lies, not the relay
-    async with await Desk.open(parties.desk_settings()) as desk:
-        session = await parties.session(desk)
-        wired = Wired(proxy, parties, desk, session)
-        desk.on_link = lambda _, news, __: wired.news.append(news)
-        try:
-            yield wired
-        finally:
-            proxy.restore()
-            proxy.delay_seconds = proxy.bytes_per_second = 0.0
-            proxy.budgets.clear()
-            await parties.leave()
-
-
-@dataclass
-class Output:
-    """What a program printed, and a mark when it began."""
-
-    data: bytes = b""
-    began: asyncio.Event = field(default_factory=asyncio.Event)
-
-    def __call__(self, kind: int, data: bytes) -> None:
-        assert kind == KIND_DATA
-        self.data += data
-        self.began.set()
-
-
-@dataclass
-class Counting:
-    """A program that prints numbers for a while."""
-
-    running: "asyncio.Task[Done]"
-    output: Output
-    expected: bytes
-
-    @classmethod
-    async def start(cls, session: Session, count: int = 60, pause: float = 0.04) -> "Counting":
-        output = Output()
-        argv = [sys.executable, "-c", COUNTING.format(count=count, pause=pause)]
-        running = asyncio.create_task(session.run(argv, stdin=None, on_output=output))
-        async with asyncio.timeout(10):
-            await output.began.wait()
-        return cls(running, output, b"".join(b"%d\n" % (n * 7919) for n in range(count)))
-
-    async def check(self) -> None:
-        """It ended well and not a byte is missing or doubled."""
-        async with asyncio.timeout(60):
-            done = await self.running
-        assert done.exit == 0
-        assert self.output.data == self.expected
 
 
 def file_of(folder: Path, name: str, seed: int, size: int = FILE_BYTES) -> tuple[Path, bytes]:
@@ -143,6 +61,25 @@ async def test_a_command_goes_on_through_a_cut_of_thirty_seconds(wired: Wired) -
         await asyncio.sleep(30.0)
         wired.proxy.restore()
         await counting.check()
+
+
+@pytest.mark.slow
+async def test_a_command_goes_on_through_a_cut_of_ten_minutes(
+    proxied: tuple[World, TcpProxy], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a turned clock: every timer of both ends runs as if the time had passed, only the relay's do not."""
+    turned = TurnedTime(asyncio.get_running_loop(), monkeypatch)
+    async with wired_session(*proxied, tmp_path, moment=turned.moment) as wired:
+        async with await wired.desk.connect(wired.session) as session:
+            counting = await Counting.start(session)
+            wired.proxy.cut(refuse=True)
+            await turned.pass_slowly(600.0)
+            assert not counting.running.done()
+            wired.proxy.restore()
+            await turned.pass_slowly(60.0)
+            await counting.check()
+        assert wired.news == [LinkNews.CUT, LinkNews.BACK]
+        assert len(wired.parties.customer.asked) == 1
 
 
 @pytest.mark.parametrize("kind", [TECHNICIAN_STREAM, AGENT_STREAM], ids=["technician", "agent"])

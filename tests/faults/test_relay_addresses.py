@@ -18,7 +18,7 @@ def roads(tmp_path: Path) -> Iterator[tuple[World, TcpProxy, TcpProxy]]:
     """The organisation, and the two roads to its relay."""
     world = World(tmp_path, front_port=free_port(), other_ports=(free_port(),))
     try:
-        world.found_organisation()
+        world.take_organisation()
         with TcpProxy(world.front_port, world.port) as first, TcpProxy(world.other_ports[0], world.port) as second:
             world.serve()
             world.login()

@@ -40,7 +40,7 @@ class Remote:
 def world(tmp_path: Path) -> Iterator[World]:
     world = World(tmp_path, front_port=free_port())
     try:
-        world.found_organisation()
+        world.take_organisation()
         with TcpProxy(world.front_port, world.port) as proxy:
             proxy.bytes_per_second = 4 << 20  # so that a `get` lasts long enough to be killed in its middle
             world.serve()

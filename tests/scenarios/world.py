@@ -116,6 +116,10 @@ class World:
         self.command("remote-assist-relay", "init", "--data", "relay-data", "--organisation", "Example Support")
         self.command("ca", "adopt", "relay-data", "--dir", "org")
 
+    def take_organisation(self) -> None:
+        """The same by a copy of one that was founded before, in a moment."""
+        shutil.copytree(founded(), self.folder, dirs_exist_ok=True)
+
     def serve(self) -> subprocess.Popen[str]:
         """Start the relay and wait until it answers."""
         words = ["serve", "--data", "relay-data", "--listen", f"127.0.0.1:{self.port}"]
@@ -194,7 +198,7 @@ def served_world(folder: Path) -> Iterator[World]:
     """A founded organisation with a serving relay and Alice logged in."""
     world = World(folder)
     try:
-        shutil.copytree(founded(), folder, dirs_exist_ok=True)
+        world.take_organisation()
         world.serve()
         world.login()
         yield world
