@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from remote_assist.commands.author_packs import add_pack_commands
+from remote_assist.commands.author_writing import add_writing_commands
 from remote_assist.commands.printing import Printer, add_output_options
 from remote_assist.core.catalog_model import Bundle, Catalog, Collector, Fix, KnownIssue
 from remote_assist.diagnostics.catalog_lint import lint, run_tests
@@ -17,7 +18,8 @@ Item = Collector | Bundle | KnownIssue | Fix
 def add_commands(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add `kb`."""
     catalog = verbs.add_parser("kb", help="list, lint and test known issues and fixes")
-    acts = catalog.add_subparsers(metavar="list|lint|test|pack", required=True)
+    acts = catalog.add_subparsers(metavar="list|lint|test|new|explain|schema|pack", required=True)
+    add_writing_commands(acts)
     add_pack_commands(acts)
     listing = acts.add_parser("list", help="every collector, bundle, known issue and fix")
     listing.set_defaults(run=_list)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from remote_assist.core.catalog_model import Bundle, Catalog, Collector, ExtractSpec, Fix, KnownIssue, Step
-from remote_assist.core.conditions import Conditions
+from remote_assist.core.conditions import Conditions, names_in
 from remote_assist.core.findings import Observed, evaluate_issue
 from remote_assist.core.templates import paths_in
 from remote_assist.diagnostics.builtins import BUILTINS
@@ -87,8 +87,65 @@ def _lint_issue(issue: KnownIssue, catalog: Catalog) -> Iterator[Fault]:
         yield from _expressions(Conditions(names), {(*place, "let", name): text for name, text in case.let.items()})
         yield from _template((*place, "message"), case.message, names)
         yield from _offered((*place, "fix"), case.fix, names, catalog)
+    yield from _unused_in_issue(issue)
+    yield from _unreachable(issue)
     if not issue.tests:
         yield ("metadata", "id"), "a known issue needs 'tests': misspelt facts are found in no other way"
+
+
+def _unused_in_issue(issue: KnownIssue) -> Iterator[Fault]:
+    """Collectors nobody looks at, and `let` names nobody uses."""
+    texts = [issue.precondition, issue.items]
+    for number, case in enumerate(issue.outcomes):
+        texts += [case.when, *case.let.values(), *paths_in_or_none(case.message)]
+        for name in case.let:
+            later = [*paths_in_or_none(case.message), *(text for key, text in case.let.items() if key != name)]
+            if not case.fix and not any(name in names_in(text) for text in later):
+                yield ("outcomes", number, case.result, "let", name), f"'{name}' is used nowhere"
+    used = set().union(*(names_in(text) for text in texts))
+    for number, use in enumerate(issue.collect):
+        if use.collector not in used and not any(case.fix for case in issue.outcomes):
+            yield ("collect", number), f"'{use.collector}' is collected and used by no condition or message"
+
+
+def _unreachable(issue: KnownIssue) -> Iterator[Fault]:
+    """Outcomes behind one that is always true, or behind the same condition."""
+    seen: dict[str, str] = {}
+    for number, case in enumerate(issue.outcomes):
+        if "true" in seen:
+            yield (
+                ("outcomes", number, case.result),
+                f"this is never reached: the {seen['true']} before it is always true",
+            )
+        elif case.when in seen:
+            yield (
+                ("outcomes", number, case.result),
+                f"this is never reached: the {seen[case.when]} before it has its condition",
+            )
+        seen.setdefault(case.when, case.result)
+
+
+def paths_in_or_none(template: str) -> tuple[str, ...]:
+    """The paths of a template; none where it does not hold, which is told elsewhere."""
+    try:
+        return paths_in(template)
+    except ContentError:
+        return ()
+
+
+def _unused_in_fix(fix: Fix) -> Iterator[Fault]:
+    """Parameters that nothing uses."""
+    texts = [
+        fix.consent,
+        fix.risk.impact,
+        *(check.when for check in fix.prechecks),
+        *(each.when for each in fix.verify),
+    ]
+    texts += [text for step in fix.steps for text in _templates_of(step)]
+    texts += [str(value) for step in fix.steps for value in step.arguments.values() if step.verb == "powershell"]
+    for name in fix.parameters:
+        if not any(re.search(rf"(?:params|\$p)\.{re.escape(name)}\b", text) for text in texts):
+            yield ("parameters", name), f"the parameter '{name}' is used nowhere"
 
 
 def _offered(place: Place, fix_id: str, names: set[str], catalog: Catalog) -> Iterator[Fault]:
@@ -122,6 +179,7 @@ def _lint_fix(fix: Fix, catalog: Catalog) -> Iterator[Fault]:
     for number, step in enumerate(fix.steps):
         for text in _templates_of(step):
             yield from _parameters(("steps", number), text, parameters)
+    yield from _unused_in_fix(fix)
     for name, parameter in fix.parameters.items():
         if parameter.pattern:
             yield from _patterns(("parameters", name, "pattern"), {"": ExtractSpec(parameter.pattern)}, named=False)
