@@ -21,13 +21,18 @@ from remote_assist.commands.technician_options import (
 )
 from remote_assist.core.codes import is_session_id
 from remote_assist.core.durations import parse_duration
+from remote_assist.core.roles import preset_for
 from remote_assist.errors import Exit, UsageError
 
 if TYPE_CHECKING:  # only names for types: they load SSH and the rule engine
     from remote_assist.core.findings import Finding
+    from remote_assist.technician.session import Session
 
 MARKS = {"fail": "✖", "warn": "▲", "unknown": "?", "pass": "✔", "skipped": "–"}
 """Outcome of a finding → the sign before it."""
+
+AUTOMATIC = "auto"
+"""Chooses the bundle by the machine's role."""
 
 ONLY_COUNTED = ("pass", "skipped")
 """Outcomes that are only counted unless --all is given."""
@@ -39,7 +44,12 @@ def add_commands(verbs: Any) -> None:
     add_technician_options(diagnose)
     add_session_argument(diagnose)
     add_machine_options(diagnose)
-    diagnose.add_argument("--bundle", metavar="NAME", default="first-look", help="which bundle (first-look)")
+    diagnose.add_argument(
+        "--bundle",
+        metavar="NAME",
+        default="first-look",
+        help="which bundle (first-look); auto: by what the machine is for",
+    )
     diagnose.add_argument("--estimate", action="store_true", help="only say how long it will take and how large it is")
     diagnose.add_argument("--since", metavar="2h", default="", help="of logs, only what is so new")
     diagnose.add_argument(
@@ -66,13 +76,16 @@ async def _diagnose(arguments: argparse.Namespace) -> int:
     session = checked_session(arguments.session)
     if arguments.estimate:
         return await _estimate(arguments, session)
-    out = arguments.output or Path(default_bundle_name(session, arguments.bundle, datetime.now(UTC)))
     since = int(parse_duration(arguments.since).total_seconds()) if arguments.since else 0
     progress = ProgressLine()
     async with await open_desk(arguments) as desk, connect(desk, session, arguments) as connected:
+        bundle = arguments.bundle
+        if bundle == AUTOMATIC:
+            bundle = await _preset(connected, desk.session_folder(session).bundle_of(machine_place(arguments)))
+        out = arguments.output or Path(default_bundle_name(session, bundle, datetime.now(UTC)))
         try:
             summary = await connected.collect(
-                arguments.bundle, out, progress, since_seconds=since, seal_to=public_key(arguments.seal_to)
+                bundle, out, progress, since_seconds=since, seal_to=public_key(arguments.seal_to)
             )
         finally:
             progress.clear()
@@ -87,6 +100,16 @@ async def _diagnose(arguments: argparse.Namespace) -> int:
     counted = ", ".join(f"{count} {status}" for status, count in Counter(summary.collectors.values()).items())
     printer.line(f"{summary.path}  {size_words(summary.size)} in {summary.seconds:.1f} s  {counted}")
     return Exit.DONE
+
+
+async def _preset(connected: "Session", last: Path) -> str:
+    """The bundle for what the machine is for, by the last bundle's facts; a first look is taken when there is none."""
+    from remote_assist.technician.evidence import facts_of
+
+    if not await asyncio.to_thread(last.is_file):
+        await connected.findings()
+    facts = await asyncio.to_thread(facts_of, last)
+    return preset_for(facts) or "first-look"
 
 
 def _bundle_facts(size: int, sha256: str, seconds: float) -> dict[str, object]:
