@@ -138,6 +138,15 @@ TEXTS: Mapping[str, str] = {
     "what.tell": "meldet {target} einen Alarm",
     "what.shell": "öffnet ein Terminal mit {program}; was es zeigt, wird aufgezeichnet",
     "what.elevate": "wird Administrator: {what}",
+    "disk.here": "der Datenträger dieses Computers",
+    "disk.relay": "der Datenträger des Relays",
+    "disk.low": "WARNUNG: {where} hat nur noch wenig Platz für die Aufzeichnung",
+    "disk.ends": "{where} hat keinen Platz mehr für die Aufzeichnung: nichts Neues beginnt; in {seconds} s endet die Sitzung",
+    "disk.fine": "es ist wieder Platz für die Aufzeichnung",
+    "end.ticket": "Das Ticket dieser Sitzung wurde geschlossen; die Sitzung ist beendet.",
+    "end.disk-full": "Es war kein Platz mehr, um aufzuschreiben, was geschieht; die Sitzung ist beendet.",
+    "recover.incomplete": "Wie dies ausging, ist nicht bekannt: {what}",
+    "recover.torn": "Sitzung {session}: {torn}; danach wurde nie gehandelt.",
     "unattended.first-contact": (
         "die CA der Organisation ist hier nicht bekannt, und ohne Terminal kann niemand den Namen des Relays eingeben"
     ),

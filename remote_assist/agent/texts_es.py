@@ -138,6 +138,15 @@ TEXTS: Mapping[str, str] = {
     "what.tell": "avisa a {target} de una alarma",
     "what.shell": "abre un terminal con {program}; lo que muestra se graba",
     "what.elevate": "pasa a ser administrador: {what}",
+    "disk.here": "el disco de este ordenador",
+    "disk.relay": "el disco del relay",
+    "disk.low": "AVISO: a {where} le queda poco sitio para el registro",
+    "disk.ends": "a {where} no le queda sitio para el registro: nada nuevo empieza; en {seconds} s termina la sesión",
+    "disk.fine": "vuelve a haber sitio para el registro",
+    "end.ticket": "Se cerró el ticket de esta sesión; la sesión ha terminado.",
+    "end.disk-full": "No quedaba sitio para anotar lo que ocurre; la sesión ha terminado.",
+    "recover.incomplete": "No se sabe cómo terminó esto: {what}",
+    "recover.torn": "Sesión {session}: {torn}; nunca se actuó según ello.",
     "unattended.first-contact": (
         "la CA de la organización no se conoce aquí, y sin terminal nadie puede escribir el nombre del relay"
     ),

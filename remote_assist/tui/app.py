@@ -1,7 +1,9 @@
 """The program `remote-assist tui`: theme, palette, the first screen. Composition of the TUI, nothing else."""
 
+import asyncio
 import contextlib
 import functools
+import importlib
 import os
 from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
@@ -16,7 +18,6 @@ from textual.screen import ModalScreen, Screen
 
 from remote_assist.errors import AssistError, Exit
 from remote_assist.settings import TechnicianSettings
-from remote_assist.technician.desk import Desk
 from remote_assist.technician.translation import translate
 from remote_assist.technician.tui_settings import TuiSettings, TuiState, read_settings, read_state, write_state
 from remote_assist.tui.inks import Inks
@@ -206,7 +207,10 @@ def run_tui(settings: TechnicianSettings, *, session: str = "", open_desk: OpenD
     """Show the screens until the technician leaves; answer the exit code. `session`: go straight there."""
 
     async def open_stored_login(ask_passphrase: AskPassphrase) -> DeskPort:
-        return await Desk.open(settings, ask_passphrase=ask_passphrase)
+        # SSH and HTTP take half of the start: the first screen is drawn meanwhile
+        desk = await asyncio.to_thread(importlib.import_module, "remote_assist.technician.desk")
+        opened: DeskPort = await desk.Desk.open(settings, ask_passphrase=ask_passphrase)
+        return opened
 
     chosen = read_settings(settings.home, BINDING_IDS)
     app = AssistApp(

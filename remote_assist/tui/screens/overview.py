@@ -18,7 +18,7 @@ from remote_assist.tui.theme import ACCENT, FAINT, SESSION_STATE, WARN
 from remote_assist.tui.widgets.lines import ProblemPanel, TwoEnds
 from remote_assist.tui.widgets.table import FitTable, Row
 from remote_assist.tui.widgets.text import joined, shown
-from remote_assist.tui.words import clock_time, day_and_time
+from remote_assist.tui.words import clock_time
 from remote_assist.tui.work import Work
 
 KEYS = "123456789"
@@ -121,7 +121,7 @@ def session_row(key: str, summary: SessionSummary, presence: Presence | None) ->
             joined("#", shown(summary.ticket, max_chars=40)),
             shown(summary.subject, max_chars=300),
             joined((f"✉ {here.unread}" if here.unread else "", WARN)),
-            joined((until or day_and_time(summary.opened), "" if until else FAINT)),
+            joined((until, "")),
             joined((here.doing or (here.link.value[1] if presence else "not open here"), FAINT)),
             shown(str(summary.records), FAINT),
         ),
