@@ -143,7 +143,6 @@ TEXTS: Mapping[str, str] = {
     "disk.low": "WARNUNG: {where} hat nur noch wenig Platz für die Aufzeichnung",
     "disk.ends": "{where} hat keinen Platz mehr für die Aufzeichnung: nichts Neues beginnt; in {seconds} s endet die Sitzung",
     "disk.fine": "es ist wieder Platz für die Aufzeichnung",
-    "end.ticket": "Das Ticket dieser Sitzung wurde geschlossen; die Sitzung ist beendet.",
     "end.disk-full": "Es war kein Platz mehr, um aufzuschreiben, was geschieht; die Sitzung ist beendet.",
     "recover.incomplete": "Wie dies ausging, ist nicht bekannt: {what}",
     "recover.torn": "Sitzung {session}: {torn}; danach wurde nie gehandelt.",

@@ -143,7 +143,6 @@ TEXTS: Mapping[str, str] = {
     "disk.low": "AVISO: a {where} le queda poco sitio para el registro",
     "disk.ends": "a {where} no le queda sitio para el registro: nada nuevo empieza; en {seconds} s termina la sesión",
     "disk.fine": "vuelve a haber sitio para el registro",
-    "end.ticket": "Se cerró el ticket de esta sesión; la sesión ha terminado.",
     "end.disk-full": "No quedaba sitio para anotar lo que ocurre; la sesión ha terminado.",
     "recover.incomplete": "No se sabe cómo terminó esto: {what}",
     "recover.torn": "Sesión {session}: {torn}; nunca se actuó según ello.",

@@ -143,7 +143,6 @@ TEXTS: Mapping[str, str] = {
     "disk.low": "ATTENTION : {where} n'a plus beaucoup de place pour l'enregistrement",
     "disk.ends": "{where} n'a plus de place pour l'enregistrement : rien de nouveau ne commence ; dans {seconds} s la session finit",
     "disk.fine": "il y a de nouveau de la place pour l'enregistrement",
-    "end.ticket": "Le ticket de cette session a été fermé ; la session est terminée.",
     "end.disk-full": "Il n'y avait plus de place pour noter ce qui se passe ; la session est terminée.",
     "recover.incomplete": "On ne sait pas comment ceci s'est terminé : {what}",
     "recover.torn": "Session {session} : {torn} ; rien n'a jamais été fait d'après cela.",

@@ -143,7 +143,6 @@ TEXTS: Mapping[str, str] = {
     "disk.low": "警告: {where} に記録のための空きがほとんどありません",
     "disk.ends": "{where} に記録のための空きがありません。新しいことは始まらず、{seconds} 秒後にセッションが終わります",
     "disk.fine": "記録のための空きができました",
-    "end.ticket": "このセッションのチケットが閉じられたため、セッションは終了しました。",
     "end.disk-full": "起きることを書き留める空きがなくなり、セッションは終了しました。",
     "recover.incomplete": "これがどう終わったかは分かりません: {what}",
     "recover.torn": "セッション {session}: {torn}。これに基づいて何かが行われたことはありません。",
