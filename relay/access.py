@@ -46,6 +46,7 @@ class Verb(StrEnum):
     OUTBOX = "outbox"
     RETRY = "retry"
     ALARM = "alarm"
+    HOOK = "hook"
     START = "start"
     SESSIONS = "sessions"
     SESSION = "session"
@@ -88,6 +89,7 @@ MAY: dict[Verb, frozenset[str]] = {
     Verb.OUTBOX: frozenset({TECHNICIAN, REVIEWER, OPERATOR}),
     Verb.RETRY: frozenset({TECHNICIAN, OPERATOR}),
     Verb.ALARM: ANYONE,
+    Verb.HOOK: ANYONE,
     Verb.START: ANYONE,
     Verb.SESSIONS: frozenset({TECHNICIAN, REVIEWER}),
     Verb.SESSION: frozenset({TECHNICIAN, REVIEWER}),

@@ -20,6 +20,7 @@
     GET  /v1/outbox                        outbox         operator, reviewer, technician
     POST /v1/outbox/retry                  retry          operator, technician
     POST /v1/alarms/{source}/{kind}        alarm          anyone
+    POST /v1/hooks/{system}                hook           anyone
     GET  /start/{ticket}                   start          anyone
     GET  /v1/sessions                      sessions       reviewer, technician
     GET  /v1/sessions/{session}            session        reviewer, technician
@@ -101,6 +102,7 @@ ROUTES: tuple[Route, ...] = (
     Route(Verb.OUTBOX, "GET", "/v1/outbox"),
     Route(Verb.RETRY, "POST", "/v1/outbox/retry"),
     Route(Verb.ALARM, "POST", "/v1/alarms/{source}/{kind}"),
+    Route(Verb.HOOK, "POST", "/v1/hooks/{system}"),
     Route(Verb.START, "GET", "/start/{ticket}"),
     Route(Verb.SESSIONS, "GET", "/v1/sessions"),
     Route(Verb.SESSION, "GET", "/v1/sessions/{session}"),
@@ -117,7 +119,7 @@ ROUTES: tuple[Route, ...] = (
     Route(Verb.AGENT_STREAM, WEBSOCKET, "/v1/streams/{ticket}"),
 )
 
-OWN_SECRETS = frozenset({Verb.ALARM})
+OWN_SECRETS = frozenset({Verb.ALARM, Verb.HOOK})
 
 _PLAIN_PATH = re.compile(
     r"(/[a-z0-9-]+)+(\.p/[1-9][0-9]{0,2})?|(/v1/tickets|/start)/[a-z0-9-]{1,16}:[A-Za-z0-9_-]{1,64}(/[a-z]+)?"

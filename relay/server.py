@@ -26,6 +26,7 @@ from relay.control_socket import ControlSocket
 from relay.courier import Courier
 from relay.data_folder import ADDRESS, hold, open_database, read_log_key, replace_file, require_data
 from relay.front_door import FrontDoor, bind, origins_of, own_address, split_listen
+from relay.hook_pages import HookPages
 from relay.ledger import Ledger
 from relay.log_pages import LogPages
 from relay.login import Logins
@@ -339,6 +340,7 @@ class Relay:
             origin=lambda: self.address or origins[0],
             interval_seconds=max(0.1, settings.outbox_interval_seconds),
         )
+        hooks = HookPages(desk, penalties, clock=clock)
         alarms = AlarmPages(self._alarms, penalties, clock=clock)
         sessions = SessionPages(store, nodes.presence.live)
         log = LogPages(store, checkpoints)
@@ -412,6 +414,7 @@ class Relay:
             Verb.NEW_TICKET: tickets.new_ticket,
             Verb.NEW_NOTE: tickets.new_note,
             Verb.ALARM: alarms.alarm,
+            Verb.HOOK: hooks.hook,
             Verb.START: tickets.start,
             Verb.RECONCILE: tickets.reconcile,
             Verb.REPAIR: tickets.repair,

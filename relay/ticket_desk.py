@@ -176,6 +176,16 @@ class TicketDesk:
         clean, now = _clean(seen), format_time(self._clock())
         return await self._store.write(lambda connection: keep(connection, system, clean, now))
 
+    async def look_again(self, ticket: str) -> bool:
+        """Ask how a ticket that is known here stands now. Returns whether it was asked and answered."""
+        if not await self._known(ticket):
+            return False
+        try:
+            await self.refresh(ticket)
+        except TicketSystemError:
+            return False
+        return True
+
     # --- the outbox -------------------------------------------------------------------------------
 
     async def outbox(self, *, dead: bool) -> Deliveries:

@@ -84,6 +84,7 @@ class TicketSystemSettings:
     tls_ca: Path | None = None
     deadline_seconds: float = 30.0
     digest_seconds: float = 30.0
+    hook_secret: Path | None = None
     watch_seconds: float = 60.0
     events_to: str = "internal"
     words_to: str = "customer"

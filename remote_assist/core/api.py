@@ -150,6 +150,12 @@ class AlarmsTaken(Body, frozen=True):
     alarms: tuple[AlarmTaken, ...]
 
 
+class HookTaken(Body, frozen=True):
+    """POST /v1/hooks/{system} (signed by the system). `looked`: its ticket is known here and was looked at."""
+
+    looked: bool
+
+
 class Delivery(Body, frozen=True):
     """Something on its way to a ticket of another system. `kind`: note, close, time, fields, link.
 
