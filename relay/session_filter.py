@@ -9,9 +9,9 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from aiohttp import web
-from sqlalchemy import Connection, Select, and_, exists, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, exists, or_, select
 
-from relay.schema import records, sessions, tickets
+from relay.schema import foreign_tickets, records, sessions, tickets
 from remote_assist.core.record_codes import CODES
 from remote_assist.errors import UsageError
 
@@ -53,7 +53,7 @@ class SessionFilter:
     def narrow(self, connection: Connection, query: Select[Any]) -> Select[Any]:
         """The query with these conditions. Raises UsageError for a value that can be none."""
         if self.ticket:
-            query = query.where(sessions.c.ticket == _number(self.ticket))
+            query = query.where(_of_ticket(self.ticket))
         if self.technician:
             named = sessions.c.technician.icontains(self.technician, autoescape=True)
             query = query.where(or_(named, sessions.c.technician_key == self.technician))
@@ -78,6 +78,16 @@ def _older(connection: Connection, query: Select[Any], before: str) -> Select[An
         raise UsageError("`before` names no session")
     same = and_(sessions.c.opened == opened, sessions.c.id < before)
     return query.where(or_(sessions.c.opened < opened, same))
+
+
+def _of_ticket(ticket: str) -> ColumnElement[bool]:
+    if ":" not in ticket:
+        return sessions.c.ticket == _number(ticket)
+    system, _, remote = ticket.partition(":")
+    mirror = select(foreign_tickets.c.ticket).where(
+        foreign_tickets.c.system == system, foreign_tickets.c.remote == remote
+    )
+    return sessions.c.ticket.in_(mirror)
 
 
 def _number(text: str) -> int:

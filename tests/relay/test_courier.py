@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from remote_assist.core.api import Reconciled, Ticket, Tickets
+from remote_assist.core.api import Reconciled, Sessions, Ticket, Tickets
 from tests.relay.linked import PATIENT_SECONDS, Linked, acted, ended, linked_world
 
 
@@ -195,3 +195,11 @@ async def test_tickets_are_searched_opened_and_listed_where_they_are(linked: Lin
 async def test_a_ticket_nobody_has_is_absent(linked: Linked, ticket: str) -> None:
     status, raw = await linked.world.call("GET", f"/v1/tickets/{ticket}", token=linked.token)
     assert (status, json.loads(raw)["reason"]) == (404, "absent")
+
+
+async def test_sessions_of_a_foreign_ticket_are_found_by_its_id(linked: Linked) -> None:
+    number = linked.tracker.ticket()
+    agent = await linked.session(f"rt:{number}")
+    for ticket, found in ((f"rt:{number}", [agent.session]), ("rt:404", []), ("1001", [])):
+        listed = await linked.world.get(f"/v1/sessions?ticket={ticket}", Sessions, linked.token)
+        assert [one.id for one in listed.sessions] == found
