@@ -17,7 +17,7 @@ from typing import Generic, TypeVar
 
 import structlog
 from sqlalchemy import Connection
-from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from sqlalchemy.exc import DataError, OperationalError, SQLAlchemyError
 
 from relay.database import Database
 from relay.migrations import bring_up_to_date, words_of
@@ -180,6 +180,11 @@ class Store:
         connection.exec_driver_sql("SAVEPOINT job")
         try:
             job.result = job.work(connection)
+        except DataError:
+            # A value no column holds, such as a zero byte: the job's own fault, and nobody else's.
+            job.error = AuditUnavailable("a value that the relay's database cannot hold", reason="malformed")
+            connection.exec_driver_sql("ROLLBACK TO job")
+            self._undo()
         except SQLAlchemyError:
             raise  # the file is in doubt, not the job
         except Exception as error:

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import subprocess
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,7 +14,7 @@ from relay.postgres import PostgresServer, server_url
 from relay.schema import tickets
 from relay.store import Store
 from remote_assist.core.messages import Acknowledged, AppendRefused
-from remote_assist.errors import UnreachableError, UsageError
+from remote_assist.errors import AuditUnavailable, UnreachableError, UsageError
 from tests.faults.test_disk_full import mount, unmount
 from tests.relay.postgres import Postgres, running_postgres
 from tests.relay.world import RelayWorld
@@ -39,6 +39,21 @@ def add(number: int) -> "object":
         return number
 
     return job
+
+
+async def test_a_value_no_column_holds_is_its_own_jobs_fault_and_nobody_elses(store: Store) -> None:
+    def hostile(connection: Connection) -> None:
+        connection.execute(
+            insert(tickets), {"id": 7, "subject": "a\0b", "description": "", "opened": "", "opened_by": ""}
+        )
+
+    work: list[Callable[[Connection], object]] = [add(1), hostile, add(2)]  # type: ignore[list-item]  # `add` says object
+    jobs = [store.submit(each) for each in work]
+    first, refused, second = await asyncio.gather(*jobs, return_exceptions=True)
+    assert [first, second] == [1, 2]
+    assert isinstance(refused, AuditUnavailable)
+    assert refused.reason == "malformed"
+    assert await store.read(count) == 2
 
 
 def count(connection: Connection) -> int:
