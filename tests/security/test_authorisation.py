@@ -37,6 +37,8 @@ ALLOWED: dict[str, str] = {
     "GET /v1/sessions/{session}": "technician reviewer",
     "GET /v1/sessions/{session}/records": "technician reviewer",
     "GET /v1/sessions/{session}/chunks/{seq}": "reviewer",
+    "POST /v1/alarms/{source}/{kind}": "nobody technician reviewer operator",
+    "GET /start/{ticket}": "nobody technician reviewer operator",
     "GET /v1/chains": "reviewer operator",
     "POST /v1/chains/records": "technician reviewer operator",
     "GET /v1/chains/{chain}": "technician reviewer operator",
@@ -67,7 +69,13 @@ async def token_of(world: RelayWorld, role: str) -> str:
 async def answer_to(world: RelayWorld, route: Route, token: str) -> tuple[int, str]:
     """(status, reason) of one call; 101 for a WebSocket that opened."""
     path = route.path.replace("{tile:.+}", "000").format(
-        ticket="1001", session="s-" + "a" * 16, nameplate="417203", chain="o-" + "a" * 16, seq="1"
+        ticket="1001",
+        session="s-" + "a" * 16,
+        nameplate="417203",
+        chain="o-" + "a" * 16,
+        seq="1",
+        source="prom",
+        kind="alertmanager",
     )
     if route.method != "WS":
         status, raw = await world.call(route.method, path, b"{}" if route.method == "POST" else None, token=token)
