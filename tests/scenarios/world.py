@@ -123,6 +123,8 @@ class World:
     def serve(self) -> subprocess.Popen[str]:
         """Start the relay and wait until it answers."""
         words = ["serve", "--data", "relay-data", "--listen", f"127.0.0.1:{self.port}"]
+        if (self.folder / "relay.toml").exists():
+            words += ["--config", "relay.toml"]
         names = [self.relay_url, *self.other_urls] if self.front_port else []
         front = [word for name in names for word in ("--origin", name)]
         relay = self.start("remote-assist-relay", *words, *front, log="relay.log")

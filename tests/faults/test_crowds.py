@@ -1,0 +1,97 @@
+"""F3 and F15: a killed relay's many sessions resume, and a crowd of idle agents comes back, without losing anything."""
+
+import asyncio
+import resource
+from pathlib import Path
+
+import pytest
+
+from bench.relay_splice import OutsideWorld
+from tests.faults.crowd import crowd
+from tests.scenarios.world import World
+
+RESUMED_SECONDS = 10.0
+"""F3: every session has to be back so soon after the port is open. Asserted where the machine is ours (`full`)."""
+
+ROUNDS = 3
+SESSIONS = [
+    pytest.param(6, id="6", marks=pytest.mark.slow),
+    pytest.param(200, id="200", marks=[pytest.mark.full, pytest.mark.timeout(1800)]),
+]
+AGENTS = [
+    pytest.param(200, id="200", marks=pytest.mark.slow),
+    pytest.param(5000, id="5000", marks=[pytest.mark.full, pytest.mark.timeout(900)]),
+]
+
+
+@pytest.mark.parametrize("size", SESSIONS)
+async def test_f3_every_session_of_a_killed_relay_resumes_nobody_is_asked_again_and_logs_verify(
+    tmp_path: Path, size: int
+) -> None:
+    allow_files(size * 10)
+    world = World(tmp_path)
+    try:
+        world.take_organisation()
+        async with crowd(world, tmp_path, size, count=40 + size * 10, pause=0.2) as made:
+            seconds = await made.kill_relay_and_wait()
+            assert len(seconds) == size
+            if size >= 200:
+                assert seconds[-1] < RESUMED_SECONDS
+            for member in made.members.values():
+                member.counting.running.cancel() if size >= 200 else await member.counting.check()
+                assert member.counting.expected.startswith(member.counting.output.data)
+                assert len(member.parties.customer.asked) == 1
+        for session in made.members:
+            done = await asyncio.to_thread(world.command, "audit", "verify", session)
+            assert "verified" in done.stdout
+    finally:
+        world.close()
+
+
+@pytest.mark.parametrize("count", AGENTS)
+async def test_f15_a_crowd_of_idle_agents_is_cut_three_times_comes_back_and_leaves_no_files_open(
+    tmp_path: Path, count: int
+) -> None:
+    allow_files(count)
+    world = OutsideWorld(tmp_path, unlimited=True)
+    process = await world.serve()
+    try:
+        alice, token = await world.technician()
+        ticket = await world.ticket(token)
+        agents = [world.agent(alice, ticket) for _ in range(count)]
+        gate = asyncio.Semaphore(32)
+
+        async def within(work: object) -> None:
+            async with gate:
+                await work  # type: ignore[misc]
+
+        await asyncio.gather(*(within(agent.open()) for agent in agents))
+        files = open_files(process.pid)
+        for _ in range(ROUNDS):
+            for agent in agents:
+                agent.link.transport.abort()
+            async with asyncio.timeout(600):
+                await asyncio.gather(*(within(agent.connect()) for agent in agents))
+        async with asyncio.timeout(60):
+            while open_files(process.pid) > files + 10:
+                await asyncio.sleep(0.1)
+        assert process.poll() is None
+        for agent in agents:
+            agent.link.transport.abort()
+    finally:
+        await world.http.close()
+        process.kill()
+        process.wait()
+
+
+def open_files(process_id: int) -> int:
+    return len(list(Path(f"/proc/{process_id}/fd").iterdir()))
+
+
+def allow_files(count: int) -> None:
+    """Room for so many connections in this process and in the relay it starts."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < count + 500:
+        pytest.skip(f"only {hard} open files are allowed here")
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, count + 500), hard))
