@@ -5,6 +5,7 @@ import contextlib
 import functools
 import importlib
 import os
+import sys
 from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 from typing import ClassVar
@@ -20,6 +21,7 @@ from remote_assist.errors import AssistError, Exit
 from remote_assist.settings import TechnicianSettings
 from remote_assist.technician.translation import translate
 from remote_assist.technician.tui_settings import TuiSettings, TuiState, read_settings, read_state, write_state
+from remote_assist.tui.hangup import end_on_hang_up
 from remote_assist.tui.inks import Inks
 from remote_assist.tui.messages import (
     Attention,
@@ -100,6 +102,8 @@ class AssistApp(App[None]):
         theme = THEMES[self._settings.theme]
         self.register_theme(theme)
         self.theme = theme.name
+        if not self.is_headless and sys.__stdin__ is not None:
+            end_on_hang_up(sys.__stdin__.fileno())
         self.push_screen(TicketsScreen(self._work, self._pace, self._state.view))
         if self._first_session:
             self._show_session(self._first_session)

@@ -7,7 +7,7 @@ from textual.widgets import Input
 
 from remote_assist.core.requests import Entry
 from remote_assist.tui.screens.log import LogScreen
-from remote_assist.tui.widgets.folder import child_path
+from remote_assist.tui.widgets.folder import FolderList, child_path
 from tests.tui.stage import NARROW, WIDE, Stage, stage
 from tests.tui.world import SESSION, World
 
@@ -144,3 +144,27 @@ def test_a_name_that_leads_out_of_the_folder_is_no_path(name: bytes) -> None:
 
 def test_the_root_folder_has_children_too() -> None:
     assert child_path(b"/", b"etc") == b"/etc"
+
+
+@pytest.mark.slow
+async def test_findings_that_arrive_while_a_path_is_typed_take_neither_keys_nor_tab(world: World) -> None:
+    world.hold.clear()
+    async with stage(world, session=SESSION) as here:
+        await here.press("d", "3")
+        box = here.app.screen.query_one("#remote").query_one(Input)
+        await here.write("/srv")
+        world.hold.set()
+        await here.settle()
+        await here.write("/shop")
+        assert box.has_focus and box.value.endswith("/srv/shop")
+
+
+@pytest.mark.slow
+async def test_a_listing_that_arrives_while_the_next_path_is_typed_leaves_it_alone(world: World) -> None:
+    async with stage(world, session=SESSION) as here:
+        await here.press("3")
+        side = here.app.screen.query_one("#remote", FolderList)
+        await here.press("enter", "slash")
+        await here.write("/shop")
+        side.show_folder(b"/var/log", world.entries)
+        assert side.query_one(Input).value.endswith("/shop") and side.query_one(Input).has_focus

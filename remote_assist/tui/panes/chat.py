@@ -58,7 +58,7 @@ class ChatPane(Container):
         jobs.follow(self._work, self, session, self._lines[-1].number if self._lines else 0)
 
     def focus_list(self) -> None:
-        self.query_one(Input).focus()
+        self.screen.set_focus(self.query_one(Input))
         self._look()
 
     def offer(self, text: str) -> None:

@@ -14,6 +14,7 @@ from textual.widgets import DataTable, Input, Static, Tree
 from textual.widgets.tree import TreeNode
 
 from remote_assist.technician.fact_search import MAX_HITS, FactHit
+from remote_assist.tui.focus import may_take_focus
 from remote_assist.tui.jobs import facts as jobs
 from remote_assist.tui.messages import FactsFound, JobFailed
 from remote_assist.tui.theme import ACCENT, FAINT
@@ -108,7 +109,7 @@ class FactsPane(Container):
     def focus_list(self) -> None:
         shown_now = self.query_one(FitTable) if self.query_one(FitTable).display else self._tree
         if shown_now.display:
-            shown_now.focus()
+            self.screen.set_focus(shown_now)
 
     def action_ask_word(self) -> None:
         if self._facts:
@@ -135,7 +136,8 @@ class FactsPane(Container):
         self.query_one("#found", Static).update(joined(shown(found.word, "bold", max_chars=80), (words, FAINT)))
         self.query_one(FitTable).show_rows([hit_row(str(at), hit) for at, hit in enumerate(self._found)])
         self._show_hits(shown_now=True)
-        self.query_one(FitTable).focus()
+        if may_take_focus(self):
+            self.query_one(FitTable).focus()
 
     @on(JobFailed)
     def show_failure(self, failed: JobFailed) -> None:

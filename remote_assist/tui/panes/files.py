@@ -13,6 +13,7 @@ from textual.widgets import Static
 
 from remote_assist.errors import UsageError
 from remote_assist.technician.transfers import State, Transfers
+from remote_assist.tui.focus import may_take_focus
 from remote_assist.tui.jobs import files as jobs
 from remote_assist.tui.messages import ActionNoted, FilesMoved, FolderListed, Job, JobCancelled, JobFailed
 from remote_assist.tui.ports import SessionPort
@@ -85,7 +86,8 @@ class FilesPane(Container):
         side = self.query_one("#remote" if listed.remote else "#local", FolderList)
         side.show_folder(listed.path, listed.entries)
         if listed.remote:
-            side.focus_list()
+            if may_take_focus(side) and not side.is_typed_in:
+                side.focus_list()
             self._note(f"ls {os.fsdecode(listed.path)}", "done", f"{len(listed.entries)} entries")
 
     @on(FolderList.Viewed)
@@ -169,7 +171,7 @@ class FilesPane(Container):
     def show_moved(self) -> None:
         self._moving = False
         self._move()
-        self.query_one("#local", FolderList).ask()
+        self.query_one("#local", FolderList).reload()
 
     # --- what went wrong ----------------------------------------------------------------------------
 

@@ -57,7 +57,7 @@ class TerminalsPane(Container, can_focus=True):
 
     def focus_list(self) -> None:
         view = self._current
-        (view if view is not None and not view.ended else self).focus()
+        self.screen.set_focus(view if view is not None and not view.ended else self)
 
     async def action_open(self) -> None:
         if self._session is None or len(self._views) >= MAX_TERMINALS:

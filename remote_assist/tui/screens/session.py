@@ -440,14 +440,16 @@ class SessionScreen(Screen[None]):
         self.query_one(LogPane).show_lines(read.lines)
 
     def action_tab(self, tab: str) -> None:
-        self.query_one(TabbedContent).active = f"{tab}-tab"
+        tabs = self.query_one(TabbedContent)
+        tabs.active = f"{tab}-tab"
+        if tabs.active_pane is not None:
+            _focus_inside(tabs.active_pane)  # at once: the next key may be in the queue already
 
     @on(TabbedContent.TabActivated)
     def focus_pane(self, activated: TabbedContent.TabActivated) -> None:
-        for pane in activated.pane.query(
-            "FindingsPane, FactsPane, FilesPane, ActionsPane, FixesPane, ChatPane, LogPane, TerminalsPane"
-        ):
-            pane.focus_list()  # type: ignore[attr-defined]  # every pane has it
+        """A tab chosen by mouse or arrows; the answer to a key comes late and must not select what was typed since."""
+        if self.focused is None or activated.pane not in self.focused.ancestors:
+            _focus_inside(activated.pane)
 
     def action_back(self) -> None:
         """Stop what runs; else leave the field; else leave the screen, where the session stays open."""
@@ -462,6 +464,13 @@ class SessionScreen(Screen[None]):
 
     def action_switch(self, step: int) -> None:
         self.post_message(say.SwitchSession(self._session_id, step))
+
+
+def _focus_inside(tab: TabPane) -> None:
+    for pane in tab.query(
+        "FindingsPane, FactsPane, FilesPane, ActionsPane, FixesPane, ChatPane, LogPane, TerminalsPane"
+    ):
+        pane.focus_list()  # type: ignore[attr-defined]  # every pane has it
 
 
 def _tab(label: str) -> Content:

@@ -50,7 +50,7 @@ class ActionsPane(Container):
             yield Static(id="action-list")
 
     def focus_list(self) -> None:
-        self.query_one(Input).focus()
+        self.screen.set_focus(self.query_one(Input))
 
     def show_actions(self, actions: Sequence[ActionLine]) -> None:
         """Newest first."""

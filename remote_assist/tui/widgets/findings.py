@@ -10,6 +10,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Container, Horizontal, VerticalScroll
 from textual.widgets import DataTable, Static
 
+from remote_assist.tui.focus import may_take_focus
 from remote_assist.tui.messages import PlanFix, ShowFact
 from remote_assist.tui.pending import ProgressBoard
 from remote_assist.tui.ports import FindingPort
@@ -71,7 +72,8 @@ class FindingsPane(Container):
         self._findings = sorted(findings, key=_order)
         self._refill()
         self._show_only("findings")
-        self.focus_list()
+        if may_take_focus(self):
+            self.focus_list()
 
     def use_facts(self, facts: Mapping[str, object]) -> None:
         """Facts that the evidence points into."""
@@ -84,7 +86,7 @@ class FindingsPane(Container):
 
     def focus_list(self) -> None:
         if self._findings:
-            self.query_one(FitTable).focus()
+            self.screen.set_focus(self.query_one(FitTable))
 
     def action_show_passed(self) -> None:
         self._with_passed = not self._with_passed

@@ -32,7 +32,7 @@ class FixesPane(Container):
 
     def focus_list(self) -> None:
         if self._offers:
-            self.query_one(FitTable).focus()
+            self.screen.set_focus(self.query_one(FitTable))
 
     def show_offers(self, findings: Sequence[FindingPort]) -> None:
         self._offers = [finding for finding in findings if finding.fix and finding.outcome not in HIDDEN_OUTCOMES]

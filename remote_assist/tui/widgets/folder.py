@@ -65,6 +65,7 @@ class FolderList(Container):
         self._start = start
         self._marked: set[bytes] = set()
         self._entries: list[Entry] = []
+        self._asked = start
         self.path = b""
         """The folder shown; empty before the first listing."""
 
@@ -77,11 +78,23 @@ class FolderList(Container):
         self.query_one(Input).border_title = self._title
 
     def focus_list(self) -> None:
-        (self.query_one(FitTable) if self._entries else self.query_one(Input)).focus()
+        self.screen.set_focus(self.query_one(FitTable) if self._entries else self.query_one(Input))
+
+    @property
+    def is_typed_in(self) -> bool:
+        """Whether a path is being typed that was not asked for yet: no answer may replace it or take its keys."""
+        field = self.query_one(Input)
+        return field.has_focus and field.value != self._asked
 
     def ask(self) -> None:
         """Ask for the folder whose path stands in the field."""
-        self.post_message(self.Wanted(self, self.query_one(Input).value.encode("utf-8", "surrogateescape")))
+        self._asked = self.query_one(Input).value
+        self.post_message(self.Wanted(self, self._asked.encode("utf-8", "surrogateescape")))
+
+    def reload(self) -> None:
+        """Ask again for the folder shown, whatever is being typed into the field meanwhile."""
+        if self.path:
+            self.post_message(self.Wanted(self, self.path))
 
     def show_folder(self, path: bytes, entries: Sequence[Entry]) -> None:
         """What `path` holds; folders first."""
@@ -89,7 +102,8 @@ class FolderList(Container):
             self._marked.clear()
         self.path = path
         self._entries = sorted(entries, key=lambda entry: (entry.kind != "folder", entry.name))[:MAX_ROWS]
-        self.query_one(Input).value = path.decode("utf-8", "surrogateescape")
+        if not self.is_typed_in:
+            self._asked = self.query_one(Input).value = path.decode("utf-8", "surrogateescape")
         hidden = len(entries) - len(self._entries)
         more = f", {hidden} more not shown" if hidden else ""
         self._count = f"{len(entries)} entries{more}"

@@ -24,7 +24,7 @@ class LogPane(Container):
         yield RichLog(max_lines=MAX_LINES, wrap=True, markup=False, highlight=False, min_width=20)
 
     def focus_list(self) -> None:
-        self.query_one(RichLog).focus()
+        self.screen.set_focus(self.query_one(RichLog))
 
     def show_lines(self, lines: Sequence[str]) -> None:
         """Draw again only when something is new."""
