@@ -30,7 +30,8 @@ _MARKS = {Kind.INTENT: "→", Kind.OUTCOME: "←", Kind.EVENT: "·", Kind.REFUSA
 class TimelineLine:
     """One record in words. `sealed`: (field, value or `sealed` and its commitment). `mark`: → ← · ✗.
 
-    `seconds`: of an outcome, since its intent by the agent's clock; None where that clock went back in between.
+    `seconds`: of an outcome, since its intent by the agent's clock; None where that clock went back in between,
+    or where a time cannot be read.
     """
 
     seq: int
@@ -60,15 +61,15 @@ def timeline(
     records: Iterable[Record], *, opened: Opened | None = None, names: Mapping[str, str] | None = None
 ) -> list[TimelineLine]:
     """Lines of `records`, in order. `names`: key fingerprint → name, as a verified log or list gives it."""
-    begun: dict[tuple[str, str], datetime] = {}
+    begun: dict[tuple[str, str], datetime | None] = {}
     lines = []
     for record in records:
-        code, moment = CODES[record.code], parse_time(record.time)
+        code, moment = CODES[record.code], _moment(record.time)
         seconds = None
         if code.is_intent:
             begun[code.family, record.action] = moment
-        elif code.is_outcome and (start := begun.pop((code.family, record.action), None)) is not None:
-            seconds = (moment - start).total_seconds()
+        elif code.is_outcome:
+            seconds = _seconds_between(begun.pop((code.family, record.action), None), moment)
         line = _line(record, opened or {}, names or {})
         lines.append(line if seconds is None or seconds < 0 else replace(line, seconds=seconds))
     return lines
@@ -83,8 +84,13 @@ def seconds_words(seconds: float) -> str:
 
 
 def span_words(start: str, end: str) -> str:
-    """How long from one record time to another, in words; `no time` where the clock went back."""
-    seconds = (parse_time(end) - parse_time(start)).total_seconds()
+    """How long from one record time to another, in words; `no time` where the clock went back.
+
+    `an unknown time` where one of them cannot be read.
+    """
+    seconds = _seconds_between(_moment(start), _moment(end))
+    if seconds is None:
+        return "an unknown time"
     return seconds_words(seconds) if seconds >= 0 else "no time"
 
 
@@ -117,6 +123,18 @@ def outcome_words(outcome: Outcome | None) -> str:
     if outcome.reason:
         parts.append(outcome.reason)
     return ", ".join(parts)
+
+
+def _moment(text: str) -> datetime | None:
+    # a log with a damaged time must still be shown: judging it is the verifier's part
+    try:
+        return parse_time(text)
+    except RemoteProtocolError:
+        return None
+
+
+def _seconds_between(start: datetime | None, end: datetime | None) -> float | None:
+    return None if start is None or end is None else (end - start).total_seconds()
 
 
 def _line(record: Record, opened: Opened, names: Mapping[str, str]) -> TimelineLine:

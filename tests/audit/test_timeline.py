@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from remote_assist.audit.timeline import timeline
+from remote_assist.audit.timeline import span_words, timeline
 from remote_assist.core.hostile import HostileStr, safe_text
 from remote_assist.core.record_codes import CODES
 from remote_assist.core.records import Actor, Outcome, Record, decode_record
@@ -19,6 +19,9 @@ async def world(tmp_path: Path) -> World:
     made = new_world(tmp_path / "journal")
     await play(made)
     return made
+
+
+GOOD_TIME = "2026-03-01T09:30:00.000000Z"
 
 
 def records(world: World) -> list[Record]:
@@ -53,6 +56,13 @@ def test_sealed_fields_show_their_commitment_until_they_are_opened(world: World)
 def test_every_code_has_words(code: str) -> None:
     (line,) = timeline([record(code)])
     assert line.what.startswith(CODES[code].sentence) and line.code == code
+
+
+@pytest.mark.parametrize("times", [("\x1b[2J", GOOD_TIME), (GOOD_TIME, "2026-02-30T00:00:00.000000Z"), ("", "")])
+def test_a_time_that_cannot_be_read_costs_the_duration_and_nothing_else(times: tuple[str, str]) -> None:
+    pair = [record("RA1400I", time=times[0]), record("RA1401I", time=times[1])]
+    assert [(line.time, line.seconds) for line in timeline(pair)] == [(times[0], None), (times[1], None)]
+    assert span_words(*times) == "an unknown time"
 
 
 def test_long_lists_and_values_are_shortened() -> None:
