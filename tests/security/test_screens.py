@@ -33,6 +33,8 @@ from remote_assist.core.records import Actor, Outcome, Record
 from remote_assist.errors import AssistError
 from tests.security.hostile_screens import PAYLOADS, hostile
 
+pytestmark = pytest.mark.timeout(400)  # two performances of 48 keys wait on their screens, on a busy machine for long
+
 ROOT = Path(__file__).parent.parent.parent
 WITH_CONTROLS = [payload for payload in PAYLOADS if not payload.isprintable()]
 BELL = 0x07
