@@ -56,12 +56,23 @@ class TicketBook:
         live = await self._live(open_sessions)
         return msgspec.structs.replace(_ticket(row, open_sessions, live), notes=tuple(_note(one) for one in found))
 
-    async def open(self, new: NewTicket, *, by: str, key: str = "") -> Ticket:
-        """A new ticket, opened by the person named `by`; or the one that was opened with the same key before."""
+    async def open(
+        self, new: NewTicket, *, by: str, key: str = "", also: Callable[[Connection, int], object] | None = None
+    ) -> Ticket:
+        """A new ticket, opened by the person named `by`; or the one that was opened with the same key before.
+
+        `also` is done with its number in the same commit.
+        """
         check_new_ticket(new)
         now = format_time(self._clock())
-        number = await self._store.write(lambda connection: _insert_ticket(connection, new, by, now, key))
-        return await self.ticket(str(number))
+
+        def job(connection: Connection) -> int:
+            number = _insert_ticket(connection, new, by, now, key)
+            if also is not None:
+                also(connection, number)
+            return number
+
+        return await self.ticket(str(await self._store.write(job)))
 
     async def add(self, ticket: str, note: Note) -> TicketNote:
         """Add a note, or return the one that was added for its key before."""

@@ -100,6 +100,10 @@ class Chains:
         self._checkpoints.notice()
         return given
 
+    def notice(self) -> None:
+        """What `write_in` wrote is committed: a checkpoint may cover it."""
+        self._checkpoints.notice()
+
     def write_in(self, connection: Connection, draft: RecordDraft) -> Acknowledgement:
         """As `write`, inside a transaction of the writer thread."""
         name, first = relays_opening(self._log_key)

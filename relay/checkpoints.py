@@ -4,14 +4,14 @@
 
 Rule 1: a checkpoint is on the disk, outside the database, before anybody sees it; so a database that was put back to an
 older copy is found out at start (F10): the relay does not serve from less than it signed for.
-Rule 2: `--accept-rollback` is the operator's signed word, kept as `rollback-TIME.note`; agents and technicians who saw
-more still refuse that log.
+Rule 2: `--accept-rollback` is the operator's signed word, kept as `rollback-TIME.note` and as RA2021E; agents and
+technicians who saw more still refuse that log.
 """
 
 import asyncio
 import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from pathlib import Path
 
@@ -24,7 +24,7 @@ from relay.store import Store
 from relay.trust import read_bounded
 from remote_assist.core.checkpoint import MAX_NOTE_BYTES, Checkpoint, open_checkpoint, sign_checkpoint, sign_rollback
 from remote_assist.core.keys import PrivateKey, public_line
-from remote_assist.core.records import format_time
+from remote_assist.core.records import Actor, RecordDraft, format_time
 from remote_assist.core.tree import EMPTY, TreeHead
 from remote_assist.errors import AuditUnavailable, ContentError, RefusedError, UsageError, VerificationError
 
@@ -63,24 +63,25 @@ class Checkpoints:
         self._signed = asyncio.Condition()
         self.current = open_checkpoint(sign_checkpoint(log_key, EMPTY), self._log_keys)
 
-    async def start(self, *, accept_rollback: bool = False) -> None:
+    async def start(self, record: Callable[[RecordDraft], Awaitable[object]] | None = None) -> None:
         """Compare the database with the last checkpoint and sign what grew since.
 
+        `record`: the operator accepts that the log lost records, and it keeps the relay's own record of that.
         Raises VerificationError when the database holds less than was signed for, or something else; UsageError when a
         rollback is accepted and there is none.
         """
         last = self._read()
         fault = "" if last is None else await self._store.read(lambda connection: contradiction(connection, last))
         if fault and last is not None:
-            if not accept_rollback:
+            if record is None:
                 raise VerificationError(
                     f"the relay does not serve: {fault}",
                     where=CHECKPOINT,
                     advice="Restore the newest copy of relay.db. If it is lost: serve --accept-rollback signs that, "
                     "and whoever saw the lost records refuses this log until they are told.",
                 )
-            await self._accept(last.head)
-        elif accept_rollback:
+            await self._accept(last.head, record)
+        elif record is not None:
             raise UsageError("there is no rollback to accept", advice="Serve without --accept-rollback.")
         elif last is not None:
             self.current = last
@@ -107,7 +108,7 @@ class Checkpoints:
 
     async def covering(self, index: int) -> Checkpoint:
         """The last checkpoint, once it covers leaf `index` (-1: as it is). Raises RefusedError when that takes long."""
-        if self.current.size <= index:
+        if self._look_seconds is not None and self.current.size <= index:
             self.notice()  # another node may have stored it
         try:
             async with asyncio.timeout(COVER_SECONDS), self._signed:
@@ -146,14 +147,16 @@ class Checkpoints:
             self.current = open_checkpoint(note, self._log_keys)
             self._signed.notify_all()
 
-    async def _accept(self, lost: TreeHead) -> None:
+    async def _accept(self, lost: TreeHead, record: Callable[[RecordDraft], Awaitable[object]]) -> None:
         now = self._clock()
         found = await self._store.read(lambda connection: TreeReader(connection).head())
         note = sign_rollback(self._log_key, time=format_time(now), lost=lost, found=found)
         name = f"rollback-{now:%Y%m%dT%H%M%S%f}.note"
         await asyncio.to_thread(write_new, self._data / name, note.encode())
         structlog.get_logger("checkpoints").error("rollback-accepted", promised=lost.size, found=found.size, note=name)
-        await self._publish(found)
+        sizes = {"promised": lost.size, "found": found.size}
+        await record(RecordDraft(code="RA2021E", actor=Actor(kind="relay"), about=f"rollback {name}", sizes=sizes))
+        await self._publish(await self._store.read(lambda connection: TreeReader(connection).head()))
 
 
 def contradiction(connection: Connection, last: Checkpoint) -> str:

@@ -27,6 +27,7 @@ from relay.deliveries import (
     settle,
     take_back,
 )
+from relay.outbox import AUTHOR
 from relay.store import Store
 from relay.ticket_systems import TicketSystems
 from remote_assist.core.hostile import safe_text
@@ -180,8 +181,9 @@ class Courier:
     async def _send(self, system: TicketSystem, parcel: Parcel) -> str:
         settings = self._systems.settings[system.name]
         if parcel.kind == NOTE:
-            visibility = settings.events_to if parcel.events else settings.words_to
-            text = parcel.text if parcel.events else f"{parcel.author}:\n{parcel.text}"
+            ours = bool(parcel.events) or parcel.author == AUTHOR
+            visibility = settings.events_to if ours else settings.words_to
+            text = parcel.text if ours else f"{parcel.author}:\n{parcel.text}"
             text = _shortened(text, system.capabilities().max_note_chars)
             marked_text = marked(text, parcel.key, parcel.events)
             return await system.add_note(parcel.remote, marked_text, visibility=visibility, key=parcel.key)

@@ -11,7 +11,6 @@ that is a record of the relay's own (RA2022E), and so is the recovery (RA2023E).
 """
 
 import asyncio
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,18 +22,16 @@ from sqlalchemy import Connection, Row, select
 
 from relay.chains import Chains
 from relay.checkpoints import Checkpoints
-from relay.data_folder import replace_file
+from relay.cursors import read_cursor, write_cursor
 from relay.schema import records, sessions
 from relay.sinks import Sink, open_sink
 from relay.store import Store
-from relay.trust import read_bounded
 from remote_assist.audit.siem_event import Context, SiemEvent, event_of
 from remote_assist.core.messages import Acknowledgement
 from remote_assist.core.records import Actor, RecordDraft, parse_time
-from remote_assist.errors import AssistError, AuditUnavailable, ContentError, RefusedError
+from remote_assist.errors import AssistError, AuditUnavailable, RefusedError
 from remote_assist.settings import PushSettings
 
-MAX_CURSOR_BYTES = 256
 LEAST_WAIT_SECONDS = 0.5
 
 
@@ -69,7 +66,7 @@ class Push:
         self._chains = chains
         self._cursor = cursor
         self._clock = clock
-        self._next = _read_cursor(cursor)
+        self._next = read_cursor(cursor, advice="Remove it: everything is sent again.") or 0
         self._before = self._next
         self._oldest = ""
         self._alerted = False
@@ -112,7 +109,7 @@ class Push:
         if not events:
             return False
         await self._sink.send(events)
-        await asyncio.to_thread(_write_cursor, self._cursor, end)
+        await asyncio.to_thread(write_cursor, self._cursor, end)
         self._before, self._next = start, end
         self._oldest = ""
         await self._recovered()
@@ -203,21 +200,3 @@ def _event(row: Row[Any], log: str) -> SiemEvent:
         signature=row.signature,
     )
     return event_of(row.record, said, context)
-
-
-def _read_cursor(path: Path) -> int:
-    try:
-        found = json.loads(read_bounded(path, MAX_CURSOR_BYTES))["next"]
-    except FileNotFoundError:
-        return 0
-    except (ValueError, KeyError, TypeError) as error:
-        raise ContentError(
-            f"{path} is not what this relay wrote", advice="Remove it: everything is sent again."
-        ) from error
-    if not isinstance(found, int) or found < 0:
-        raise ContentError(f"{path} is not what this relay wrote", advice="Remove it: everything is sent again.")
-    return found
-
-
-def _write_cursor(path: Path, at: int) -> None:
-    replace_file(path, json.dumps({"next": at}).encode() + b"\n")

@@ -43,6 +43,7 @@ from relay.readiness import Readiness
 from relay.rendezvous import Rendezvous
 from relay.retention import Retention, consequences
 from relay.routes import build_application
+from relay.session_proofs import SessionProofs
 from relay.sessions import count_live
 from relay.sockets import OpenSockets, say
 from relay.sources import Sources
@@ -222,10 +223,9 @@ class Relay:
             interval_seconds=settings.checkpoint_interval_seconds,
             several=nodes.several,
         )
-        await checkpoints.start(accept_rollback=self._accept_rollback)
-
         ordered = consequences(lambda: chunks.forget(), clock)
         self.chains = Chains(store, ledger, checkpoints, trust, log_key, clock=clock, consequences=ordered)
+        await checkpoints.start(self.chains.write if self._accept_rollback else None)
         chunks = Chunks(
             store,
             self.chains.write,
@@ -279,12 +279,14 @@ class Relay:
         )
         await self._serve_metrics(metrics)
         pushing = (push.work() for push in self._pushes)
+        proofs = SessionProofs(store, checkpoints, settings.data, clock=clock, written=courier.notice)
         works = (
             outbox.work(),
             courier.work(),
             self._alarms.work(),
             self._rules.watch(),
             checkpoints.work(),
+            proofs.work(),
             self._watch(trust, door),
             self.retention.work(),
             *pushing,
@@ -326,7 +328,7 @@ class Relay:
         login = LoginPages(logins, trust, penalties, bodies, origins=origins, clock=clock)
         book = TicketBook(store, clock=clock, live=nodes.presence.live)
         assert self._systems is not None
-        desk = TicketDesk(store, book, self._systems, courier, default=settings.ticket_rules.default, clock=clock)
+        desk = TicketDesk(store, book, self._systems, courier, own, default=settings.ticket_rules.default, clock=clock)
         rules = SessionRules(
             store, desk, self._switchboard, settings.ticket_rules, settings.ticket_systems, clock=clock
         )

@@ -14,6 +14,7 @@ import msgspec
 from sqlalchemy import Connection, update
 
 from relay.book import TicketBook, check_new_ticket
+from relay.chains import Chains
 from relay.closing import closing_work, minutes_spent
 from relay.courier import Courier
 from relay.deliveries import CLOSE, TIME, again, queue, read_deliveries, revive
@@ -24,7 +25,7 @@ from relay.store import Store
 from relay.ticket_systems import Reference, TicketSystems, reference
 from remote_assist.core.api import Deliveries, NewTicket, Reconciled, Retried, Ticket, TicketNote, TicketReply
 from remote_assist.core.hostile import safe_text
-from remote_assist.core.records import format_time
+from remote_assist.core.records import Actor, RecordDraft, format_time
 from remote_assist.errors import AssistError, Fault, RefusedError, TicketSystemError, UnreachableError
 from remote_assist.tickets.marks import note_key
 from remote_assist.tickets.system import BUILT_IN, Draft, Note, RemoteNote, RemoteTicket
@@ -48,6 +49,7 @@ class TicketDesk:
         book: TicketBook,
         systems: TicketSystems,
         courier: Courier,
+        chains: Chains,
         *,
         default: str,
         clock: Callable[[], datetime],
@@ -56,6 +58,7 @@ class TicketDesk:
         self.systems = systems
         self._store = store
         self._courier = courier
+        self._chains = chains
         self._default = default
         self._clock = clock
 
@@ -158,6 +161,12 @@ class TicketDesk:
         if new.break_glass:
             new = msgspec.structs.replace(new, subject=f"Break-glass: {new.subject}"[:MAX_SUBJECT_CHARS])
             key = f"{BREAK_GLASS_KEY}{note_key(by, new.subject, format_time(self._clock()))}"
+        if new.break_glass:
+            ticket = await self.book.open(
+                new, by=by, key=key, also=lambda connection, number: self._record_break_glass(connection, number, by)
+            )
+            self._chains.notice()
+            return ticket
         if where == BUILT_IN:
             return await self.book.open(new, by=by, key=key)
         key = key or note_key("opened", by, new.subject, new.description, format_time(self._clock()))
@@ -170,6 +179,11 @@ class TicketDesk:
             ) from error
         await self.remember(where, seen)
         return await self.book.ticket(f"{where}:{seen.id}")
+
+    def _record_break_glass(self, connection: Connection, ticket: int, by: str) -> None:
+        relay = Actor(kind="relay")
+        draft = RecordDraft(code="RA2020E", actor=relay, about=f"ticket {ticket}", details={"technician": by})
+        self._chains.write_in(connection, draft)
 
     async def remember(self, system: str, seen: RemoteTicket) -> int:
         """Keep what a system said of a ticket."""

@@ -1,4 +1,4 @@
-"""`audit verify`: sessions, other chains, exports and receipts; what holds is decided in `audit/`."""
+"""`audit verify`: sessions, other chains, exports, receipts, notes of tickets; what holds is decided in `audit/`."""
 
 import argparse
 from collections.abc import Iterator
@@ -18,6 +18,12 @@ from remote_assist.audit.export import (
 from remote_assist.audit.inclusion import check_included
 from remote_assist.audit.own_chain import ChainReport, verify_chain
 from remote_assist.audit.receipt import MAX_RECEIPT_BYTES, read_receipt, verify_receipt
+from remote_assist.audit.session_proof import (
+    MAX_NOTE_BYTES,
+    SessionProof,
+    holds_proof,
+    verify_session_proof,
+)
 from remote_assist.audit.verify import SessionReport, verify_session
 from remote_assist.audit.whole_verify import WholeCheck, WholeReport
 from remote_assist.commands.audit_fetch import (
@@ -71,6 +77,8 @@ def _verify_file(path: Path, trust: Trust, home: Home, printer: Printer, *, stri
             file.seek(0)
             if whole:
                 _print_whole(printer, _verify_whole(file, trust))
+            elif not first.startswith(b"{") and holds_proof(note := _note_in(file)):
+                _print_proof(printer, *_verify_note(note, trust))
             elif first.strip() == b"{":
                 print_report(printer, _verify_receipt(file, trust, strict=strict))
             else:
@@ -101,6 +109,29 @@ def _print_whole(printer: Printer, report: WholeReport) -> None:
     if not printer.json:
         words = f"verified as a whole: {report.records} records in {report.chains} sessions and other chains"
         printer.value("records", report.records, words)
+
+
+def _note_in(file: BinaryIO) -> str:
+    text = file.read(MAX_NOTE_BYTES).decode("utf-8", "replace")
+    file.seek(0)
+    return text
+
+
+def _verify_note(text: str, trust: Trust) -> tuple[SessionProof, Checkpoint]:
+    """A ticket's note with a session's proof in it."""
+    if not trust.log_keys:
+        raise UsageError("a note is checked with the log's public key", advice="Give it with --log-key KEY.pub.")
+    return verify_session_proof(text, trust.log_keys)
+
+
+def _print_proof(printer: Printer, proof: SessionProof, checkpoint: Checkpoint) -> None:
+    first, last, session = proof.first, proof.last, proof.last.session
+    said = {"session": session, "records": last.seq + 1, "first_index": first.index, "last_index": last.index}
+    said |= {"head": last.hash, "time": last.time, "log": checkpoint.origin, "size": checkpoint.size}
+    printer.object({"verified": True, **said, "root": checkpoint.head.root.hex()})
+    if not printer.json:
+        words = f"verified: {last.seq + 1} records, leaves {first.index} to {last.index}, ended {last.time}"
+        printer.value("session", session, f"{session}  {words}; in the log of {checkpoint.size} records")
 
 
 def _verify_receipt(file: BinaryIO, trust: Trust, *, strict: bool) -> SessionReport:

@@ -30,7 +30,9 @@ def add_commands(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -
     show.add_argument("session", metavar="SESSION")
     show.add_argument("--unseal", type=Path, metavar="KEY", help="a reviewers' key; without it sealed fields stay so")
     verify = _act(acts, "verify", verify_log, "check signatures, chain and acknowledgements; without argument: all")
-    verify.add_argument("what", nargs="?", metavar="SESSION|FILE", help="a session, an export or a receipt")
+    verify.add_argument(
+        "what", nargs="?", metavar="SESSION|FILE", help="a session, an export, a receipt or a ticket's proof note"
+    )
     verify.add_argument("--whole", action="store_true", help="FILE is an export of all: by hashes, much faster")
     export = _act(acts, "export", export_sessions, "sessions as lines that verify elsewhere; without argument: all")
     export.add_argument("session", nargs="?", metavar="SESSION")

@@ -112,7 +112,7 @@ _OF_ORGANISATION: tuple[tuple[Code, frozenset[str]], ...] = (
     (Code("RA2011E", "hold-lifted", "A legal hold was lifted"), frozenset({"reviewer", "operator"})),
     (Code("RA2012E", "erased", "Content keys were destroyed on order"), frozenset({"operator"})),
     (Code("RA2013E", "retention-ended", "Content keys were destroyed when their time was over"), frozenset({"relay"})),
-    (Code("RA2020E", "break-glass", "Emergency access was used"), frozenset({"operator", "technician"})),
+    (Code("RA2020E", "break-glass", "Emergency access was used"), frozenset({"operator", "technician", "relay"})),
     (Code("RA2021E", "rollback-accepted", "The operator accepted an older state of the log"), frozenset({"relay"})),
     (Code("RA2022E", "push-failed", "The live push cannot deliver the log"), frozenset({"relay"})),
     (Code("RA2023E", "push-recovered", "The live push delivers the log again"), frozenset({"relay"})),

@@ -191,7 +191,8 @@ async def test_a_relay_put_back_to_an_older_copy_does_not_serve(world: RelayWorl
 async def test_an_operator_who_accepts_a_rollback_signs_for_it(world: RelayWorld) -> None:
     data, last = await _rolled_back(world)
     await world.start(accept_rollback=True)
-    assert (await _checkpoint(world)).size == 2
+    assert (await _checkpoint(world)).size == 4
+    assert world.sql('SELECT code FROM records WHERE "index" > 1 ORDER BY "index"') == [("RA2000E",), ("RA2021E",)]
     (note,) = data.glob("rollback-*.note")
     _, _, promised, found = open_rollback(note.read_text(), [world.organisation.log_key])
     assert promised.startswith("promised 5 ")

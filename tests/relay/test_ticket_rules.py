@@ -137,3 +137,8 @@ async def test_break_glass_opens_a_ticket_in_the_book_whose_subject_says_so(tmp_
         assert status == 201
         assert (json.loads(raw)["id"], json.loads(raw)["subject"]) == ("1001", f"Break-glass: {new.subject}")
         assert one.tracker.tickets == {}
+        ((record,),) = one.world.sql("SELECT record FROM records WHERE code = 'RA2020E'")
+        assert (json.loads(record)["about"], json.loads(record)["details"]) == (
+            "ticket 1001",
+            {"technician": "Alice Example"},
+        )
