@@ -125,7 +125,7 @@ def read_export(lines: Iterable[bytes]) -> Iterator[Header | list[RecordLine]]:
     count = 0
     last: Header | RecordLine | Trailer | None = None
     number = 0
-    digest = hashlib.sha256()
+    digest, differs = hashlib.sha256(), False
     for number, raw in enumerate(lines, start=1):
         line = _read(raw, number)
         if isinstance(last, Trailer) or isinstance(line, Header) != (number == 1):
@@ -145,8 +145,8 @@ def read_export(lines: Iterable[bytes]) -> Iterator[Header | list[RecordLine]]:
             group.append(line)
         elif line.count != count:
             raise _fault(number, f"{line.count} records were exported, {count} are here")
-        elif line.digest not in {"", digest.hexdigest()}:
-            raise _fault(number, "a byte before it changed: the digest is another")
+        else:
+            differs = line.digest not in {"", digest.hexdigest()}
         digest.update(raw)
         last = line
     if not isinstance(last, Trailer):
@@ -157,6 +157,8 @@ def read_export(lines: Iterable[bytes]) -> Iterator[Header | list[RecordLine]]:
         )
     if group:
         yield group
+    if differs:  # last, so that whoever verifies the records as they come has named the one that was changed
+        raise _fault(number, "a byte before it changed: the digest is another")
 
 
 class BareLine(msgspec.Struct, frozen=True, tag_field="kind", tag="record"):

@@ -31,7 +31,7 @@ SECRETS: tuple[Detector, ...] = (
     detector("key", r"\b(?P<s>AGE-SECRET-KEY-1[0-9A-Z]{40,70})", words="age-secret-key", starts=True, sure=True),
     detector(
         "token",
-        r"\b(?P<s>(?:AKIA|ASIA|AGPA|AIDA|AROA|ANPA)[A-Z0-9]{16})\b",
+        r"(?<![A-Za-z0-9])(?P<s>(?:AKIA|ASIA|AGPA|AIDA|AROA|ANPA)[A-Z0-9]{16})(?![A-Za-z0-9])",
         words="akia|asia|agpa|aida|aroa|anpa",
         starts=True,
         sure=True,

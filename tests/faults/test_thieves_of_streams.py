@@ -211,7 +211,8 @@ class WatchedWorld(AgentWorld):
     @property
     def around(self) -> Surroundings:
         plain = super().around
-        return Watched(**{one.name: getattr(plain, one.name) for one in fields(plain)}, thief=self._steal)
+        taken = {one.name: getattr(plain, one.name) for one in fields(plain) if one.init}
+        return Watched(**taken, thief=self._steal)
 
     async def _steal(self, path: str) -> None:
         if not self.is_robbed or not path.startswith("/v1/streams/"):

@@ -242,7 +242,8 @@ async def test_the_api_is_reached_through_the_proxy_that_was_named(scheme: str) 
         async with RelayApi(f"https://relay.example.com:{port}", proxy_url=proxy_url, deadline_seconds=5) as api:
             with pytest.raises((VerificationError, UnreachableError)):  # it came through, and speaks no TLS
                 await api.sessions()
-        assert proxy.asked == [f"relay.example.com:{port}"]
+        assert set(proxy.asked) == {f"relay.example.com:{port}"}
+        before = len(proxy.asked)
         async with RelayApi(there.origin, proxy_url=proxy_url, deadline_seconds=5) as api:
             assert await api.sessions() == ()
-        assert len(proxy.asked) == 2
+        assert len(proxy.asked) == before + 1
