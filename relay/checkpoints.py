@@ -106,12 +106,12 @@ class Checkpoints:
                 structlog.get_logger("checkpoints").error("contradiction", cause=error.message)
             await asyncio.sleep(self._interval_seconds)
 
-    async def covering(self, index: int) -> Checkpoint:
-        """The last checkpoint, once it covers leaf `index` (-1: as it is). Raises RefusedError when that takes long."""
+    async def covering(self, index: int, *, seconds: float = COVER_SECONDS) -> Checkpoint:
+        """The last checkpoint, once it covers leaf `index` (-1: as it is). Raises RefusedError after `seconds`."""
         if self._look_seconds is not None and self.current.size <= index:
             self.notice()  # another node may have stored it
         try:
-            async with asyncio.timeout(COVER_SECONDS), self._signed:
+            async with asyncio.timeout(seconds), self._signed:
                 await self._signed.wait_for(lambda: self.current.size > index)
         except TimeoutError as error:
             raise RefusedError(

@@ -29,6 +29,7 @@ from relay.sources import address_of
 from relay.store import Store
 from relay.switchboard import AgentLine, Switchboard
 from remote_assist.core import sshsig
+from remote_assist.core.checkpoint import Checkpoint
 from remote_assist.core.codes import is_session_id
 from remote_assist.core.keys import load_public
 from remote_assist.core.messages import (
@@ -58,6 +59,9 @@ MAX_PENDING = 64
 
 MAX_QUESTIONS = 4
 """Questions of one agent about the log at once."""
+
+OTHER_NODE_SECONDS = 3.0
+"""How long a checkpoint that another node signed may take to be seen at this one."""
 
 MAX_STORING = 8
 """Chunks of one agent on their way to the disk at once."""
@@ -243,13 +247,21 @@ class ControlSocket:
     async def _checkpoint(self, line: AgentLine, asked: AskCheckpoint) -> None:
         answer = CheckpointGiven(since=asked.since)
         with suppress(RefusedError):
-            # Whoever asks may have seen a later checkpoint of another node.
-            found = await self._checkpoints.covering(max(asked.index, asked.since - 1))
+            found = await self._newest(asked)
             proof: tuple[bytes, ...] = ()
             if 0 <= asked.since <= found.size:
                 proof = await self._store.read(lambda c: TreeReader(c).consistency(asked.since, found.size))
             answer = CheckpointGiven(since=asked.since, checkpoint=found.note, consistency=proof)
         await say(line.socket, answer)
+
+    async def _newest(self, asked: AskCheckpoint) -> Checkpoint:
+        """The checkpoint to answer with. Whoever asks may have seen a later one of another node, which is here in a
+        moment; where it never comes, what is here is shown, so that they can convict a log that was rolled back.
+        """
+        if asked.since > asked.index + 1:
+            with suppress(RefusedError):
+                return await self._checkpoints.covering(asked.since - 1, seconds=OTHER_NODE_SECONDS)
+        return await self._checkpoints.covering(asked.index)
 
     async def _proofs(self, line: AgentLine, asked: AskProofs) -> None:
         proofs: tuple[tuple[bytes, ...], ...] = ()

@@ -67,7 +67,8 @@ async def test_nothing_is_changed_by_looking(catalog: Catalog, target: RealTarge
 
 def test_no_collector_names_a_path_of_the_list() -> None:
     folders = [Path(str(room.__file__)).parent for room in (collectors_linux, collectors_macos)]
-    for file in (file for folder in folders for file in folder.glob("*.py")):
+    shown = "reads.py"  # the list that `preview` shows: names that are looked at, whether or not they are opened
+    for file in (file for folder in folders for file in folder.glob("*.py") if file.name != shown):
         for literal in re.findall(r'"(/[^"\n]+)"', file.read_text()):
             assert not NEVER_OPENED.search(literal), f"{file.name}: {literal}"
     assert NEVER_OPENED.search("/proc/1/environ") and NEVER_OPENED.search("/etc/shadow")
