@@ -7,7 +7,6 @@ import argparse
 import asyncio
 import base64
 import codecs
-import concurrent.futures
 import os
 import shlex
 import sys
@@ -231,14 +230,24 @@ async def stdin_chunks() -> AsyncIterator[bytes]:
     loop = asyncio.get_running_loop()
     queue: asyncio.Queue[bytes] = asyncio.Queue(QUEUED_CHUNKS)
 
+    def hand_over(data: bytes) -> None:
+        taken = threading.Event()
+
+        def put() -> None:  # the coroutine is made in the loop: one made here would be left over when the loop has gone
+            putting = loop.create_task(queue.put(data))
+            putting.add_done_callback(lambda _task: taken.set())
+
+        loop.call_soon_threadsafe(put)
+        taken.wait()
+
     def read() -> None:
         try:
             while True:
                 data = os.read(0, CHUNK_BYTES)
-                asyncio.run_coroutine_threadsafe(queue.put(data), loop).result()
+                hand_over(data)
                 if not data:
                     return
-        except (OSError, RuntimeError, concurrent.futures.CancelledError):
+        except (OSError, RuntimeError):
             return  # standard input or the loop is gone: nobody waits for more
 
     threading.Thread(target=read, name="stdin", daemon=True).start()

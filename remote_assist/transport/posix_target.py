@@ -6,11 +6,14 @@ import secrets
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from remote_assist.core.target import Command, Completed, FileStatus
-from remote_assist.transport import posix_changes, posix_files, posix_new_file, posix_programs, posix_pty
+from remote_assist.transport import posix_changes, posix_files, posix_new_file, posix_programs
 from remote_assist.transport.tls_probe import tls_certificate
+
+if TYPE_CHECKING:  # only a name for types
+    from remote_assist.transport import posix_pty
 
 assert sys.platform != "win32"  # local_target.py imports this file where it belongs
 
@@ -50,12 +53,14 @@ class PosixTarget:
 
     async def start_terminal(
         self, argv: Sequence[str], argv0: str, *, environment: Mapping[str, str], columns: int, rows: int
-    ) -> posix_pty.RunningTerminal:
+    ) -> "posix_pty.RunningTerminal":
         """Start a program at a terminal, in the home folder; `argv0` is what it is told it was called as ("": argv[0]).
 
         `environment` is added to the clean one. The caller `finish`es it.
         """
         whole = posix_programs.clean_environment({**_person(), **environment})
+        from remote_assist.transport import posix_pty  # only here: terminals need modules that no Windows has
+
         return await posix_pty.start_terminal(
             argv,
             window=posix_pty.Window.bounded(columns, rows),

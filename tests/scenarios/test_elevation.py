@@ -47,7 +47,8 @@ class Person:
 
     def elevate(self, *passwords: str) -> list[str]:
         argv = ["runuser", "-u", self.name, "--", str(self.python), "-c", PROGRAM, *passwords]
-        done = subprocess.run(argv, capture_output=True, text=True, timeout=120, cwd="/", check=True)
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=120, cwd="/", check=False)
+        assert done.returncode == 0, done.stderr
         return [json.loads(line) for line in done.stdout.splitlines()]
 
 
@@ -77,8 +78,11 @@ def _python_for_everybody(folder: Path) -> Path:
     site = folder / "site"
     site.mkdir(parents=True)
     installed = Path(sysconfig.get_path("purelib"))
-    for needed in ("msgspec", "psutil"):
-        shutil.copytree(installed / needed, site / needed)
+    for needed in ("msgspec", "psutil", "cryptography", "cffi", "pycparser"):
+        if (installed / needed).is_dir():
+            shutil.copytree(installed / needed, site / needed)
+    for backend in installed.glob("_cffi_backend*"):
+        shutil.copy(backend, site / backend.name)
     root = Path(__file__).parent.parent.parent
     shutil.copytree(root / "remote_assist", site / "remote_assist", ignore=shutil.ignore_patterns("__pycache__"))
     subprocess.run([SYSTEM_PYTHON, "-m", "venv", "--without-pip", str(folder / "venv")], check=True)

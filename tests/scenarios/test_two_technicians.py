@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -120,5 +121,6 @@ def test_a_certificate_of_another_organisation_is_not_even_asked_about(world: Wo
 
 def test_an_invitation_that_expired_opens_nothing(world: World, session: str) -> None:
     world.command("share", session, "bob-cert.pub", "--until", "1s")
+    time.sleep(1.5)  # the second it was good for
     done = world.command("attach", session, home=BOB, expect=3)
     assert "over" in done.stderr or "expired" in done.stderr or "does not take" in done.stderr
