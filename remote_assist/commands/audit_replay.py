@@ -192,7 +192,7 @@ class Player:
             self._paused = True
             if text:
                 await self._run(self._reel.until_text(text))
-                self._note = f"found: {text}" if self._reel.next_at is not None else f"to the end; last search: {text}"
+                self._note = f"found: {text}" if self._reel.found else f"not found from there on: {text}"
         elif key in {b"\x1b", b"\x03"}:
             self._asking = None
         elif key in {b"\x7f", b"\b"}:

@@ -13,13 +13,17 @@ KEPT_CHARS = 4096
 
 
 class Reel:
-    """One recording; `open` begins it anew. `position`: seconds played; `next_at`: when the next event is due."""
+    """One recording; `open` begins it anew.
+
+    `position`: seconds played; `next_at`: when the next event is due; `found`: whether the last search found its text.
+    """
 
     def __init__(self, open: Callable[[], Iterator[Event]], *, max_idle: float) -> None:
         self._open = open
         self._max_idle = max_idle
         self.position = 0.0
         self.next_at: float | None = 0.0
+        self.found = False
         self.rewind()
 
     def rewind(self) -> None:
@@ -53,13 +57,15 @@ class Reel:
                 return
 
     def until_text(self, text: str) -> Iterator[Event]:
-        """The events until `text` (any case) is shown anew, or the end."""
+        """The events until `text` (any case) is shown anew, or the end; `found` says which."""
+        self.found = False
         plain, tail, wanted = TerminalFilter(plain=True), "", text.casefold()
         while (event := self.take()) is not None:
             yield event
             if event.kind == OUTPUT:
                 tail = (tail + plain.feed(event.text).casefold())[-KEPT_CHARS - len(event.text) :]
                 if wanted in tail:
+                    self.found = True
                     return
 
     def _advance(self) -> None:

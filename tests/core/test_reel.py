@@ -42,7 +42,16 @@ def test_the_next_marker_is_jumped_to_and_after_the_last_one_comes_the_end() -> 
 def test_a_text_is_found_across_events_colours_and_case() -> None:
     found = reel()
     assert [event.text for event in found.until_text("three")][-1] == "REE"
+    assert found.found
     assert len(list(found.until_text("nowhere"))) == 1
+    assert not found.found
+
+
+def test_a_text_in_the_last_event_is_found_too() -> None:
+    last = Reel(lambda: iter([Event(0.1, OUTPUT, "one two")]), max_idle=1.0)
+    assert [event.text for event in last.until_text("two")] == ["one two"]
+    assert last.found
+    assert last.next_at is None
 
 
 def test_it_begins_anew() -> None:

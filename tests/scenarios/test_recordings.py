@@ -111,12 +111,24 @@ def test_stock_asciinema_plays_the_export(cast: Path) -> None:
     assert SAID.encode() in shown
 
 
-def test_a_person_pauses_searches_jumps_and_quits(recorded: Recorded, cast: Path) -> None:
-    command = [str(Path(sys.executable).with_name("remote-assist")), "audit", "replay", str(cast)]
-    shown = at_terminal(command, b" /two\r n0q", recorded.world.environment("rita-home"))
-    assert b"found: two" in shown
-    assert b"paused" in shown
-    assert b"\x1b]0;title" not in shown
+LONG = r"""{"version": 2, "width": 80, "height": 24}
+[0.1, "o", "one\r\n"]
+[900.0, "o", "\u001b]0;title\u0007two\r\n"]
+[1800.0, "m", "fix"]
+[2700.0, "o", "three\r\n"]
+"""
+
+
+def test_a_person_pauses_searches_jumps_and_quits(recorded: Recorded, tmp_path: Path) -> None:
+    """The waits of the recording are long ones, so nothing but a key brings it further."""
+    long = tmp_path / "long.cast"
+    long.write_text(LONG)
+    replay = str(Path(sys.executable).with_name("remote-assist"))
+    command = [replay, "audit", "replay", str(long), "--max-idle", "3600"]
+    shown = at_terminal(command, b" /two\r n0/three\r/four\rq", recorded.world.environment("rita-home"))
+    for said in (b"paused", b"/two", b"found: two", b"at: fix", b"found: three", b"not found from there on: four"):
+        assert said in shown, said
+    assert b"title" not in shown
 
 
 def test_a_damaged_chunk_is_named_and_the_rest_still_exported(recorded: Recorded, tmp_path: Path) -> None:
