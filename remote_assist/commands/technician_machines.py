@@ -105,7 +105,8 @@ async def _run(arguments: argparse.Namespace, printer: Printer, session: "Sessio
 async def _diagnose(
     arguments: argparse.Namespace, printer: Printer, session: "Session", places: tuple[str, ...]
 ) -> int:
-    from remote_assist.technician.machines import on_each, write_many
+    from remote_assist.technician.machines import on_each
+    from remote_assist.technician.many_bundles import write_many
 
     out = arguments.output or Path(f"{session.id}-{arguments.bundle}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.tar")
     if out.suffix != ".tar":
@@ -128,7 +129,7 @@ async def _diagnose(
 async def findings_of_many(printer: Printer, path: Path, show: "Callable[[list[Finding]], None]") -> None:
     """What known issues say about each bundle of a file of many; `show` prints one machine's findings."""
     from remote_assist.technician.evidence import evaluate_bundle
-    from remote_assist.technician.machines import read_many
+    from remote_assist.technician.many_bundles import read_many
 
     with tempfile.TemporaryDirectory(prefix="remote-assist-") as folder:
         for part, bundle in await asyncio.to_thread(read_many, path, Path(folder)):

@@ -9,16 +9,17 @@ Readable with stock tools as well: `tar --zstd -tf bundle.tar.zst`.
 """
 
 import hashlib
+import io
 import re
 import sys
-import tarfile
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import msgspec
 
 from remote_assist.core.sealed_stream import is_sealed, open_stream
+from remote_assist.diagnostics.tar_members import Limits, content, members
 from remote_assist.errors import ContentError, RemoteProtocolError, VerificationError
 
 if sys.version_info >= (3, 14):
@@ -26,7 +27,6 @@ if sys.version_info >= (3, 14):
 else:
     from backports import zstd
 
-BLOCK = 512
 MAX_FILE_BYTES = 64 << 20
 MAX_UNPACKED_BYTES = 64 << 20
 MAX_MEMBER_BYTES = 16 << 20
@@ -38,6 +38,7 @@ MAX_VALUES = 200_000
 WINDOW_LOG_MAX = 24
 MANIFEST = "manifest.json"
 NAME = re.compile(r"manifest\.json|facts/[a-z0-9][a-z0-9_-]{0,63}\.json|texts/[a-z0-9][a-z0-9_.-]{0,95}\.txt")
+LIMITS = Limits("the bundle", NAME, MAX_MEMBERS, MAX_MEMBER_BYTES)
 
 
 class TextReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -111,17 +112,17 @@ def read_bundle(source: Path | str | bytes, *, key: bytes = b"") -> Bundle:
     the key).
     """
     raw_bundle = source if isinstance(source, bytes) else _file(Path(source))
-    members = dict(_members(_unpacked(_opened(raw_bundle, key))))
-    raw = members.pop(MANIFEST, None)
+    contents = _contents(io.BytesIO(_unpacked(_opened(raw_bundle, key))))
+    raw = contents.pop(MANIFEST, None)
     if raw is None:
         raise RemoteProtocolError("the bundle ends before its manifest", advice="Collect it again.")
     try:
         manifest = msgspec.json.decode(raw, type=Manifest)
     except (msgspec.DecodeError, RecursionError) as error:
         raise RemoteProtocolError(f"the bundle's manifest is not one: {error}") from error
-    _check(manifest, members)
-    facts = {item.collector: _json(members[item.file], item.file) for item in manifest.items if item.file}
-    texts = {name: each.decode("utf-8", "replace") for name, each in members.items() if name.startswith("texts/")}
+    _check(manifest, contents)
+    facts = {item.collector: _json(contents[item.file], item.file) for item in manifest.items if item.file}
+    texts = {name: each.decode("utf-8", "replace") for name, each in contents.items() if name.startswith("texts/")}
     return Bundle(manifest, facts, texts)
 
 
@@ -158,47 +159,22 @@ def _unpacked(raw: bytes) -> bytes:
     return unpacked
 
 
-def _members(tar: bytes) -> Iterator[tuple[str, bytes]]:
-    position = count = 0
-    seen: set[str] = set()
-    while position + BLOCK <= len(tar):
-        header = tar[position : position + BLOCK]
-        if header == bytes(BLOCK):
-            return
-        info = _header(header)
-        end = position + BLOCK + info.size
-        count += 1
-        if count > MAX_MEMBERS or info.size > MAX_MEMBER_BYTES or end > len(tar):
-            raise RemoteProtocolError("the bundle has too many files, or one that is too long")
-        if info.name in seen:
-            raise RemoteProtocolError(f"the bundle holds {info.name!r} twice")
-        seen.add(info.name)
-        yield info.name, tar[position + BLOCK : end]
-        position = end + -info.size % BLOCK
+def _contents(tar: BinaryIO) -> dict[str, bytes]:
+    return {member.name: content(tar, member) for member in members(tar, LIMITS)}
 
 
-def _header(block: bytes) -> tarfile.TarInfo:
-    try:
-        info = tarfile.TarInfo.frombuf(block, "utf-8", "strict")
-    except (tarfile.HeaderError, UnicodeDecodeError, ValueError) as error:
-        raise RemoteProtocolError("the bundle is not a tar file") from error
-    if info.type not in {tarfile.REGTYPE, tarfile.AREGTYPE} or not NAME.fullmatch(info.name) or info.size < 0:
-        raise RemoteProtocolError(f"the bundle holds {info.name[:100]!r}, which does not belong in one")
-    return info
-
-
-def _check(manifest: Manifest, members: dict[str, bytes]) -> None:
+def _check(manifest: Manifest, contents: dict[str, bytes]) -> None:
     listed = {item.file: item.sha256 for item in manifest.items if item.file}
     for item in manifest.items:
         if item.file not in {"", f"facts/{item.collector}.json"}:
             raise RemoteProtocolError(f"the manifest gives {item.collector[:100]!r} a file of another name")
     listed |= {text.file: text.sha256 for item in manifest.items for text in item.texts}
-    for name, raw in members.items():
+    for name, raw in contents.items():
         if name not in listed:
             raise RemoteProtocolError(f"the bundle holds {name}, which its manifest does not name")
         if hashlib.sha256(raw).hexdigest() != listed[name]:
             raise VerificationError(f"{name} is not what the manifest says", where=name)
-    missing = sorted(set(listed) - set(members))
+    missing = sorted(set(listed) - set(contents))
     if missing:
         raise RemoteProtocolError(f"the bundle lacks {missing[0]}, which its manifest names")
 

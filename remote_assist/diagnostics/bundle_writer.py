@@ -6,7 +6,6 @@ Rule 2: `sweep` sees every name and every packed byte last, and its RefusedError
 
 import hashlib
 import sys
-import tarfile
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 
@@ -14,7 +13,8 @@ import msgspec
 
 from remote_assist.core.redaction import Redacted
 from remote_assist.core.sealed_stream import Sealer
-from remote_assist.diagnostics.bundle import BLOCK, MANIFEST, Manifest
+from remote_assist.diagnostics.bundle import MANIFEST, Manifest
+from remote_assist.diagnostics.tar_members import END, packed
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -60,13 +60,11 @@ class BundleWriter:
     async def finish(self, manifest: Manifest) -> None:
         """Append the manifest and the end of the archive."""
         await self._add(MANIFEST, msgspec.json.format(msgspec.json.encode(manifest), indent=1))
-        await self._send(self._compressor.compress(bytes(2 * BLOCK), zstd.ZstdCompressor.FLUSH_FRAME), last=True)
+        await self._send(self._compressor.compress(END, zstd.ZstdCompressor.FLUSH_FRAME), last=True)
 
     async def _add(self, name: str, raw: bytes) -> str:
         self._sweep(name, raw)
-        info = tarfile.TarInfo(name)
-        info.size, info.mtime, info.mode = len(raw), self._modified, 0o600
-        block = info.tobuf(tarfile.USTAR_FORMAT, "utf-8", "strict") + raw + bytes(-len(raw) % BLOCK)
+        block = packed(name, raw, self._modified)
         self.unpacked_size += len(block)
         await self._send(self._compressor.compress(block, zstd.ZstdCompressor.FLUSH_BLOCK))
         return hashlib.sha256(raw).hexdigest()

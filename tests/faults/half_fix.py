@@ -25,6 +25,7 @@ from remote_assist.diagnostics.catalog_loader import load_catalog
 from remote_assist.diagnostics.fixes import apply_plan, plan_fix, undo_fix
 from remote_assist.transport import posix_changes
 from remote_assist.transport.local_target import LocalTarget
+from remote_assist.transport.posix_guard import GUARD
 
 FIX = """kind: Fix
 metadata: {id: own.fix, version: 1, title: Everything}
@@ -110,6 +111,7 @@ async def run(catalog: Catalog, undo: UndoFile) -> str:
 
 def attempt(catalog: Catalog, journal: Path, killer: Killer | None) -> tuple[bool, int]:
     """One run in a child: whether it was killed, and how many boundaries it passed."""
+    GUARD.close()  # of the last undo: it is a child as well, and would never end while we wait for it
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs a subreaper")
+pytestmark = [pytest.mark.skipif(sys.platform != "linux", reason="needs a subreaper"), pytest.mark.timeout(660)]
 
 
 def swept(folder: Path, every: int) -> dict[str, Any]:
