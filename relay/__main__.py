@@ -1,4 +1,4 @@
-"""The command `remote-assist-relay`: init, adopt, serve, check, backup, restore.
+"""The command `remote-assist-relay`: init, adopt, serve, check, anchor, backup, restore.
 
 Real clock, dice, signals and streams enter here.
 """
@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Coroutine, Sequence
 from contextlib import suppress
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from urllib.parse import urlsplit
 import msgspec
 import structlog
 
+from relay.anchor_wish import anchor_now
 from relay.backup import Copied, back_up, restore
 from relay.configuration import read_settings
 from relay.data_folder import adopt, initialise, read_address, require_data
@@ -92,6 +94,10 @@ def build_parser() -> argparse.ArgumentParser:
     checking.add_argument("--wait", type=float, metavar="S", help="only ask whether it answers, for so many seconds")
     checking.add_argument("--json", action="store_true", help="one JSON object a line")
     checking.add_argument("--tls-ca", type=Path, metavar="FILE", help="CA of the relay's TLS certificate")
+    anchoring = _verb(
+        verbs, "anchor", _anchor, "have the serving relay give its checkpoint to all [anchors.NAME] now", config=True
+    )
+    anchoring.add_argument("--json", action="store_true", help="one JSON object a line")
     saving = _verb(verbs, "backup", _back_up, "copy a relay into one file, also while it serves")
     saving.add_argument("file", type=Path, metavar="FILE", help="a file that does not exist yet; made 0600")
     _shared(saving, config=True)
@@ -218,6 +224,21 @@ def _examine(arguments: argparse.Namespace) -> int:
         _tell(f"{'✔' if one.ok else '✖'} {one.what}: {one.sentence}")
         if one.advice:
             _tell(f"    {one.advice}")
+    return Exit.DONE if well else Exit.FAILED
+
+
+def _anchor(arguments: argparse.Namespace) -> int:
+    settings = read_settings(arguments.config, {"data": arguments.data})
+    require_data(settings.data, settings.database)
+    well = True
+    for name, standing in anchor_now(settings, secrets.token_hex(8)):
+        well = well and not standing.failures
+        if arguments.json:
+            _tell(msgspec.json.encode({"anchor": name, **asdict(standing)}).decode())
+        elif standing.failures:
+            _tell(f"✖ {name}: {standing.fault}")
+        else:
+            _tell(f"✔ {name}: has the checkpoint of {standing.size} records")
     return Exit.DONE if well else Exit.FAILED
 
 

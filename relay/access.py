@@ -35,6 +35,7 @@ class Verb(StrEnum):
     LISTS = "lists"
     CHECKPOINT = "checkpoint"
     CONSISTENCY = "consistency"
+    ANCHORINGS = "anchorings"
     TILE = "tile"
     ENTRIES = "entries"
     TICKETS = "tickets"
@@ -78,6 +79,7 @@ MAY: dict[Verb, frozenset[str]] = {
     Verb.LISTS: frozenset({TECHNICIAN, REVIEWER, OPERATOR}),
     Verb.CHECKPOINT: ANYONE,
     Verb.CONSISTENCY: ANYONE,
+    Verb.ANCHORINGS: frozenset({TECHNICIAN, REVIEWER, OPERATOR}),
     Verb.TILE: ANYONE,
     Verb.ENTRIES: frozenset({REVIEWER, OPERATOR}),
     Verb.TICKETS: frozenset({TECHNICIAN, REVIEWER}),

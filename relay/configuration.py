@@ -8,10 +8,10 @@ Rule 3: a relative path in the file starts at the file's folder.
 import difflib
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
@@ -21,11 +21,13 @@ from relay.data_folder import require_private
 from relay.postgres import server_url
 from relay.sinks import fault_in
 from relay.trust import read_bounded
+from relay.witnesses import fault_in_anchor
 from remote_assist.core.codes import relay_origin
 from remote_assist.errors import ContentError, UsageError
 from remote_assist.settings import (
     MIB,
     AlarmSourceSettings,
+    AnchorSettings,
     PushSettings,
     RelaySettings,
     TicketRules,
@@ -38,7 +40,8 @@ MAX_FILE_BYTES = 64 << 10
 
 _SYSTEM_NAME = re.compile(r"[a-z][a-z0-9-]{0,15}")
 
-AnySettings = PushSettings | RelaySettings | TicketSystemSettings | TicketRules | AlarmSourceSettings
+Outgoing = TypeVar("Outgoing", AnchorSettings, PushSettings)
+AnySettings = AnchorSettings | PushSettings | RelaySettings | TicketSystemSettings | TicketRules | AlarmSourceSettings
 
 RULE_WORDS = {"unreachable": ("allow", "refuse"), "assignee": ("any", "self", "self-or-nobody")}
 """Rules that are one of some words."""
@@ -79,7 +82,8 @@ def read_settings(file: Path | None, said: Mapping[str, Any]) -> RelaySettings:
     settings = _from_folder(settings, file, said)
     _check_ticket_systems(settings, where)
     _check_nodes(settings, where, file)
-    _check_pushes(settings, where)
+    _check_outgoing("push", settings.push, fault_in, where)
+    _check_outgoing("anchors", settings.anchors, fault_in_anchor, where)
     if fault := retention.fault_in(settings.retention):
         raise ContentError(f"{where}: [retention]: {fault}")
     return settings
@@ -97,6 +101,7 @@ def _read(file: Path) -> dict[str, Any]:
         ("ticket_systems", TicketSystemSettings),
         ("alarm_sources", AlarmSourceSettings),
         ("push", PushSettings),
+        ("anchors", AnchorSettings),
     ):
         held = values.get(table)
         for name, one in held.items() if isinstance(held, dict) else ():
@@ -156,13 +161,16 @@ def _check_ticket_systems(settings: RelaySettings, where: str) -> None:
             raise ContentError(f"{where}: [ticket_rules]: {name} is one of {', '.join(words)}")
 
 
-def _check_pushes(settings: RelaySettings, where: str) -> None:
-    for name, one in settings.push.items():
-        place = f"{where}: [push.{name}]"
+def _check_outgoing(
+    table: str, held: Mapping[str, Outgoing], fault_in_one: Callable[[Outgoing], str], where: str
+) -> None:
+    """Tables that name systems the log, or its checkpoints, go to."""
+    for name, one in held.items():
+        place = f"{where}: [{table}.{name}]"
         if not _SYSTEM_NAME.fullmatch(name):
             raise ContentError(f"{place}: a name has 1 to 16 small letters, digits and hyphens, a letter first")
         _check_bounds(one, place)
-        if fault := fault_in(one):
+        if fault := fault_in_one(one):
             raise ContentError(f"{place}: {fault}")
 
 
@@ -187,7 +195,8 @@ def _from_folder(settings: RelaySettings, file: Path | None, said: Mapping[str, 
     sources = {name: replace(one, **_paths(one, folder)) for name, one in settings.alarm_sources.items()}
     found = {name: path for name, path in _paths(settings, folder).items() if said.get(name) is None}
     pushes = {name: replace(one, **_paths(one, folder)) for name, one in settings.push.items()}
-    return replace(settings, ticket_systems=systems, alarm_sources=sources, push=pushes, **found)
+    anchors = {name: replace(one, **_paths(one, folder)) for name, one in settings.anchors.items()}
+    return replace(settings, ticket_systems=systems, alarm_sources=sources, push=pushes, anchors=anchors, **found)
 
 
 def _paths(settings: AnySettings, folder: Path) -> dict[str, Any]:

@@ -14,6 +14,7 @@ import msgspec
 from sqlalchemy import Connection, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
+from relay.anchors import read_standing
 from relay.bus import Bus
 from relay.checkpoints import CHECKPOINT
 from relay.data_folder import DATABASE, read_log_key, require_data
@@ -32,7 +33,7 @@ from remote_assist.core.codes import relay_origin
 from remote_assist.core.keys import public_line
 from remote_assist.core.records import parse_time
 from remote_assist.errors import AssistError, ContentError
-from remote_assist.settings import RelaySettings
+from remote_assist.settings import AnchorSettings, RelaySettings
 
 SOON = timedelta(days=14)
 """What ends within this should be renewed now."""
@@ -78,6 +79,22 @@ def examine(settings: RelaySettings, *, now: datetime) -> Iterator[Finding]:
             yield Finding(f"tickets {name}", True, asyncio.run(_ticket_system(settings, name)))
         except AssistError as error:
             yield Finding(f"tickets {name}", False, error.message, error.advice)
+
+    for name, one in settings.anchors.items():
+        yield _anchor(settings.data, name, one, now)
+
+
+def _anchor(data: Path, name: str, settings: AnchorSettings, now: datetime) -> Finding:
+    """A witness that is late: a checkpoint should be there, and tries fail."""
+    what, standing = f"anchor {name}", read_standing(data, name)
+    age = standing.age_seconds(now)
+    last = "never had a checkpoint" if age is None else f"has {standing.size} records since {standing.anchored}"
+    if standing.failures:
+        fault = f"{last}; {standing.failures} tries failed since: {standing.fault}"
+        return Finding(what, False, fault, "Mend what it says, then: remote-assist-relay anchor.")
+    if age is not None and age > settings.every_seconds + settings.retry_most_seconds:
+        return Finding(what, False, f"{last}, and nothing since", "See whether the relay serves.")
+    return Finding(what, True, last if standing.anchored else f"{last} yet")
 
 
 async def _ticket_system(settings: RelaySettings, name: str) -> str:

@@ -5,6 +5,7 @@
     /v1/log/tile/L/N[.p/W]                 hashes; N in groups of three digits, all but the last with x before
     /v1/log/tile/entries/N[.p/W]           entries (59 bytes each: time, record hash), each with its length before it
     /v1/log/consistency?from=M&to=N        the proof, ready made
+    /v1/log/anchorings?from=LEAF           checkpoints that witnesses outside took, and what they answered
 
 Rule: tiles never change, so anybody may keep them; nothing here tells what a record says or whose it is.
 """
@@ -12,16 +13,19 @@ Rule: tiles never change, so anybody may keep them; nothing here tells what a re
 import re
 
 from aiohttp import web
+from sqlalchemy import Connection, select
 
 from relay.access import Caller
 from relay.checkpoints import Checkpoints
 from relay.log_tree import MAX_LEVEL, WIDTH, TreeReader, tree_size
 from relay.pages import answer, query_numbers
+from relay.schema import anchorings
 from relay.store import Store
-from remote_assist.core.api import ConsistencyAnswer
+from remote_assist.core.api import Anchoring, Anchorings, ConsistencyAnswer
 from remote_assist.errors import RefusedError, UsageError
 
 _TILE = re.compile(r"(?:(0|[1-9][0-9]?)/)?((?:x[0-9]{3}/){0,4}[0-9]{3})(?:\.p/([1-9][0-9]{0,2}))?")
+PAGE_ANCHORINGS = 20
 FOREVER = {"Cache-Control": "public, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"}
 BRIEFLY = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
@@ -54,6 +58,11 @@ class LogPages:
         hashes = await self._store.read(lambda connection: TreeReader(connection).consistency(old, new))
         return answer(ConsistencyAnswer(hashes=hashes))
 
+    async def anchorings(self, request: web.Request, caller: Caller | None) -> web.StreamResponse:
+        """GET /v1/log/anchorings?from=LEAF."""
+        start = query_numbers(request, "from").get("from", 0)
+        return answer(await self._store.read(lambda connection: _anchorings(connection, start)))
+
     async def tile(self, request: web.Request, caller: Caller | None) -> web.StreamResponse:
         """GET /v1/log/tile/L/N[.p/W]."""
         level, number, width = tile_place(request.match_info["tile"], entries=False)
@@ -84,6 +93,11 @@ def tile_place(path: str, *, entries: bool) -> tuple[int, int, int]:
     if level > MAX_LEVEL or leading_zeroes or (found[3] is not None and width >= WIDTH):
         raise _absent()
     return level, number, width
+
+
+def _anchorings(connection: Connection, start: int) -> Anchorings:
+    query = select(anchorings).where(anchorings.c.record >= start).order_by(anchorings.c.record).limit(PAGE_ANCHORINGS)
+    return Anchorings(anchorings=tuple(Anchoring(**row._mapping) for row in connection.execute(query)))
 
 
 def _bytes(raw: bytes | None) -> web.Response:

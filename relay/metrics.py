@@ -14,6 +14,7 @@ from prometheus_client.registry import Collector
 from sqlalchemy import Connection, func, select
 
 from relay.access import Caller
+from relay.anchors import Anchor
 from relay.bus import Bus
 from relay.chunks import stored_bytes
 from relay.deliveries import count_undelivered
@@ -46,6 +47,7 @@ class Metrics(Collector):
         self._open_sessions, self._waiting, self._chunk_bytes = 0, 0, 0
         self._deliveries = {"waiting": 0, "dead": 0}
         self.pushes: tuple[Push, ...] = ()
+        self.anchors: tuple[Anchor, ...] = ()
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(self)
         self._acknowledging = Histogram(
@@ -84,6 +86,7 @@ class Metrics(Collector):
                 continue
             yield GaugeMetricFamily(f"remote_assist_{name}", text, value=value)
         yield from self._push_figures()
+        yield from self._anchor_figures()
         if self.bus is not None:
             yield GaugeMetricFamily(
                 "remote_assist_bus_connected", "Whether NATS can be asked about other nodes.", value=self.bus.connected
@@ -106,6 +109,19 @@ class Metrics(Collector):
         if self.pushes:
             yield waiting
             yield lag
+
+    def _anchor_figures(self) -> Iterator[Metric]:
+        age = GaugeMetricFamily(
+            "remote_assist_anchor_age_seconds", "Since a witness took a checkpoint; -1: never.", labels=["anchor"]
+        )
+        failures = GaugeMetricFamily("remote_assist_anchor_failures", "Failed tries since.", labels=["anchor"])
+        for one in self.anchors:
+            figures = one.figures
+            age.add_metric([one.name], figures.age_seconds)
+            failures.add_metric([one.name], figures.failures)
+        if self.anchors:
+            yield age
+            yield failures
 
 
 class MetricsPage:

@@ -18,6 +18,7 @@ from remote_assist import __version__
 from remote_assist.core.api import (
     About,
     AlarmsTaken,
+    Anchorings,
     ApiError,
     Chains,
     ChainSummary,
@@ -64,6 +65,7 @@ ANSWERS: dict[Verb, type | str] = {
     Verb.TILE: BYTES,
     Verb.ENTRIES: BYTES,
     Verb.CONSISTENCY: ConsistencyAnswer,
+    Verb.ANCHORINGS: Anchorings,
     Verb.TICKETS: Tickets,
     Verb.TICKET: Ticket,
     Verb.NEW_TICKET: Ticket,
@@ -91,6 +93,7 @@ QUERIES: dict[Verb, tuple[str, ...]] = {
     Verb.RECORDS: ("from", "size"),
     Verb.CHAIN_RECORDS: ("from", "size"),
     Verb.CONSISTENCY: ("from", "to"),
+    Verb.ANCHORINGS: ("from",),
     Verb.CHECKPOINT: ("covers", "fresh"),
 }
 TEXT_QUERIES: dict[Verb, tuple[str, ...]] = {Verb.SESSIONS: tuple(field.name for field in fields(SessionFilter))}

@@ -91,6 +91,7 @@ ROUTES: tuple[Route, ...] = (
     Route(Verb.LISTS, "GET", "/v1/lists"),
     Route(Verb.CHECKPOINT, "GET", "/v1/log/checkpoint"),
     Route(Verb.CONSISTENCY, "GET", "/v1/log/consistency"),
+    Route(Verb.ANCHORINGS, "GET", "/v1/log/anchorings"),
     Route(Verb.ENTRIES, "GET", "/v1/log/tile/entries/{tile:.+}"),
     Route(Verb.TILE, "GET", "/v1/log/tile/{tile:.+}"),
     Route(Verb.TICKETS, "GET", "/v1/tickets"),

@@ -3,7 +3,7 @@
     sessions ─┬─< records >─ outbox ─▶ notes >─ tickets
     chains ───┘   wraps, chunks >─ sessions          tokens   logins
     participants >─ sessions (technicians besides the one who paired, as the agent's records let them in)
-    records ─▶ tiles (full tiles of the Merkle tree)
+    records ─▶ tiles (full tiles of the Merkle tree), anchorings (checkpoints that witnesses got)
 
 How a database comes to have them: relay/migrations. A test holds both against each other.
 
@@ -131,6 +131,20 @@ holds = Table(
     Column("set_by", String, nullable=False),
     Column("since", String, nullable=False),
 )
+
+anchorings = Table(
+    "anchorings",
+    metadata,
+    Column("record", Number, primary_key=True, autoincrement=False),
+    Column("anchor", String, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("receiver", String, nullable=False),
+    Column("time", String, nullable=False),
+    Column("size", Number, nullable=False),
+    Column("checkpoint", String, nullable=False),
+    Column("receipt", LargeBinary, nullable=False),
+)
+"""Checkpoints that outside witnesses got, with what they answered. `record`: the leaf that says so (RA2024E)."""
 
 tickets = Table(
     "tickets",

@@ -17,6 +17,7 @@ from aiohttp import web
 from relay.access import Caller, Tokens, Verb
 from relay.alarm_desk import AlarmDesk
 from relay.alarm_pages import AlarmPages
+from relay.anchors import Anchor, open_anchors
 from relay.appends import Appends
 from relay.book import TicketBook
 from relay.chains import Chains
@@ -102,6 +103,7 @@ class Relay:
         self._runner: web.AppRunner | None = None
         self._door: FrontDoor | None = None
         self._pushes: tuple[Push, ...] = ()
+        self._anchors: tuple[Anchor, ...] = ()
         self.chains: Chains
         self.figures: Callable[[], Awaitable[bytes]]
         self.retention: Retention
@@ -277,6 +279,9 @@ class Relay:
         self._pushes = metrics.pushes = open_pushes(
             settings.push, store, checkpoints, self.chains, settings.data, host_name=socket.gethostname(), clock=clock
         )
+        self._anchors = metrics.anchors = open_anchors(
+            settings.anchors, store, checkpoints, self.chains, settings.data, clock=clock
+        )
         await self._serve_metrics(metrics)
         pushing = (push.work() for push in self._pushes)
         proofs = SessionProofs(store, checkpoints, settings.data, clock=clock, written=courier.notice)
@@ -290,6 +295,7 @@ class Relay:
             self._watch(trust, door),
             self.retention.work(),
             *pushing,
+            *(anchor.work() for anchor in self._anchors),
         )
         self._tasks = [asyncio.create_task(work) for work in works]
         return application
@@ -409,6 +415,7 @@ class Relay:
             Verb.LISTS: login.lists,
             Verb.CHECKPOINT: log.checkpoint,
             Verb.CONSISTENCY: log.consistency,
+            Verb.ANCHORINGS: log.anchorings,
             Verb.TILE: log.tile,
             Verb.ENTRIES: log.entries,
             Verb.TICKETS: tickets.tickets,

@@ -76,7 +76,7 @@ class SyslogSink:
     def __init__(self, settings: PushSettings, line: Callable[[SiemEvent], bytes], *, host_name: str) -> None:
         host, _, port = settings.address.rpartition(":")
         self._host, self._port = host.strip("[]"), int(port)
-        self._tls = _tls(settings.tls_ca)
+        self._tls = tls_of(settings.tls_ca)
         self._line = line
         self._host_name = host_name
         self._deadline_seconds = settings.deadline_seconds
@@ -90,7 +90,7 @@ class SyslogSink:
                 await writer.drain()
         except (OSError, TimeoutError) as error:
             await self.close()
-            raise SinkError(f"the syslog server cannot be reached: {_cause(error)}") from error
+            raise SinkError(f"the syslog server cannot be reached: {cause_of(error)}") from error
 
     async def close(self) -> None:
         if self._streams is not None:
@@ -127,7 +127,7 @@ class WebhookSink:
     def __init__(self, settings: PushSettings, line: Callable[[SiemEvent], bytes]) -> None:
         self._url = settings.address
         self._line = line
-        self._tls = _tls(settings.tls_ca) if settings.address.startswith("https:") else False
+        self._tls = tls_of(settings.tls_ca) if settings.address.startswith("https:") else False
         self._kind = "application/x-ndjson" if settings.format == "ocsf" else "text/plain; charset=utf-8"
         self._token_file = settings.token_file
         self._timeout = aiohttp.ClientTimeout(total=settings.deadline_seconds)
@@ -144,7 +144,7 @@ class WebhookSink:
                 if not 200 <= answer.status < 300:
                     raise SinkError(f"the webhook answered {answer.status}")
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            raise SinkError(f"the webhook cannot be reached: {_cause(error)}") from error
+            raise SinkError(f"the webhook cannot be reached: {cause_of(error)}") from error
 
     async def close(self) -> None:
         if self._client is not None:
@@ -180,14 +180,21 @@ def fault_in(settings: PushSettings) -> str:
         host, _, port = settings.address.rpartition(":")
         return "" if host and port.isdigit() and 0 < int(port) < 65536 else "address is HOST:PORT of a server with TLS"
     if settings.kind == "webhook":
-        return _fault_in_url(settings.address)
+        return fault_in_url(settings.address)
     return "kind is one of file, syslog, webhook"
 
 
-def _fault_in_url(url: str) -> str:
+def fault_in_url(url: str, *, plain: bool = False) -> str:
+    """What is wrong with a web server's address, or nothing: https, or http on this machine.
+
+    `plain`: http is good enough anywhere, because what is answered is signed.
+    """
     parts = urlsplit(url)
-    plain = parts.scheme == "http" and parts.hostname in {"127.0.0.1", "localhost", "::1"}
-    return "" if plain or (parts.scheme == "https" and parts.hostname) else "address is an https URL"
+    if parts.scheme == "http" and (plain or parts.hostname in {"127.0.0.1", "localhost", "::1"}) and parts.hostname:
+        return ""
+    if parts.scheme == "https" and parts.hostname:
+        return ""
+    return "address is an http or https URL" if plain else "address is an https URL"
 
 
 def _append(path: Path, raw: bytes) -> None:
@@ -206,12 +213,14 @@ def _append(path: Path, raw: bytes) -> None:
         os.close(descriptor)
 
 
-def _tls(ca_file: Path | None) -> ssl.SSLContext:
+def tls_of(ca_file: Path | None) -> ssl.SSLContext:
+    """How a server's certificate is checked. Raises ContentError."""
     try:
         return ssl.create_default_context(cafile=str(ca_file) if ca_file else None)
     except (OSError, ssl.SSLError) as error:
         raise ContentError(f"{ca_file} holds no usable TLS certificate") from error
 
 
-def _cause(error: BaseException) -> str:
+def cause_of(error: BaseException) -> str:
+    """Why a connection failed, in the system's words."""
     return getattr(error, "strerror", None) or str(error) or type(error).__name__

@@ -135,6 +135,22 @@ class PushSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class AnchorSettings:
+    """One table `[anchors.NAME]` of the relay's settings file: a witness outside that gets each day's checkpoint."""
+
+    kind: str
+    command: tuple[str, ...] = ()
+    address: str = ""
+    tls_ca: Path | None = None
+    token_file: Path | None = None
+    timestamp_ca: Path | None = None
+    every_seconds: float = 86400.0
+    deadline_seconds: float = 30.0
+    retry_seconds: float = 60.0
+    retry_most_seconds: float = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
 class RelaySettings:
     """The service. Every field is a key of the settings file (relay/configuration.py, docs/operations/relay.md)."""
 
@@ -189,6 +205,7 @@ class RelaySettings:
     alarm_sources: Mapping[str, AlarmSourceSettings] = field(default_factory=dict)
     checkpoint_interval_seconds: float = 1.0
     push: dict[str, PushSettings] = field(default_factory=dict)
+    anchors: dict[str, AnchorSettings] = field(default_factory=dict)
     retention: dict[str, str] = field(default_factory=dict)
     retention_interval_seconds: float = 3600.0
 

@@ -54,8 +54,11 @@ LIBRARIES: dict[str, tuple[str, ...]] = {
         "remote_assist/core/",
         "remote_assist/transport/",
         "remote_assist/diagnostics/",
+        "remote_assist/audit/timestamp.py",
+        "remote_assist/audit/anchored.py",
         "relay/tls_dates.py",
     ),
+    "rfc3161_client": ("remote_assist/audit/timestamp.py",),
     "backports": ("remote_assist/diagnostics/",),
 }
 """Third-party library → where it may be imported. A library that is not listed may not be imported at all."""

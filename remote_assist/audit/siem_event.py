@@ -75,7 +75,7 @@ class SiemEvent:
         return self.code.sentence + (f": {about}" if about else "")
 
 
-_SEVERITY = {"RA1995E": 4, "RA2012E": 3, "RA2020E": 4, "RA2021E": 4, "RA2022E": 4, "RA1902E": 3}
+_SEVERITY = {"RA1995E": 4, "RA2012E": 3, "RA2020E": 4, "RA2021E": 4, "RA2022E": 4, "RA2025E": 4, "RA1902E": 3}
 _SEVERITY_OF_FAMILY = {"RA13": 2, "RA14": 2, "RA15": 2}
 
 

@@ -26,8 +26,10 @@ from remote_assist.audit.session_proof import (
 )
 from remote_assist.audit.verify import SessionReport, verify_session
 from remote_assist.audit.whole_verify import WholeCheck, WholeReport
+from remote_assist.commands.audit_anchors import check_anchors
 from remote_assist.commands.audit_fetch import (
     Report,
+    current_checkpoint,
     empty_session,
     fetch,
     is_log_name,
@@ -42,6 +44,7 @@ from remote_assist.core.checkpoint import Checkpoint, open_checkpoint
 from remote_assist.core.organisation import RELAY, is_chain_id
 from remote_assist.core.records import decode_record
 from remote_assist.errors import Exit, UsageError, VerificationError
+from remote_assist.technician.api import RelayApi
 from remote_assist.technician.home import Home
 
 
@@ -67,7 +70,21 @@ async def verify_log(arguments: argparse.Namespace) -> int:
                 print_failure(printer, summary.id, error)
             else:
                 print_report(printer, report)
+        if arguments.what is None and not await _anchors_hold(api, trust, printer, arguments.timestamp_ca):
+            failures += 1
     return Exit.UNVERIFIED if failures else Exit.DONE
+
+
+async def _anchors_hold(api: RelayApi, trust: Trust, printer: Printer, timestamp_ca: Path | None) -> bool:
+    """Whether what witnesses outside have is a beginning of this log; without a log key nothing is said."""
+    current = await current_checkpoint(api, trust)
+    try:
+        if current is not None:
+            await check_anchors(api, trust, current, printer, timestamp_ca)
+    except VerificationError as error:
+        print_failure(printer, "anchors", error)
+        return False
+    return True
 
 
 def _verify_file(path: Path, trust: Trust, home: Home, printer: Printer, *, strict: bool, whole: bool) -> int:

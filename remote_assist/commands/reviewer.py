@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from remote_assist.commands.audit_anchors import add_anchor_options, list_anchors
 from remote_assist.commands.audit_export import FORMATS, export_sessions
 from remote_assist.commands.audit_hold import add_hold_and_erase
 from remote_assist.commands.audit_kept import list_kept
@@ -20,7 +21,7 @@ def add_commands(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -
     """Add `audit` and what it can do."""
     audit = verbs.add_parser("audit", help="list, show, verify, export, replay, review and report sessions")
     acts = audit.add_subparsers(
-        metavar="list|show|verify|export|recordings|replay|review|report|hold|erase", required=True
+        metavar="list|show|verify|export|recordings|replay|review|report|anchors|hold|erase", required=True
     )
     listing = _act(acts, "list", list_sessions, "sessions you may see: a reviewer all, a technician their own")
     add_filters(listing)
@@ -46,7 +47,11 @@ def add_commands(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -
     add_replay_options(play)
     report = _act(acts, "report", print_report, "a report over the log, with what proves that it is complete")
     add_report_options(report)
-    for parser in (show, verify, export, recordings, play, report):
+    anchors = _act(acts, "anchors", list_anchors, "checkpoints that witnesses outside have, checked against the log")
+    anchors.add_argument("-o", "--output", type=Path, metavar="DIR", help="also write notes and receipts there")
+    for parser in (verify, anchors):
+        add_anchor_options(parser)
+    for parser in (show, verify, export, recordings, play, report, anchors):
         add_trust_options(parser)
         add_output_options(parser)
     add_review(acts)

@@ -294,3 +294,25 @@ class ConsistencyAnswer(Body, frozen=True):
     """
 
     hashes: tuple[bytes, ...]
+
+
+class Anchoring(Body, frozen=True):
+    """A checkpoint that a witness outside took. `record`: the leaf of the relay's record about it (RA2024E).
+
+    `kind`: command, url or rfc3161; `receipt`: what the witness answered, for rfc3161 its token.
+    """
+
+    record: int
+    anchor: str
+    kind: str
+    receiver: str
+    time: str
+    size: int
+    checkpoint: str
+    receipt: bytes
+
+
+class Anchorings(Body, frozen=True):
+    """GET /v1/log/anchorings?from=LEAF: some anchorings from a leaf on, oldest first; none when there are no more."""
+
+    anchorings: tuple[Anchoring, ...]

@@ -117,6 +117,7 @@ _OF_ORGANISATION: tuple[tuple[Code, frozenset[str]], ...] = (
     (Code("RA2022E", "push-failed", "The live push cannot deliver the log"), frozenset({"relay"})),
     (Code("RA2023E", "push-recovered", "The live push delivers the log again"), frozenset({"relay"})),
     (Code("RA2024E", "checkpoint-anchored", "A checkpoint was given to an outside witness"), frozenset({"relay"})),
+    (Code("RA2025E", "anchor-failed", "An outside witness cannot be given the checkpoint"), frozenset({"relay"})),
 )
 
 CODES: dict[str, Code] = {code.code: code for code in (*_ALL, *(code for code, _ in _OF_ORGANISATION))}

@@ -15,6 +15,8 @@ import msgspec
 
 from remote_assist.core.api import (
     About,
+    Anchoring,
+    Anchorings,
     ApiError,
     Chains,
     ChainSummary,
@@ -229,6 +231,20 @@ class RelayApi:
     async def consistency(self, old: int, new: int) -> tuple[bytes, ...]:
         """The proof that the log of `old` records is the beginning of the one of `new`, unverified."""
         return (await self._get(f"/v1/log/consistency?from={old}&to={new}", ConsistencyAnswer)).hashes
+
+    async def anchorings(self) -> AsyncIterator[Anchoring]:
+        """Every checkpoint that a witness outside took, oldest first, unverified."""
+        start = 0
+        for _ in range(MAX_PAGES):
+            page = await self._get(f"/v1/log/anchorings?from={start}", Anchorings)
+            if not page.anchorings:
+                return
+            for one in page.anchorings:
+                if one.record < start:
+                    raise RemoteProtocolError("the relay lists anchorings out of order")
+                start = one.record + 1
+                yield one
+        raise RemoteProtocolError("the relay lists more anchorings than can be read")
 
     async def entries(self, size: int) -> AsyncIterator[bytes]:
         """The entry bundles of the log's first `size` leaves, in order, unverified (C2SP tlog-tiles)."""

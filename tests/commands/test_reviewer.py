@@ -15,6 +15,7 @@ from remote_assist import cli
 from remote_assist.audit.receipt import build_receipt, receipt_bytes
 from remote_assist.core import codec
 from remote_assist.core.api import (
+    Anchorings,
     ApiError,
     Chains,
     ChainSummary,
@@ -94,6 +95,7 @@ class Relay:
         application.router.add_get("/v1/sessions", self._sessions)
         application.router.add_get("/v1/sessions/{id}", self._session)
         application.router.add_get("/v1/sessions/{id}/records", self._records)
+        application.router.add_get("/v1/log/anchorings", self._anchorings)
         application.router.add_get("/v1/chains", self._chains)
         application.router.add_get("/v1/chains/{id}", self._chain)
         application.router.add_get("/v1/chains/{id}/records", self._records)
@@ -111,6 +113,9 @@ class Relay:
             records=len(self.chains[name]),
             head=last.acknowledgement.hash,
         )
+
+    async def _anchorings(self, request: web.Request) -> web.Response:
+        return web.Response(body=codec.encode(Anchorings(anchorings=())))
 
     async def _chains(self, request: web.Request) -> web.Response:
         return web.Response(body=codec.encode(Chains(chains=tuple(map(self.chain, self.chains)))))

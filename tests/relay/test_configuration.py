@@ -22,7 +22,7 @@ ROWS = dict(re.findall(r"^\| `([a-z_]+)` \| ([^|]*?) ?\| .+ \|$", PAGE.read_text
 DEFAULTS = RelaySettings(data=Path())
 
 
-ELSEWHERE = ("ticket_", "alarm_", "database", "bus", "node", "push", "retention")
+ELSEWHERE = ("anchors", "ticket_", "alarm_", "database", "bus", "node", "push", "retention")
 """Settings that are set together with others, in tests of their own."""
 
 

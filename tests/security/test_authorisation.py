@@ -23,6 +23,7 @@ ALLOWED: dict[str, str] = {
     "GET /v1/lists": "technician reviewer operator",
     "GET /v1/log/checkpoint": "nobody technician reviewer operator",
     "GET /v1/log/consistency": "nobody technician reviewer operator",
+    "GET /v1/log/anchorings": "technician reviewer operator",
     "GET /v1/log/tile/{tile:.+}": "nobody technician reviewer operator",
     "GET /v1/log/tile/entries/{tile:.+}": "reviewer operator",
     "GET /v1/tickets": "technician reviewer",

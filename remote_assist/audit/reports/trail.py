@@ -10,7 +10,7 @@ from remote_assist.audit.whole_log import Entry, SessionLog, WholeLog
 from remote_assist.core.record_codes import CODES
 
 FIX = "RA1301"
-_FAILURES = {"RA1901E", "RA1902E", "RA1995E", "RA2013E", "RA2020E", "RA2021E", "RA2022E", "RA2023E"}
+_FAILURES = {"RA1901E", "RA1902E", "RA1995E", "RA2013E", "RA2020E", "RA2021E", "RA2022E", "RA2023E", "RA2025E"}
 
 
 @dataclass(frozen=True, slots=True)
