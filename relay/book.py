@@ -135,6 +135,8 @@ def check_new_note(new: NewNote) -> None:
         raise UsageError("a note closes a ticket or opens it again, not both")
     if len(new.issues) > MAX_ISSUES or any(not _ISSUE.fullmatch(one) for one in new.issues):
         raise UsageError(f"a note names at most {MAX_ISSUES} known issues, by their ids")
+    if new.visibility and new.visibility not in VISIBILITIES:
+        raise UsageError(f"a note is for the eyes of {' or '.join(VISIBILITIES)}")
     if new.session and not is_session_id(new.session):
         raise UsageError("the session a note names is malformed")
 

@@ -6,7 +6,6 @@ Rule 3: a relative path in the file starts at the file's folder.
 """
 
 import difflib
-import re
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
@@ -34,11 +33,10 @@ from remote_assist.settings import (
     TicketSystemSettings,
 )
 from remote_assist.tickets.kinds import check_kind
+from remote_assist.tickets.settings_file import SYSTEM_NAME
 from remote_assist.tickets.system import BUILT_IN, VISIBILITIES
 
 MAX_FILE_BYTES = 64 << 10
-
-_SYSTEM_NAME = re.compile(r"[a-z][a-z0-9-]{0,15}")
 
 Outgoing = TypeVar("Outgoing", AnchorSettings, PushSettings)
 AnySettings = AnchorSettings | PushSettings | RelaySettings | TicketSystemSettings | TicketRules | AlarmSourceSettings
@@ -141,7 +139,7 @@ def _check_nodes(settings: RelaySettings, where: str, file: Path | None) -> None
 def _check_ticket_systems(settings: RelaySettings, where: str) -> None:
     for name, one in settings.ticket_systems.items():
         place = f"{where}: [ticket_systems.{name}]"
-        if not _SYSTEM_NAME.fullmatch(name) or name == BUILT_IN:
+        if not SYSTEM_NAME.fullmatch(name) or name == BUILT_IN:
             raise ContentError(f"{place}: a name has 1 to 16 small letters, digits and hyphens, a letter first")
         check_kind(name, one.kind)
         _check_bounds(one, place)
@@ -149,7 +147,7 @@ def _check_ticket_systems(settings: RelaySettings, where: str) -> None:
             if getattr(one, field_name) not in VISIBILITIES:
                 raise ContentError(f"{place}: {field_name} is one of {' and '.join(VISIBILITIES)}")
     for name, source in settings.alarm_sources.items():
-        if not _SYSTEM_NAME.fullmatch(name):
+        if not SYSTEM_NAME.fullmatch(name):
             raise ContentError(f"{where}: [alarm_sources.{name}]: a name has 1 to 16 small letters, digits, hyphens")
         _check_bounds(source, f"{where}: [alarm_sources.{name}]")
     rules = settings.ticket_rules
@@ -167,7 +165,7 @@ def _check_outgoing(
     """Tables that name systems the log, or its checkpoints, go to."""
     for name, one in held.items():
         place = f"{where}: [{table}.{name}]"
-        if not _SYSTEM_NAME.fullmatch(name):
+        if not SYSTEM_NAME.fullmatch(name):
             raise ContentError(f"{place}: a name has 1 to 16 small letters, digits and hyphens, a letter first")
         _check_bounds(one, place)
         if fault := fault_in_one(one):

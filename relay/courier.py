@@ -36,7 +36,7 @@ from remote_assist.errors import AssistError, AuditUnavailable, Fault, TicketSys
 from remote_assist.settings import TicketRules
 from remote_assist.tickets.delivery import OF_THE_SYSTEM, Rules, Verdict, after_fault, pause_seconds
 from remote_assist.tickets.marks import marked
-from remote_assist.tickets.system import TicketSystem
+from remote_assist.tickets.system import INTERNAL, TicketSystem
 
 TICKETS_AT_ONCE = 4
 """Tickets of one system that are written at the same time."""
@@ -182,7 +182,8 @@ class Courier:
         settings = self._systems.settings[system.name]
         if parcel.kind == NOTE:
             ours = bool(parcel.events) or parcel.author == AUTHOR
-            visibility = settings.events_to if ours else settings.words_to
+            words_to = INTERNAL if parcel.visibility == INTERNAL else settings.words_to
+            visibility = settings.events_to if ours else words_to
             text = parcel.text if ours else f"{parcel.author}:\n{parcel.text}"
             text = _shortened(text, system.capabilities().max_note_chars)
             marked_text = marked(text, parcel.key, parcel.events)

@@ -42,6 +42,7 @@ class Parcel:
     author: str
     text: str
     events: tuple[str, ...]
+    visibility: str = ""
 
 
 def queue_note(connection: Connection, ticket: int, note: int, key: str, now: str) -> None:
@@ -82,7 +83,7 @@ def claim(connection: Connection, system: str, owner: str, now: datetime, lease:
     """Take what may be tried now: of each ticket the oldest, and what follows it. All are `trying` from this commit."""
     time = format_time(now)
     rows = connection.execute(
-        select(deliveries, notes.c.text, notes.c.author, notes.c.events)
+        select(deliveries, notes.c.text, notes.c.author, notes.c.events, notes.c.visibility)
         .outerjoin(notes, notes.c.id == deliveries.c.note)
         .where(deliveries.c.system == system, deliveries.c.state.in_(UNDELIVERED))
         .order_by(deliveries.c.id)

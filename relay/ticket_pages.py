@@ -10,7 +10,7 @@ from relay.ticket_desk import TicketDesk
 from relay.ticket_systems import reference
 from remote_assist.core.api import NewNote, NewTicket, Retry, Tickets
 from remote_assist.errors import UsageError
-from remote_assist.tickets.system import BUILT_IN, Note
+from remote_assist.tickets.system import BUILT_IN, CUSTOMER, Note
 
 PLAIN = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
 
@@ -74,6 +74,7 @@ class TicketPages:
             key=f"{caller.key} {new.key}",
             author=caller.name,
             text=new.text,
+            visibility=new.visibility or CUSTOMER,
             session=new.session,
             closing=new.closing,
             reopening=new.reopening,

@@ -43,6 +43,7 @@ VERBS: dict[str, tuple[str, str, str]] = {
     "run": ("technician_run", "Technician", "run a program"),
     "shell": ("technician_shell", "Technician", "open a shell at the customer's, recorded"),
     "chat": ("technician_chat", "Technician", "write to the customer and read what they write"),
+    "disclose": ("technician_disclose", "Technician", "put a finding, text or file on the session's ticket"),
     "ssh-config": ("technician_ssh", "Technician", "print the host entry for ssh, sftp, scp, rsync, git …"),
     "proxy": ("technician_ssh", "Technician", "carry ssh's bytes to a session (for ProxyCommand)"),
     "machines": ("technician_machines", "Technician", "the same on many machines behind the customer's"),
@@ -56,6 +57,7 @@ VERBS: dict[str, tuple[str, str, str]] = {
     "audit": ("reviewer", "Reviewer", "list, show, verify and export sessions"),
     "alert": ("alarms", "Operator", "tell the relay of an alarm, from a monitoring system"),
     "kb": ("author", "Author", "list, lint and test known issues and fixes"),
+    "unseal": ("technician_disclose", "Reviewer", "open a file that was disclosed sealed"),
     "redact": ("redact", "Author", "show what redaction takes out of a file"),
     "ca": ("operator", "Operator", "the organisation's certificate authority"),
 }

@@ -12,8 +12,10 @@ import msgspec
 
 from remote_assist.agent.texts import say
 from remote_assist.core.consent import ANY_SCOPE
+from remote_assist.core.disclosure import catalog_of
 from remote_assist.core.hostile import SafeStr
 from remote_assist.core.records import path_text
+from remote_assist.core.requests import Disclose
 
 MAX_CLEAR_CHARS = 4096
 """Longest path or name put into a record in clear; a longer one is refused by the doors before."""
@@ -175,6 +177,22 @@ def chat_action(text: str) -> Action:
         sizes={"characters": len(text)},
         sealed={"text": text.encode("utf-8", "backslashreplace")},
         quiet=True,
+    )
+
+
+def disclose_action(request: Disclose) -> Action:
+    """Something put on the ticket; needs no scope, only a session that runs."""
+    return Action(
+        code="RA1700",
+        scope=ANY_SCOPE,
+        what=say(f"what.disclose-{request.readers}", name=request.name, size=request.size),
+        catalog=catalog_of(request),
+        sizes={"size": request.size},
+        sealed={
+            "name": request.name.encode("utf-8", "backslashreplace"),
+            "sha256": request.sha256.encode(),
+            "where": request.where.encode("utf-8", "backslashreplace"),
+        },
     )
 
 

@@ -20,6 +20,7 @@ from remote_assist.agent.recorder import Recorder
 from remote_assist.agent.recordings import Policy, Recordings
 from remote_assist.agent.requests_chat import ChatRequests
 from remote_assist.agent.requests_diagnostics import DiagnosticRequests, Shelf
+from remote_assist.agent.requests_disclose import disclose
 from remote_assist.agent.requests_files import FileRequests, list_folder, write_file
 from remote_assist.agent.requests_fix import FixRequests
 from remote_assist.agent.requests_log import LogRequests
@@ -45,6 +46,7 @@ from remote_assist.core.requests import (
     AskStatus,
     Attach,
     Collect,
+    Disclose,
     EndSession,
     FollowChat,
     ListFolder,
@@ -219,6 +221,7 @@ def _executors(
         ShowCheckpoint: log.compare,
         SayChat: chat.say,
         FollowChat: chat.follow,
+        Disclose: disclose,
         Share: share.share,
         Attach: share.already_in,
         EndSession: about.end,

@@ -151,6 +151,8 @@ TEXTS: Mapping[str, str] = {
     "what.attach": "came as a second technician",
     "what.door": "tried {door}",
     "what.chat": "writes to you",
+    "what.disclose-internal": "puts {name} ({size} bytes) on the ticket; the organisation reads it",
+    "what.disclose-customer": "puts {name} ({size} bytes) on the ticket; you can read it there too",
     "what.scopes": "asks for {scopes}",
     # the end
     "end.local": "You ended the session.",

@@ -118,6 +118,8 @@ TEXTS: Mapping[str, str] = {
     "what.attach": "kam als zweite Technikerin oder zweiter Techniker",
     "what.door": "versuchte {door}",
     "what.chat": "schreibt Ihnen",
+    "what.disclose-internal": "legt {name} ({size} Bytes) am Ticket ab; die Organisation liest es",
+    "what.disclose-customer": "legt {name} ({size} Bytes) am Ticket ab; auch Sie können es dort lesen",
     "what.scopes": "bittet um {scopes}",
     "end.local": "Sie haben die Sitzung beendet.",
     "end.technician": "Der Techniker hat die Sitzung beendet.",

@@ -118,6 +118,8 @@ TEXTS: Mapping[str, str] = {
     "what.attach": "vino como segundo técnico",
     "what.door": "intentó {door}",
     "what.chat": "le escribe",
+    "what.disclose-internal": "pone {name} ({size} bytes) en el tique; lo lee la organización",
+    "what.disclose-customer": "pone {name} ({size} bytes) en el tique; usted también puede leerlo allí",
     "what.scopes": "pide {scopes}",
     "end.local": "Ha terminado la sesión.",
     "end.technician": "El técnico ha terminado la sesión.",

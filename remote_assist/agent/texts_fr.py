@@ -118,6 +118,8 @@ TEXTS: Mapping[str, str] = {
     "what.attach": "est venu comme deuxième technicien",
     "what.door": "a essayé {door}",
     "what.chat": "vous écrit",
+    "what.disclose-internal": "met {name} ({size} octets) sur le ticket ; l'organisation le lit",
+    "what.disclose-customer": "met {name} ({size} octets) sur le ticket ; vous pouvez aussi le lire",
     "what.scopes": "demande {scopes}",
     "end.local": "Vous avez terminé la session.",
     "end.technician": "Le technicien a terminé la session.",

@@ -118,6 +118,8 @@ TEXTS: Mapping[str, str] = {
     "what.attach": "二人目の技術者として来ました",
     "what.door": "{door} を試みた",
     "what.chat": "あなたに書く",
+    "what.disclose-internal": "{name}（{size} バイト）をチケットに載せます（組織が読みます）",
+    "what.disclose-customer": "{name}（{size} バイト）をチケットに載せます（あなたも読めます）",
     "what.scopes": "{scopes} の許可を求める",
     "end.local": "セッションを終了しました。",
     "end.technician": "技術者がセッションを終了しました。",

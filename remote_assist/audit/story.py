@@ -17,12 +17,13 @@ from remote_assist.core.hostile import safe_text
 from remote_assist.core.record_codes import CODES
 from remote_assist.core.records import Record, parse_time
 
-ALARM, TICKET, SESSION, CONSENT, LOOK, FIX, VERIFIED, OTHER, END = (
+ALARM, TICKET, SESSION, CONSENT, LOOK, TOLD, FIX, VERIFIED, OTHER, END = (
     "alarm",
     "ticket",
     "session",
     "consent",
     "findings",
+    "disclosure",
     "fix",
     "verification",
     "action",
@@ -34,6 +35,7 @@ KINDS = {
     "RA1002E": CONSENT,
     "RA1003E": CONSENT,
     "RA1100O": LOOK,
+    "RA1700O": TOLD,
     "RA1300O": FIX,
     "RA1301O": VERIFIED,
     "RA1302E": FIX,

@@ -126,6 +126,7 @@ class NewNote(Body, frozen=True):
     """POST /v1/tickets/{id}/notes: words a technician discloses. `key` makes a repeat harmless.
 
     `closing` and `reopening` also do that to the ticket. `issues`: ids of the known issues that were found.
+    `visibility`: internal keeps it from the customer; empty: as the system's settings say.
     """
 
     text: str
@@ -134,6 +135,7 @@ class NewNote(Body, frozen=True):
     closing: bool = False
     reopening: bool = False
     issues: tuple[str, ...] = ()
+    visibility: str = ""
 
 
 class AlarmTaken(Body, frozen=True):

@@ -96,6 +96,7 @@ _ALL: tuple[Code, ...] = (
     *_act("1501", "hop", "Reaches a machine behind the customer's", "The way to the machine was tried"),
     *_act("1600", "chat", "Says a line to the customer", "The line was on the customer's screen"),
     Code("RA1601E", "customer-said", "The customer said a line to the technician"),
+    *_act("1700", "disclose", "Puts something on the ticket; catalog names it and its readers", "The disclosure ended"),
     *_act("1800", "elevate", "Asks the customer to become root for one action", "The customer was asked"),
     Code("RA1900R", "refused", "An action was refused; nothing was done"),
     Code("RA1901E", "intent-aborted", "An intent was not acknowledged in time; nothing was done"),

@@ -163,6 +163,34 @@ class FollowChat(Message, frozen=True, tag="follow-chat"):
     wait: bool = True
 
 
+class Disclose(Message, frozen=True, tag="disclose"):
+    """The technician is about to put this on the ticket (no scope): recorded and shown before it is sent.
+
+    The technician's program sends it, with its own credential, once Accepted came; then it says how it went: a data
+    frame that holds `Disclosed`, and InputEnd.
+    `kind` and `readers`: core/disclosure.py; `issues`: ids of the known issues told; `where`: the ticket.
+    """
+
+    kind: str
+    readers: str
+    name: str
+    size: int
+    sha256: str
+    where: str
+    issues: tuple[str, ...] = ()
+
+
+class Disclosed(Message, frozen=True, tag="disclosed"):
+    """What came of a running Disclose: the one data frame that is sent for it, before InputEnd.
+
+    `status`: done or failed; `remote`: its id on the ticket.
+    """
+
+    status: str
+    remote: str = ""
+    sentence: str = ""
+
+
 class Share(Message, frozen=True, tag="share"):
     """Ask the customer to let a second technician in (core/sharing.py). Answered by Done; only the customer lets in."""
 
@@ -368,6 +396,7 @@ Request = (
     | ShowCheckpoint
     | SayChat
     | FollowChat
+    | Disclose
     | Share
     | Attach
     | EndSession

@@ -3,7 +3,8 @@
 Opened from the stored login; nothing here prints, asks or knows a screen.
 """
 
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -38,6 +39,7 @@ from remote_assist.technician.session_folder import SessionFacts, SessionFolder
 
 if TYPE_CHECKING:  # only a name for types: pairing takes a while to load, and `run` pairs with nobody
     from remote_assist.core.sharing import Part
+    from remote_assist.technician.disclosing import Place
     from remote_assist.technician.invite import Invitation
 
 __all__ = ["Desk", "EndResult", "Session"]
@@ -156,6 +158,23 @@ class Desk:
         """Disclose words on a ticket; refused when they contain a support code. `key` makes a repeat harmless."""
         self._ending.check_note(text)
         await self.api.add_note(ticket, NewNote(text=text, key=key, session=session))
+
+    @contextlib.asynccontextmanager
+    async def disclosure_place(self, ticket: str) -> "AsyncIterator[Place]":
+        """Where disclosures on a ticket go: its own system with the technician's login, else words by the relay."""
+        from remote_assist.technician.disclosing import Book, OwnSystem
+        from remote_assist.technician.own_tickets import open_own, own_systems
+
+        name, colon, remote = ticket.partition(":")
+        own = own_systems(self.home.path).get(name) if colon else None
+        if own is None:
+            yield Book(self.api, ticket)
+            return
+        system = open_own(name, own)
+        try:
+            yield OwnSystem(system, remote)
+        finally:
+            await system.close()
 
     # --- sessions ---------------------------------------------------------------------------------
 

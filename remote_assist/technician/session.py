@@ -16,11 +16,14 @@ from typing import TYPE_CHECKING, Self
 from remote_assist.audit.log_memory import LogMemory
 from remote_assist.core.approval import Approval
 from remote_assist.core.chat import checked_line
+from remote_assist.core.codec import encode
 from remote_assist.core.consent import wishes_of
 from remote_assist.core.requests import (
     ApplyFix,
     AskStatus,
     ChatLine,
+    Disclose,
+    Disclosed,
     Done,
     EndSession,
     Entry,
@@ -343,6 +346,22 @@ class Session:
         """Hand on what is said after line `after`, as it comes, until cancelled or the session is over."""
         async with self._link.conversation(self._machine) as conversation:
             await conversation.follow(FollowChat(after=after), on_line)
+
+    @contextlib.asynccontextmanager
+    async def disclosing(self, request: Disclose) -> AsyncIterator[Callable[[Disclosed], Awaitable[None]]]:
+        """Have a disclosure recorded and shown to the customer; entered once it may go (technician/disclosing.py).
+
+        What it gives takes what came of it; left without that word, the record says that nobody knows.
+        """
+        async with self._link.conversation() as conversation:
+            await conversation.begin(request)
+
+            async def tell(said: Disclosed) -> None:
+                await conversation.send_data(encode(said))
+                await conversation.send(InputEnd())
+                await conversation.finish()
+
+            yield tell
 
     async def share(self, request: Share) -> Done:
         """Ask the customer to let a second technician in. Raises ConsentDenied."""

@@ -16,6 +16,8 @@ def test_a_repaired_incident_is_told_in_order_with_its_records(tmp_path: Path) -
         with served_world(tmp_path / "world") as world:
             ticket, session, _ = world.session("--services", str(trouble.folder))
             world.command("diagnose", session, "--bundle", "first-look")
+            asked = world.command("disclose", session, "--finding", expect=2)
+            disclosed = world.command("disclose", session, "--finding", "--yes", "--json")
             world.command("fix", session, "linux.service.free-port", "--yes")
             world.command("end", session, "--note", "The port was taken; freed and verified.")
             told = json.loads(world.command("tickets", "story", ticket, "--json").stdout)
@@ -28,8 +30,11 @@ def test_a_repaired_incident_is_told_in_order_with_its_records(tmp_path: Path) -
     finally:
         trouble.close()
     kinds = [step["kind"] for step in told["steps"]]
-    order = ["ticket", "session", "consent", "findings", "fix", "verification", "end"]
+    order = ["ticket", "session", "consent", "findings", "disclosure", "fix", "verification", "end"]
     assert [kinds.index(kind) for kind in order] == sorted(kinds.index(kind) for kind in order)
+    assert "nobody is here to look at the preview" in asked.stderr and "port-taken" in disclosed.stderr
+    disclosure = next(step for step in told["steps"] if step["kind"] == "disclosure")
+    assert "findings:internal,linux.service.port-taken" in disclosure["what"] and disclosure["proof"]
     assert told["solved"] and told["mechanically"] and told["repair_seconds"] > 0
     assert "repaired after" in shown and "by a fix of the catalog" in shown
     assert session in (tmp_path / "story.html").read_text()
