@@ -204,8 +204,8 @@ def _executors(
         HostileStr(session.facts.technician.certificate.name),
         own_places(around.home.path),
     )
-    fixes = FixRequests(session, shelf, elevation, ask_each=around.ask_each)
     hops = HopRequests(session, around.home.path)
+    fixes = FixRequests(session, shelf, elevation, hops.reach, ask_each=around.ask_each)
     table = {
         Run: run_program,
         OpenShell: shells.open,
@@ -214,7 +214,7 @@ def _executors(
         WriteFile: here_or_there(write_file, hops.write_file),
         UseMachine: hops.use_machine,
         Collect: diagnostics.collect,
-        PlanFix: here_or_there(fixes.plan, hops.plan_fix),
+        PlanFix: fixes.plan,
         ApplyFix: fixes.apply,
         RequestScopes: about.request_scopes,
         AskStatus: about.status,

@@ -11,7 +11,10 @@ from remote_assist.agent.conversation import Caller
 from remote_assist.agent.session import Session
 from remote_assist.core.hostile import HostileStr
 from remote_assist.core.messages import Message
-from remote_assist.core.requests import ListFolder, PlanFix, ReadFile, UseMachine, WriteFile
+from remote_assist.core.prompt import Prompt
+from remote_assist.core.requests import ListFolder, ReadFile, UseMachine, WriteFile
+from remote_assist.core.target import MutableTarget
+from remote_assist.core.wishes import parse_hop
 from remote_assist.errors import RefusedError
 
 if TYPE_CHECKING:  # only a name for types: it loads paramiko
@@ -50,30 +53,31 @@ class HopRequests:
 
         await requests_hop_files.write_file(caller, request)
 
-    async def plan_fix(self, _caller: Caller, _request: PlanFix) -> None:
-        """Refuse: what would undo a fix must be carried out here at a next start, when nobody is logged in there."""
-        raise RefusedError(
-            "a known fix changes the customer's own machine only",
-            reason="no-such-door",
-            advice="On another machine, use `run --on` for each step.",
-        )
+    async def reach(self, place: str) -> MutableTarget:
+        """A machine that was reached before, anew where the way was cut. Raises AssistError."""
+        return await self._loaded().reach(parse_hop(place), None)
 
     def _loaded(self) -> "Hops":
         if self._hops is None:
-            try:
-                from remote_assist.agent.hops import Hops
-            except ModuleNotFoundError as error:
-                raise RefusedError(
-                    "this agent has no way to other machines",
-                    reason="no-such-door",
-                    advice="The customer installs it with: pip install 'remote-assist[hops]'",
-                ) from error
             facts = self._session.facts
             name = HostileStr(facts.technician.certificate.name)
             trust = facts.settings.tls_ca_file
-            self._hops = Hops(facts.id, name, self._session.prompt, self._home, str(trust or ""))
+            self._hops = load_hops(facts.id, name, self._session.prompt, self._home, str(trust or ""))
             self._session.on_close(self._hops.close)
         return self._hops
+
+
+def load_hops(session: str, who: HostileStr, prompt: Prompt, home: Path, trust: str) -> "Hops":
+    """The ways to other machines. Raises RefusedError where this agent has none."""
+    try:
+        from remote_assist.agent.hops import Hops
+    except ModuleNotFoundError as error:
+        raise RefusedError(
+            "this agent has no way to other machines",
+            reason="no-such-door",
+            advice="The customer installs it with: pip install 'remote-assist[hops]'",
+        ) from error
+    return Hops(session, who, prompt, home, trust)
 
 
 def here_or_there(

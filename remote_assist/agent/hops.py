@@ -61,7 +61,7 @@ class Hops:
         secret = Secret(request.password) if request.password else None
 
         async def work(_machine: Machine, running: Running) -> Ending:
-            hop = await self._reach(place, secret)
+            hop = await self.reach(place, secret)
             await caller.accept(running)
             caller.ground.stand(str(place), Machine(hop, self._session))
             return Ending(sentence=f"{place}: {hop.platform}")
@@ -73,7 +73,8 @@ class Hops:
         for hop in self._hops.values():
             hop.close()
 
-    async def _reach(self, place: HopPlace, secret: Secret | None) -> "Hop":
+    async def reach(self, place: HopPlace, secret: Secret | None) -> "Hop":
+        """The machine, logged in once a session and again when it went away. Raises AssistError."""
         async with self._ways[place]:
             known = self._hops.get(place)
             if known is None or not known.is_open:

@@ -21,11 +21,13 @@ if TYPE_CHECKING:
     from remote_assist.transport.posix_pty import RunningTerminal
     from remote_assist.transport.ssh_hop import SshHop
     from remote_assist.transport.ssh_hop_program import HopProgram
+    from remote_assist.transport.ssh_hop_terminal import HopTerminal
     from remote_assist.transport.winrm_hop import WinrmHop
     from remote_assist.transport.winrm_program import WinrmProgram
 
     AnyTarget = LocalTarget | SshHop | WinrmHop
     AnyProgram = RunningProgram | HopProgram | WinrmProgram
+    AnyTerminal = RunningTerminal | HopTerminal
 
 MARK = "REMOTE_ASSIST_SESSION"
 """Environment variable of every program a session starts: who outlives the session is found by it."""
@@ -49,6 +51,11 @@ class Machine:
             raise RefusedError("files of that machine are not reached this way", reason="no-such-door")
         return self.target.files
 
+    @property
+    def is_root(self) -> bool:
+        """Whether what is done on a machine behind this one is done as root."""
+        return not isinstance(self.target, LocalTarget) and self.target.is_root
+
     async def start(
         self, argv: Sequence[str], folder: str, *, environment: Mapping[str, str] | None = None, stdin: bool
     ) -> "AnyProgram":
@@ -58,10 +65,10 @@ class Machine:
 
     async def start_terminal(
         self, argv: Sequence[str], argv0: str, *, environment: Mapping[str, str], columns: int, rows: int
-    ) -> "RunningTerminal":
-        """Start a program marked as this session's at a terminal of its own, in the home folder, on this computer."""
-        if not isinstance(self.target, LocalTarget):
-            raise RefusedError("terminals open on this computer only", reason="no-such-door")
+    ) -> "AnyTerminal":
+        """Start a program marked as this session's at a terminal of its own, in the home folder; on a machine behind
+        this computer that is the user's login shell.
+        """
         marked = {**environment, MARK: self.session}
         return await self.target.start_terminal(argv, argv0, environment=marked, columns=columns, rows=rows)
 

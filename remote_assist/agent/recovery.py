@@ -19,6 +19,7 @@ from pathlib import Path
 
 from remote_assist.agent.control import Control, Identity
 from remote_assist.agent.gate import Gate
+from remote_assist.agent.hop_requests import load_hops
 from remote_assist.agent.keeper import Keeper
 from remote_assist.agent.machine import Machine, own_places
 from remote_assist.agent.recorder import Recorder
@@ -33,6 +34,7 @@ from remote_assist.audit.journal import Journal
 from remote_assist.audit.journal_files import JOURNAL_KEY
 from remote_assist.audit.spool import Spool
 from remote_assist.core.codec import decode
+from remote_assist.core.hostile import HostileStr
 from remote_assist.core.keys import PrivateKey, load_private
 from remote_assist.core.messages import SignedStatement
 from remote_assist.core.opening import log_keys_of, pack_trust_of
@@ -42,6 +44,7 @@ from remote_assist.core.record_codes import CODES
 from remote_assist.core.records import Actor, Outcome, Record, RecordDraft, decode_record, parse_time
 from remote_assist.core.room import concludes
 from remote_assist.core.sealing import new_content_key
+from remote_assist.core.wishes import parse_hop
 from remote_assist.diagnostics.verifying import Restarted
 from remote_assist.errors import AssistError, UsageError
 from remote_assist.transport.folder_lock import FolderLock, hold_folder, remove_held_folder
@@ -55,6 +58,8 @@ DELIVERY_SECONDS = 3.0
 """How long one old session may take to be delivered; the rest waits for the next start."""
 
 STOPPED = "agent-stopped"
+PROGRAM = HostileStr("remote-assist")
+"""Who asks for a password when no technician is there any more."""
 
 
 async def recover(around: Surroundings, prompt: Prompt) -> None:
@@ -153,7 +158,7 @@ async def _settle_and_end(around: Surroundings, prompt: Prompt, left: LeftOver, 
         restarted = Restarted.of(undo.records)
         if restarted and await helped_after_restart(gate, prompt, undo, restarted, shelf, left.title(undo)):
             continue
-        await settle(gate, prompt, undo, left.title(undo), services, around.settings.pairing)
+        await _settle(around, prompt, gate, left, undo, services)
     draft = RecordDraft(
         code="RA1990E",
         actor=Actor(kind="agent"),
@@ -161,6 +166,21 @@ async def _settle_and_end(around: Surroundings, prompt: Prompt, left: LeftOver, 
         sizes={"incomplete": len(left.incomplete)} if left.incomplete else {},
     )
     await recorder.append(draft)
+
+
+async def _settle(
+    around: Surroundings, prompt: Prompt, gate: Gate, left: LeftOver, undo: UndoFile, services: str
+) -> None:
+    """Ask about one half-applied fix. A machine behind this one is reached again first; else it is asked next time."""
+    limits, title = around.settings.pairing, left.title(undo)
+    if not undo.place:
+        await settle(gate, prompt, undo, title, services, limits)
+        return
+    hops = load_hops(left.id, PROGRAM, prompt, around.home.path, str(around.settings.tls_ca_file or ""))
+    try:
+        await settle(gate, prompt, undo, title, "", limits, lambda: hops.reach(parse_hop(undo.place), None))
+    finally:
+        hops.close()
 
 
 async def _deliver(around: Surroundings, left: LeftOver, recorder: Recorder) -> Uploads:

@@ -157,11 +157,11 @@ class DiagnosticRequests:
                 progress=tell,
                 clock=self._shelf.clock,
                 redaction_key=self._shelf.tokens.key() if self._shelf.tokens else b"",
-                services_folder=self._shelf.services,
+                services_folder="" if caller.ground.place else self._shelf.services,
                 since=self._shelf.clock() - timedelta(seconds=request.since_seconds) if request.since_seconds else None,
                 seal_to=request.seal_to,
                 declined=declined,
-                trend=self._shelf.trend(),
+                trend=None if caller.ground.place else self._shelf.trend(),
             )
         await send(await copy.rest())
         if self._shelf.tokens is not None:

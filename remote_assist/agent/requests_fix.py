@@ -1,14 +1,16 @@
-"""Requests about fixes: plan one (nothing changes), apply a plan (once, within ten minutes).
+"""Requests about fixes: plan one (nothing changes), apply a plan (once, within ten minutes), here or behind here.
 
 Rule 1: only this agent's own catalog items run, by id, version and digest; the technician sends no steps.
 Rule 2: a plan of high risk, and with `--ask-each` every plan, is shown to the customer before it runs; one of high
 risk needs a second technician's signature too.
-Rule 3: a fix that was stopped in the middle is the customer's to decide: undo, or leave it.
+Rule 3: a fix that was stopped in the middle is the customer's to decide: undo, or leave it. On a machine behind this
+one that holds too when the way to it was cut: it is reached anew.
 """
 
 import contextlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import msgspec
 
@@ -35,6 +37,9 @@ from remote_assist.errors import ConsentDenied, RefusedError, UsageError
 PLAN_SECONDS = 600.0
 """How long a plan may be applied after it was made."""
 
+Reach = Callable[[str], Awaitable[MutableTarget]]
+"""The way to a machine behind this one, anew where it was cut. Raises AssistError."""
+
 MAX_PLANS = 32
 MAX_PARAMETERS = 64
 
@@ -47,10 +52,20 @@ class KeptPlan:
     until_boot_seconds: float
 
 
+@runtime_checkable
+class Lasting(Protocol):
+    """A machine that can go away in the middle of a fix."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it can still be reached as it was."""
+
+
 class FixRequests:
     """Executors of plans; holds the plans that may still be applied."""
 
-    def __init__(self, session: Session, shelf: Shelf, elevation: Elevation, *, ask_each: bool) -> None:
+    def __init__(self, session: Session, shelf: Shelf, elevation: Elevation, reach: Reach, *, ask_each: bool) -> None:
+        self._reach = reach
         self._session = session
         self._shelf = shelf
         self._elevation = elevation
@@ -68,7 +83,7 @@ class FixRequests:
         async def work(machine: Machine, running: Running) -> Ending:
             await caller.accept(running)
             running.require()
-            prepared = await self._prepare(catalog, request.fix, parameters, machine)
+            prepared = await self._prepare(catalog, request.fix, parameters, machine, caller.ground.place)
             self._keep(prepared)
             await caller.channel.send(prepared.plan)
             sealed = {"plan": msgspec.json.encode(prepared.plan)}
@@ -78,9 +93,11 @@ class FixRequests:
         await caller.finish(await caller.perform(action, work))
 
     async def _prepare(
-        self, catalog: Catalog, fix: str, parameters: Mapping[str, str], machine: Machine
+        self, catalog: Catalog, fix: str, parameters: Mapping[str, str], machine: Machine, place: str
     ) -> PreparedPlan:
-        """The plan as this agent can carry it out: as its user, or with root where only that is missing."""
+        """The plan as this agent can carry it out: as its user, or with root where only that is missing; on a machine
+        behind this one as the user that was named.
+        """
 
         async def prepare(elevated: bool) -> PreparedPlan:
             return await plan_fix(
@@ -90,18 +107,21 @@ class FixRequests:
                 machine.target,
                 elevated=elevated,
                 can_ask=self._session.prompt.can_ask,
-                services_folder=self._shelf.services,
+                services_folder="" if place else self._shelf.services,
                 clock=self._shelf.clock,
+                place=place,
             )
 
-        prepared = await prepare(is_root())
+        prepared = await prepare(machine.is_root if place else is_root())
+        if place:
+            return _without_restart(prepared)
         wants_root = any(step.blocked == NEEDS_ROOT for step in prepared.plan.steps)
         return await prepare(True) if wants_root and self._elevation.possible else prepared
 
     @contextlib.asynccontextmanager
     async def _as_planned(self, caller: Caller, prepared: PreparedPlan) -> AsyncIterator[MutableTarget | None]:
         """This machine as root, where the plan needs it and the agent is not; else None."""
-        if not prepared.elevated or is_root():
+        if not prepared.elevated or prepared.place or is_root():
             yield None
             return
         async with self._elevation.for_action(caller, say("what.apply", fix=prepared.fix.id)) as root:
@@ -115,7 +135,7 @@ class FixRequests:
     async def apply(self, caller: Caller, request: ApplyFix) -> None:
         """Carry out a plan; what became of it is in Done."""
         approver = await self._approver(caller, request)
-        prepared = self._take(request.plan)
+        prepared = self._take(request.plan, caller.ground.place)
         fix, plan = prepared.fix, prepared.plan
         approval = msgspec.json.encode(request.approval) if approver else b""
         undo: list[UndoFile] = []
@@ -123,7 +143,7 @@ class FixRequests:
         async def work(machine: Machine, running: Running) -> Ending:
             await self._ask(prepared)
             running.require()
-            undo.append(UndoFile.beside(self._session.journal.folder, running.number))
+            undo.append(UndoFile.beside(self._session.journal.folder, running.number, prepared.place))
             await caller.accept(running)
             running.require()
             return await self._apply(caller, root or machine.target, prepared, undo[0], running.number)
@@ -133,8 +153,23 @@ class FixRequests:
         async with self._as_planned(caller, prepared) as root:
             performed = await caller.perform(action, work)
             if undo and undo[0].is_open and not self._session.restarting:
-                await self._session.settle_fix(undo[0], plan.title, self._shelf.services, root)
+                reach = self._way_back(prepared, root)
+                await self._session.settle_fix(undo[0], plan.title, prepared.services_folder, reach)
         await caller.finish(performed)
+
+    def _way_back(
+        self, prepared: PreparedPlan, root: MutableTarget | None
+    ) -> Callable[[], Awaitable[MutableTarget]] | None:
+        """To what was changed, when it is to be undone: another machine, or this one as root; None: as it is."""
+        if prepared.place:
+            return lambda: self._reach(prepared.place)
+        if root is None:
+            return None
+
+        async def as_root() -> MutableTarget:
+            return root
+
+        return as_root
 
     async def _apply(
         self, caller: Caller, target: MutableTarget, prepared: PreparedPlan, undo: UndoFile, number: str
@@ -146,7 +181,7 @@ class FixRequests:
         if result.status == RESTARTING:
             self._session.restarting = True
             self._session.prompt.show(say("restart.now", title=prepared.plan.title))
-        else:
+        elif result.status != "failed" or not isinstance(target, Lasting) or target.is_open:
             await undo.close(result.status)
         if result.status == "rolled-back":
             await self._session.note(
@@ -219,13 +254,28 @@ class FixRequests:
         if prepared.plan.runnable:
             self._plans[prepared.plan.digest] = KeptPlan(prepared, now + PLAN_SECONDS)
 
-    def _take(self, digest: str) -> PreparedPlan:
-        """The plan of this digest, once. Raises RefusedError when there is none (any more)."""
+    def _take(self, digest: str, place: str) -> PreparedPlan:
+        """The plan of this digest for this machine, once. Raises RefusedError when there is none (any more)."""
         kept = self._plans.pop(digest, None)
-        if kept is None or kept.until_boot_seconds <= self._session.keeper.moment().boot_seconds:
+        if (
+            kept is None
+            or kept.prepared.place != place
+            or kept.until_boot_seconds <= self._session.keeper.moment().boot_seconds
+        ):
             raise RefusedError(
                 "there is no such plan here: it was used, is older than ten minutes, or cannot run",
                 reason="no-such-plan",
                 advice="Plan the fix again.",
             )
         return kept.prepared
+
+
+def _without_restart(prepared: PreparedPlan) -> PreparedPlan:
+    """A plan for another machine. Raises RefusedError for one that restarts it: only its own agent could look after."""
+    if any(step.verb == "reboot" for step in prepared.steps):
+        raise RefusedError(
+            "this fix restarts the machine, and nobody there would look whether it helped",
+            reason="no-such-door",
+            advice="Restart it with `run --on`, then look again.",
+        )
+    return prepared

@@ -20,8 +20,7 @@ from remote_assist.errors import UsageError
 from remote_assist.transport.doors import RemoteProgram
 
 if TYPE_CHECKING:
-    from remote_assist.agent.machine import AnyProgram
-    from remote_assist.transport.posix_pty import RunningTerminal
+    from remote_assist.agent.machine import AnyProgram, AnyTerminal
 
 MAX_WORDS = 1024
 MAX_STRING_CHARS = 128 << 10
@@ -107,7 +106,7 @@ async def _feed(program: "AnyProgram", running: Running, read: Read) -> None:
 
 
 @contextlib.asynccontextmanager
-async def stoppable(program: "AnyProgram | RunningTerminal", running: Running) -> AsyncIterator[None]:
+async def stoppable(program: "AnyProgram | AnyTerminal", running: Running) -> AsyncIterator[None]:
     """The program ends with its action: asked first when the technician stops it, at once when consent ends."""
 
     def stop() -> None:

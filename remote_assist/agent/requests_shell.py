@@ -29,10 +29,13 @@ from remote_assist.errors import AuditUnavailable
 from remote_assist.transport.doors import RemoteProgram, allowed_environment
 
 if TYPE_CHECKING:
-    from remote_assist.transport.posix_pty import RunningTerminal
+    from remote_assist.agent.machine import AnyTerminal
 
 Send = Callable[[bytes], Awaitable[None]]
 Read = Callable[[], Awaitable[bytes]]
+
+LOGIN_SHELL = "login-shell"
+"""How records call the shell of a machine behind this one: which it is, only that machine knows."""
 
 RECORDING = "recording"
 """Why a terminal was stopped whose recording could not go on."""
@@ -55,7 +58,7 @@ class Ends:
 
     send: Send
     read: Read
-    on_terminal: "Callable[[RunningTerminal | None, Tape | None], None]"
+    on_terminal: "Callable[[AnyTerminal | None, Tape | None], None]"
 
 
 class ShellRequests:
@@ -68,9 +71,10 @@ class ShellRequests:
 
     async def open(self, caller: Caller, request: OpenShell) -> None:
         """Serve one of our own programs' shells."""
-        asked = self._asked("", {"TERM": request.term or "dumb"}, request.columns, request.rows)
+        shell = self._shell if caller.ground.machine is None else LOGIN_SHELL
+        asked = _asked(shell, "", {"TERM": request.term or "dumb"}, request.columns, request.rows)
 
-        def hand_over(terminal: "RunningTerminal | None", tape: Tape | None) -> None:
+        def hand_over(terminal: "AnyTerminal | None", tape: Tape | None) -> None:
             caller.on_resize = None if terminal is None or tape is None else _resizer(terminal, tape)
 
         ends = Ends(caller.channel.send_data, caller.input.read, hand_over)
@@ -78,16 +82,16 @@ class ShellRequests:
         async def work(machine: Machine, running: Running) -> Ending:
             return await self._serve(machine, running, asked, ends, lambda: caller.accept(running), caller.gate)
 
-        await caller.finish(await caller.perform(shell_action(self._shell), work))
+        await caller.finish(await caller.perform(shell_action(shell), work))
 
     async def serve(self, gate: Gate, actor: Actor, key: str, command: str, remote: RemoteProgram) -> int:
         """Serve a stock client's terminal: its shell, or a command string; answer the exit status."""
         if command:
             check_string(command)
         action: Action = shell_string_action(self._shell, command) if command else shell_action(self._shell)
-        asked = self._asked(command, remote.environment, remote.columns, remote.rows)
+        asked = _asked(self._shell, command, remote.environment, remote.columns, remote.rows)
 
-        def hand_over(terminal: "RunningTerminal | None", tape: Tape | None) -> None:
+        def hand_over(terminal: "AnyTerminal | None", tape: Tape | None) -> None:
             remote.on_signal = None if terminal is None else terminal.pass_signal
             remote.on_resize = None if terminal is None or tape is None else _resizer(terminal, tape)
 
@@ -103,12 +107,6 @@ class ShellRequests:
         if performed.ending.reason == RECORDING:
             raise AuditUnavailable(performed.ending.sentence, reason=RECORDING)
         return remote_status(performed.ending)
-
-    def _asked(self, command: str, environment: Mapping[str, str], columns: int, rows: int) -> Asked:
-        argv = (self._shell, "-c", command) if command else (self._shell,)
-        name = self._shell.rpartition("/")[2]
-        allowed = {**allowed_environment(environment), "SHELL": self._shell}
-        return Asked(argv, "" if command else f"-{name}", allowed, columns, rows)
 
     async def _serve(
         self,
@@ -146,7 +144,7 @@ class ShellRequests:
             height=max(1, asked.rows),
             timestamp=int(self._clock().timestamp()),
             title=f"{self._recordings.session} {running.number}",
-            env={"SHELL": self._shell, "TERM": asked.environment.get("TERM", "dumb")},
+            env={"SHELL": asked.environment["SHELL"], "TERM": asked.environment.get("TERM", "dumb")},
         )
         tape = Tape(self._recordings, running.number, header, broken)
         try:
@@ -164,7 +162,14 @@ class ShellRequests:
             )
 
 
-async def _relay(terminal: "RunningTerminal", running: Running, tape: Tape, ends: Ends, mirror: Mirror) -> Ending:
+def _asked(shell: str, command: str, environment: Mapping[str, str], columns: int, rows: int) -> Asked:
+    argv = (shell, "-c", command) if command else (shell,)
+    name = shell.rpartition("/")[2]
+    allowed = {**allowed_environment(environment), "SHELL": shell}
+    return Asked(argv, "" if command else f"-{name}", allowed, columns, rows)
+
+
+async def _relay(terminal: "AnyTerminal", running: Running, tape: Tape, ends: Ends, mirror: Mirror) -> Ending:
     """Carry bytes both ways until the program ends, each of them past the tape."""
     size = 0
     feeder = asyncio.create_task(_feed(terminal, tape, ends.read))
@@ -183,7 +188,7 @@ async def _relay(terminal: "RunningTerminal", running: Running, tape: Tape, ends
     return Ending(exit=status, size=size, sizes={"stdout": size})
 
 
-async def _feed(terminal: "RunningTerminal", tape: Tape, read: Read) -> None:
+async def _feed(terminal: "AnyTerminal", tape: Tape, read: Read) -> None:
     with contextlib.suppress(AuditUnavailable):  # a broken tape stops the action by itself
         while raw := await read():
             await tape.typed(raw)
@@ -191,7 +196,7 @@ async def _feed(terminal: "RunningTerminal", tape: Tape, read: Read) -> None:
         terminal.close_stdin()
 
 
-def _resizer(terminal: "RunningTerminal", tape: Tape) -> Callable[[int, int], None]:
+def _resizer(terminal: "AnyTerminal", tape: Tape) -> Callable[[int, int], None]:
     def resize(columns: int, rows: int) -> None:
         window = terminal.resize(columns, rows)
         tape.resized(window.columns, window.rows)

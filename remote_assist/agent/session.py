@@ -301,17 +301,29 @@ class Session:
         await self._recorder.append(draft)
 
     async def settle_fix(
-        self, undo: UndoFile, title: str, services_folder: str, root: MutableTarget | None = None
+        self,
+        undo: UndoFile,
+        title: str,
+        services_folder: str,
+        reach: Callable[[], Awaitable[MutableTarget]] | None = None,
     ) -> None:
         """A fix was stopped in the middle: the customer decides. The session does not close before that."""
-        task = asyncio.create_task(self._settle_fix(undo, title, services_folder, root))
+        task = asyncio.create_task(self._settle_fix(undo, title, services_folder, reach))
         self._settling.add(task)
         task.add_done_callback(self._settling.discard)
         await asyncio.shield(task)
 
-    async def _settle_fix(self, undo: UndoFile, title: str, services_folder: str, root: MutableTarget | None) -> None:
-        with contextlib.suppress(AssistError):
-            await settle(self.gate, self.prompt, undo, title, services_folder, self.facts.settings.pairing, root)
+    async def _settle_fix(
+        self,
+        undo: UndoFile,
+        title: str,
+        services_folder: str,
+        reach: Callable[[], Awaitable[MutableTarget]] | None,
+    ) -> None:
+        try:
+            await settle(self.gate, self.prompt, undo, title, services_folder, self.facts.settings.pairing, reach)
+        except AssistError as error:
+            self.prompt.show(say("undo.failed", sentence=error.message))
 
     # --- the end ----------------------------------------------------------------------------------
 

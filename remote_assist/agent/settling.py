@@ -4,6 +4,8 @@ Rule: undoing is the rollback that the acknowledged plan named, so it happens fi
 Nobody to ask (`--accept`) means undo; silence at a screen means leave: nothing happens here without an act.
 """
 
+from collections.abc import Awaitable, Callable
+
 from remote_assist.agent.actions import Ending
 from remote_assist.agent.gate import LEFT_AS_IS, Gate
 from remote_assist.agent.machine import Machine
@@ -23,14 +25,16 @@ async def settle(
     title: str,
     services_folder: str,
     limits: PairingSettings,
-    root: MutableTarget | None = None,
+    reach: Callable[[], Awaitable[MutableTarget]] | None = None,
 ) -> None:
-    """Ask, then undo or leave; either is written down. `root`: this machine as root, where the fix was applied so.
+    """Ask, then undo or leave; either is written down. `reach`: the way to what was changed, where that is not this
+    machine as the agent's own user.
 
     Raises AssistError when it cannot be written down.
     """
+    named = say("what.there", what=title, place=undo.place) if undo.place else title
     question = PlanQuestion(
-        title=HostileStr(say("undo.title", title=title)),
+        title=HostileStr(say("undo.title", title=named)),
         consent=HostileStr(""),
         steps=tuple(HostileStr(say("undo.step", step=step)) for step, _ in reversed(undo.records)),
         digest="",
@@ -45,9 +49,8 @@ async def settle(
         return
 
     async def work(machine: Machine) -> Ending:
-        result = await undo_fix(
-            undo.records, root or machine.target, progress=lambda progress: None, services_folder=services_folder
-        )
+        target = machine.target if reach is None else await reach()
+        result = await undo_fix(undo.records, target, progress=lambda progress: None, services_folder=services_folder)
         await undo.close(result.status)
         steps = "\n".join(result.steps).encode("utf-8", "backslashreplace")
         return Ending(status=result.status, sentence=result.sentence, sealed={"steps": steps})

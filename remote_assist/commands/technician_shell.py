@@ -8,15 +8,18 @@ import asyncio
 import codecs
 import contextlib
 import os
+import re
 import sys
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 
 from remote_assist.commands.printing import Printer
 from remote_assist.commands.technician_options import (
+    add_machine_options,
     add_session_argument,
     add_technician_options,
     checked_session,
+    connect,
     open_desk,
 )
 from remote_assist.commands.technician_run import exit_status, own_trouble, stdin_chunks, write_all
@@ -31,6 +34,8 @@ STDIN, STDOUT = 0, 1
 
 LEAVE = b"~."
 """Typed at the beginning of a line, it closes the terminal at once, as in ssh."""
+
+_LEAVING = re.compile(rb"[\r\n]" + re.escape(LEAVE))
 
 RESET = b"\x1b[0m\x1b[?25h\x1b[?1049l\x1b[?1l\x1b[?2004l\x1b(B\x1b>"
 """Undoes what a program that was cut off may have left: colours, hidden cursor, other screen, key modes."""
@@ -48,13 +53,14 @@ def add_commands(verbs: Any) -> None:
     add_technician_options(parser)
     parser.add_argument("--term", default=os.environ.get("TERM", "dumb"), help="the terminal's kind (else $TERM)")
     add_session_argument(parser)
+    add_machine_options(parser)
     parser.set_defaults(run=_shell)
 
 
 async def _shell(arguments: argparse.Namespace) -> int:
     session = checked_session(arguments.session)
     try:
-        async with await open_desk(arguments) as desk, await desk.connect(session) as connected:
+        async with await open_desk(arguments) as desk, connect(desk, session, arguments) as connected:
             columns, rows = window_size(STDOUT)
             async with connected.shell(term=arguments.term, columns=columns, rows=rows) as terminal:
                 await _hold(terminal)
@@ -101,13 +107,16 @@ async def _until_left(keys: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     fresh, held = True, b""
     async for raw in keys:
         rest, held = held + raw, b""
-        if fresh and rest.startswith(LEAVE):
+        line = b"\r" if fresh else b""  # so that one pattern finds it wherever a line begins
+        if found := _LEAVING.search(line + rest):
+            if before := rest[: found.start() + 1 - len(line)]:
+                yield before
             return
-        if fresh and rest == LEAVE[:1]:
-            held = rest
-            continue
-        fresh = rest.endswith((b"\r", b"\n"))
-        yield rest
+        if (line + rest).endswith((b"\r" + LEAVE[:1], b"\n" + LEAVE[:1])):
+            rest, held = rest[:-1], LEAVE[:1]
+        fresh = (line + rest).endswith((b"\r", b"\n"))
+        if rest:
+            yield rest
 
 
 class SafeOutput:

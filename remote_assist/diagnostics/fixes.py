@@ -56,6 +56,7 @@ class PreparedPlan:
     services_folder: str
     clock: Clock
     run: str
+    place: str
 
 
 def _now() -> datetime:
@@ -73,9 +74,11 @@ async def plan_fix(
     services_folder: str = "",
     clock: Clock = _now,
     run: str = "",
+    place: str = "",
 ) -> PreparedPlan:
     """Prechecks and a dry run. A plan that may not run says why in `why_not` or in a step's `blocked`.
 
+    `place` names a machine behind the agent's own; it belongs to what is consented to, and so to the digest.
     Raises UsageError for a fix the catalog does not have, RefusedError for a parameter that does not fit.
     """
     fix = catalog.fixes.get(fix_id)
@@ -96,9 +99,9 @@ async def plan_fix(
         steps = await plan_steps(fix.steps, around)
     finally:
         await look.close()
-    plan = _describe(fix, values, lines, steps, why_not, elevated)
+    plan = _describe(fix, values, lines, steps, why_not, elevated, place)
     return PreparedPlan(
-        plan, catalog, fix, dict(parameters), values, steps, elevated, can_ask, services_folder, clock, run
+        plan, catalog, fix, dict(parameters), values, steps, elevated, can_ask, services_folder, clock, run, place
     )
 
 
@@ -167,6 +170,7 @@ def _describe(
     steps: tuple[PlannedStep, ...],
     why_not: str,
     elevated: bool,
+    place: str,
 ) -> Plan:
     blocked = next((f"{step.name}: {step.blocked}" for step in steps if step.blocked), "")
     shown = tuple(
@@ -175,6 +179,8 @@ def _describe(
     )
     verify = tuple(f"{in_words(each, values)} (up to {each.retries} tries)" for each in fix.verify)
     consent = filled(fix.consent, values)
+    if place:
+        consent = f"On {place}: {consent}"
     everything = {
         "fix": [fix.id, fix.version, fix.digest],
         "parameters": dict(values),
@@ -223,6 +229,7 @@ async def _still_so(prepared: PreparedPlan, target: Target) -> None:
         services_folder=prepared.services_folder,
         clock=prepared.clock,
         run=prepared.run,
+        place=prepared.place,
     )
     changed = [
         step.name

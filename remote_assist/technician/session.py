@@ -264,7 +264,7 @@ class Session:
 
     def shell(self, *, term: str, columns: int, rows: int) -> contextlib.AbstractAsyncContextManager[Terminal]:
         """The customer's shell at a terminal, open as long as the `async with` lasts; see technician/terminal.py."""
-        return open_terminal(self._link, term=term, columns=columns, rows=rows)
+        return open_terminal(self._link, self._machine, term=term, columns=columns, rows=rows)
 
     async def ls(self, path: bytes) -> list[Entry]:
         """Entries of a folder, or the one file named."""

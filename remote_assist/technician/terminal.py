@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator
 from types import TracebackType
 from typing import Self
 
-from remote_assist.core.requests import Cancel, Done, InputEnd, OpenShell, Resize
+from remote_assist.core.requests import Cancel, Done, InputEnd, OpenShell, Resize, UseMachine
 from remote_assist.errors import UnreachableError
 from remote_assist.technician.agent_link import AgentLink
 from remote_assist.technician.conversation import Conversation
@@ -98,9 +98,13 @@ class Terminal:
 
 
 @contextlib.asynccontextmanager
-async def open_terminal(link: AgentLink, *, term: str, columns: int, rows: int) -> AsyncIterator[Terminal]:
-    """A terminal on a channel of its own. Raises RefusedError and its kinds, UnreachableError."""
-    async with link.conversation() as conversation:
+async def open_terminal(
+    link: AgentLink, machine: UseMachine | None = None, *, term: str, columns: int, rows: int
+) -> AsyncIterator[Terminal]:
+    """A terminal on a channel of its own, on a machine behind the customer's where one is named. Raises
+    RefusedError and its kinds, UnreachableError.
+    """
+    async with link.conversation(machine) as conversation:
         accepted = await conversation.begin(OpenShell(term=term, columns=columns, rows=rows))
         async with Terminal(conversation, accepted.action) as terminal:
             yield terminal

@@ -7,6 +7,7 @@ a server commonly takes ten channels on one connection.
 import asyncio
 import contextlib
 import stat
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
@@ -18,7 +19,9 @@ from remote_assist.core.requests import KIND_DATA, KIND_ERROR
 from remote_assist.core.target import ABSENT, Command, Completed, FileStatus
 from remote_assist.core.wishes import HopPlace
 from remote_assist.errors import AssistError, RefusedError, UnreachableError, UsageError
-from remote_assist.transport.ssh_hop_program import HopProgram, command_string, not_started
+from remote_assist.transport.posix_pty import Window
+from remote_assist.transport.ssh_hop_program import HopProgram, command_string, new_mark, not_started
+from remote_assist.transport.ssh_hop_terminal import HopTerminal
 from remote_assist.transport.tls_probe import tls_certificate
 
 T = TypeVar("T")
@@ -26,7 +29,16 @@ T = TypeVar("T")
 PARALLEL = 7
 """Programs at once; one more channel is the file transfer's."""
 
+ONE_AT_A_TIME = "dropbear"
+"""A server (seen with 2022.83) that closes new sessions when others of the same connection end at that moment."""
+
 CHANNEL_SECONDS = 20.0
+ROOM_SECONDS = 5.0
+"""How long a server that takes no further session now is asked again: it may not have noticed yet that others ended."""
+
+NO_ROOM = frozenset({2, 4})
+"""SSH's reasons for that: connect failed (OpenSSH's word for MaxSessions), resource shortage."""
+
 KILL_SECONDS = 2.0
 PLATFORMS = {"Linux": "linux", "Darwin": "macos"}
 _READ_AHEAD_BYTES = 256 << 10
@@ -38,11 +50,13 @@ class SshHop:
     def __init__(self, place: HopPlace, transport: paramiko.Transport, pool: ThreadPoolExecutor) -> None:
         self.place = place
         self.platform = "unknown"
+        self.is_root = False
+        """Whether the user is root over there."""
         self._transport = transport
         self._pool = pool
         self._sftp: paramiko.SFTPClient | None = None
         self._sftp_lock = asyncio.Lock()
-        self._room = asyncio.Semaphore(PARALLEL)
+        self._room = asyncio.Semaphore(1 if ONE_AT_A_TIME in transport.remote_version.lower() else PARALLEL)
 
     @property
     def is_open(self) -> bool:
@@ -50,15 +64,16 @@ class SshHop:
         return self._transport.is_active()
 
     async def look(self) -> None:
-        """Learn which system it is. Raises AssistError for one this version cannot look after."""
-        done = await self.run(Command(("uname", "-s")))
-        name = done.stdout.decode("utf-8", "replace").strip()
+        """Learn which system it is, and as whom. Raises AssistError for one this version cannot look after."""
+        done = await self.run(Command(("sh", "-c", "uname -s && id -u")))
+        name, _, user = done.stdout.decode("utf-8", "replace").strip().partition("\n")
         if done.status != 0 or name not in PLATFORMS:
             raise AssistError(
                 f"{self.place} is a system that cannot be looked after over SSH",
                 advice="A Windows machine is reached with winrm://.",
             )
         self.platform = PLATFORMS[name]
+        self.is_root = user.strip() == "0"
 
     def close(self) -> None:
         """Hang up; what still ran there is gone with its channel. Returns at once."""
@@ -71,15 +86,28 @@ class SshHop:
         self, argv: Sequence[str], folder: str = "", *, environment: Mapping[str, str] | None = None, stdin: bool = True
     ) -> HopProgram:
         """Start a program whose output streams. The caller `finish`es it. Raises AssistError."""
-        text = command_string(argv, folder, environment or {})
-        try:
-            channel = await self._blocking(lambda: self._open(text))
-        except (paramiko.SSHException, OSError, EOFError) as error:
-            raise self._gone(error) from error
-        program = HopProgram(channel, self._kill)
+        mark = new_mark()
+        text = command_string(argv, folder, environment or {}, mark)
+        program = HopProgram(await self._channel(lambda: self._open(text)), self._kill, mark)
         if not stdin:
             program.close_stdin()
         return program
+
+    async def start_terminal(
+        self, argv: Sequence[str], argv0: str, *, environment: Mapping[str, str], columns: int, rows: int
+    ) -> HopTerminal:
+        """Open the user's login shell over there at a terminal; of `environment` only TERM can be said. `argv` and
+        `argv0` are those of this computer's shell and mean nothing there. The caller `finish`es it.
+        """
+        window = Window.bounded(columns, rows)
+
+        def open_shell() -> paramiko.Channel:
+            channel = self._session()
+            channel.get_pty(environment.get("TERM", "dumb"), window.columns, window.rows)
+            channel.invoke_shell()
+            return channel
+
+        return HopTerminal(await self._channel(open_shell), self._later)
 
     async def run(self, command: Command) -> Completed:
         """Run a program to its end or deadline; output beyond `max_bytes` (each stream) is read but dropped."""
@@ -238,8 +266,27 @@ class SshHop:
         """SFTP as everybody has it knows no fsync; GNU and BusyBox `sync` take a path."""
         await self.run(Command(("sync", path)))
 
+    async def _channel(self, work: Callable[[], paramiko.Channel]) -> paramiko.Channel:
+        """A channel that `work` (which blocks) opens. Raises UnreachableError."""
+        try:
+            return await self._blocking(work)
+        except (paramiko.SSHException, OSError, EOFError) as error:
+            raise self._gone(error) from error
+
+    def _session(self) -> paramiko.Channel:
+        """A session of this connection. Blocks, and asks again for `ROOM_SECONDS` while the server has no room."""
+        end = time.monotonic() + ROOM_SECONDS
+        while True:
+            try:
+                return self._transport.open_session(timeout=CHANNEL_SECONDS)
+            except paramiko.SSHException as error:  # of two refused at once, paramiko tells one the reason
+                code = error.code if isinstance(error, paramiko.ChannelException) else None
+                if code not in {*NO_ROOM, None} or not self.is_open or time.monotonic() > end:
+                    raise
+                time.sleep(0.05)
+
     def _open(self, text: str) -> paramiko.Channel:
-        channel = self._transport.open_session(timeout=CHANNEL_SECONDS)
+        channel = self._session()
         channel.exec_command(text.encode("utf-8", "surrogateescape"))
         return channel
 
@@ -254,20 +301,34 @@ class SshHop:
 
     def _kill(self, process_id: int, name: str) -> None:
         script = 'kill -s "$1" -- "-$2" 2>/dev/null || kill -s "$1" "$2"'
-        text = command_string(["sh", "-c", script, "sh", name, str(process_id)], "/", {})
+        text = command_string(["sh", "-c", script, "sh", name, str(process_id)], "/", {}, new_mark())
 
         def send() -> None:
+            channel = self._open(text)
+            channel.status_event.wait(KILL_SECONDS)
+            channel.close()
+
+        self._later(send)
+
+    def _later(self, work: Callable[[], None]) -> None:
+        """Do something that may block, in the hop's threads. Returns at once; what fails means that it is over."""
+
+        def quietly() -> None:
             with contextlib.suppress(paramiko.SSHException, OSError, EOFError):
-                channel = self._open(text)
-                channel.settimeout(KILL_SECONDS)
-                channel.recv_exit_status()
-                channel.close()
+                work()
 
         with contextlib.suppress(RuntimeError):  # the pool is shut: the connection is closed already
-            self._pool.submit(send)
+            self._pool.submit(quietly)
 
     async def _blocking(self, work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+        """Do `work` in a thread. Who is cancelled waits until it is over: it may be in the middle of a change."""
+        future = asyncio.get_running_loop().run_in_executor(self._pool, work)
+        try:
+            return await asyncio.shield(future)
+        except asyncio.CancelledError:
+            await asyncio.wait([future])
+            future.cancelled() or future.exception()  # which is nobody's any more
+            raise
 
     @contextlib.contextmanager
     def _named(self, path: str) -> Iterator[None]:

@@ -6,7 +6,9 @@ Rule 2: secrets are arguments: nothing here stores, logs or repeats one.
 
 import asyncio
 import contextlib
+import logging
 import socket
+import threading
 from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
@@ -24,6 +26,8 @@ MAX_AGENT_KEYS = 4
 """Keys of the customer's ssh-agent that are tried; servers end a connection after six attempts."""
 
 __all__ = ["HopConnection", "Secret", "Transport", "open_connection"]
+
+logging.getLogger("paramiko").setLevel(logging.CRITICAL + 1)  # it would print servers' words on the customer's screen
 
 PREFERRED_KEY_TYPES = ("ssh-ed25519", "ecdsa-sha2-nistp256", "rsa-sha2-512", "rsa-sha2-256")
 
@@ -101,7 +105,12 @@ def _handshake(pinned: Pinned, known_types: Sequence[str]) -> Transport:
         options = transport.get_security_options()
         wanted = [*known_types, *PREFERRED_KEY_TYPES]
         options.key_types = sorted(options.key_types, key=lambda name: wanted.index(name) if name in wanted else 99)
-        transport.start_client(timeout=HANDSHAKE_SECONDS)
+        started = threading.Event()
+        transport.start_client(started)
+        if not started.wait(HANDSHAKE_SECONDS):
+            raise TimeoutError(f"it did not answer within {HANDSHAKE_SECONDS:g} s")
+        if not transport.is_active():
+            raise transport.get_exception() or paramiko.SSHException("it speaks no SSH")
     except BaseException:
         transport.close()
         raise

@@ -1,13 +1,15 @@
 """One program on a machine reached by SSH: its output as it comes, its end, and a way to stop it there.
 
-    sh -c 'say my process id on standard error; go to the folder; become the program' sh FOLDER WORD…
+    sh -c 'say MARK and my process id on standard error; go to the folder; become the program' sh MARK FOLDER WORD…
 
 Rule 1: SSH carries one string. It is our own argv, every word quoted for a POSIX shell, and nothing else.
 Rule 2: nothing is read that nobody takes: SSH's window stops the program at the other end.
+Rule 3: only a process id that stood behind our own mark is ever signalled: a login shell may say anything before it.
 """
 
 import asyncio
 import contextlib
+import secrets
 import shlex
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -19,7 +21,12 @@ from remote_assist.errors import AssistError, UsageError
 
 WAITING_HIGH_BYTES = 1 << 20
 PIECE_BYTES = 64 << 10
-STATUS_SECONDS = 5.0
+LOOK_SECONDS = 0.2
+"""How often it is looked whether a program that says no more has ended."""
+
+MAX_TALK_BYTES = 16 << 10
+"""How much a login shell may say before our mark; beyond, the program cannot be stopped by its number."""
+
 MAX_WORDS = 1024
 MAX_STRING_BYTES = 120 << 10
 """Longest command string; OpenSSH takes packets of 256 KiB, Linux words of 128 KiB."""
@@ -27,7 +34,7 @@ MAX_STRING_BYTES = 120 << 10
 NOT_FOUND, NOT_RUNNABLE, SIGNALLED = 127, 126, 128
 PASSED_SIGNALS = frozenset({"HUP", "INT", "QUIT", "TERM", "KILL", "USR1", "USR2"})
 
-_BECOME = 'printf "%s\\n" "$$" >&2; cd -- "$1" || exit 126; shift; exec "$@"'
+_BECOME = 'printf "%s%s\\n" "$1" "$$" >&2; cd -- "$2" || exit 126; shift 2; exec "$@"'
 
 Kill = Callable[[int, str], None]
 """Send a signal (by name) to a process and its group over there; returns at once."""
@@ -36,9 +43,11 @@ Kill = Callable[[int, str], None]
 class HopProgram:
     """A program that runs on another machine. Offers what transport/posix_programs.py's RunningProgram does."""
 
-    def __init__(self, channel: paramiko.Channel, kill: Kill) -> None:
+    def __init__(self, channel: paramiko.Channel, kill: Kill, mark: str) -> None:
+        """`mark` is what stands before its process id; empty for a program that says none."""
         self._channel = channel
         self._kill = kill
+        self._mark = mark.encode()
         self._loop = asyncio.get_running_loop()
         self._began = self._loop.time()
         self._chunks: deque[tuple[int, bytes]] = deque()
@@ -48,7 +57,7 @@ class HopProgram:
         self._ended = False
         self._first = bytearray()
         self.process_id = 0
-        """On the other machine; 0 until it said so."""
+        """On the other machine; 0 until it said so, and where it never does."""
         self._descriptor = channel.fileno()
         self._listen()
 
@@ -96,13 +105,12 @@ class HopProgram:
             self._signal(name)
 
     async def wait(self) -> int:
-        """Exit status, or -N for signal N, once it ended there. Raises AssistError when it could not be started."""
-        try:
-            async with asyncio.timeout(STATUS_SECONDS):
-                status = await asyncio.to_thread(self._channel.recv_exit_status)
-        except TimeoutError:
-            status = -1
-        return status
+        """Exit status once it ended there; -1 when nobody says, because the connection is gone."""
+        seconds = 0.005
+        while not self._channel.exit_status_ready():
+            await asyncio.sleep(seconds)
+            seconds = min(2 * seconds, LOOK_SECONDS)
+        return self._channel.recv_exit_status()
 
     async def finish(self) -> int:
         """Stop what is left of it and answer its status."""
@@ -116,7 +124,7 @@ class HopProgram:
         return status
 
     def _signal(self, name: str) -> None:
-        if self.process_id and not self._channel.exit_status_ready():
+        if self.process_id > 1 and not self._channel.exit_status_ready():
             self._kill(self.process_id, name)
 
     def _listen(self) -> None:
@@ -143,7 +151,7 @@ class HopProgram:
         self._deafen()
 
     def _take(self, kind: int, raw: bytes) -> None:
-        if kind == KIND_ERROR and not self.process_id:
+        if kind == KIND_ERROR and self._mark:
             raw = self._without_process_id(raw)
         if raw:
             self._chunks.append((kind, raw))
@@ -152,28 +160,37 @@ class HopProgram:
 
     def _without_process_id(self, raw: bytes) -> bytes:
         self._first += raw
-        line, newline, rest = bytes(self._first).partition(b"\n")
-        if not newline and len(self._first) < 20:
+        talk, _, told = bytes(self._first).partition(self._mark)
+        number, newline, rest = told.partition(b"\n")
+        if not newline and len(self._first) < MAX_TALK_BYTES:
             return b""
-        if newline and line.isdigit() and int(line) > 1:
-            self.process_id = int(line)
-            return rest
-        self.process_id = -1  # a login shell that talks first: it cannot be stopped by number
+        self._mark = b""
+        if newline and number.isdigit():
+            self.process_id = int(number)
+            return talk + rest
         return bytes(self._first)
 
     def _end(self) -> None:
+        if self._mark and self._first:  # it ended before it said its number: what it said is all there is
+            self._chunks.append((KIND_ERROR, bytes(self._first)))
+        self._mark = b""
         self._deafen()
         self._ended = True
         self._changed.set()
 
 
-def command_string(argv: Sequence[str], folder: str, environment: Mapping[str, str]) -> str:
+def new_mark() -> str:
+    """What no login shell says by chance."""
+    return f"remote-assist-{secrets.token_hex(8)}:"
+
+
+def command_string(argv: Sequence[str], folder: str, environment: Mapping[str, str], mark: str) -> str:
     """The one string for SSH's exec request. Raises UsageError for an argv no program can have."""
     if not 1 <= len(argv) <= MAX_WORDS or not argv[0] or any("\0" in word for word in (*argv, folder)):
         raise UsageError(f"a command has 1 to {MAX_WORDS} words, none with a zero byte")
     settings = [f"{name}={value}" for name, value in environment.items()]
     words = [*(["env", *settings] if settings else []), *argv]
-    text = shlex.join(["sh", "-c", _BECOME, "sh", folder or ".", *words])
+    text = shlex.join(["sh", "-c", _BECOME, "sh", mark, folder or ".", *words])
     if len(text.encode("utf-8", "surrogateescape")) > MAX_STRING_BYTES:
         raise UsageError("the command is too long for the other machine")
     return text

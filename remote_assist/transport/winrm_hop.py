@@ -13,7 +13,7 @@ import queue
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 import requests
 from winrm.exceptions import AuthenticationError, InvalidCredentialsError, WinRMError
@@ -38,6 +38,8 @@ class WinrmHop(OnlyLookedAt):
     """One machine and the right to use it. `close` it when the session ends."""
 
     platform = "windows"
+    is_root = True
+    """Nobody is asked: what an account may not do over there fails as it is done."""
 
     def __init__(self, place: HopPlace, pinned: Pinned, password: str, trust: str = "") -> None:
         self.place = place
@@ -82,6 +84,12 @@ class WinrmHop(OnlyLookedAt):
         program = WinrmProgram(self, await self._with_connection(lambda connection: connection, keep=True))
         await program.begin(argv, stdin=stdin)
         return program
+
+    async def start_terminal(
+        self, argv: Sequence[str], argv0: str, *, environment: Mapping[str, str], columns: int, rows: int
+    ) -> NoReturn:
+        """Refuse: WinRM knows programs only."""
+        raise RefusedError("WinRM opens no terminals", reason="no-such-door", advice="Use `run --on` instead.")
 
     async def in_thread(self, work: Callable[[], T]) -> T:
         """Do something that blocks on a connection that is held already. Raises AssistError in our words."""

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
 from tests.scenarios.stock import need
 from tests.scenarios.world import free_port, wait_for_port
 
@@ -29,8 +31,8 @@ class SshMachine:
 
 
 @contextmanager
-def openssh(folder: Path) -> Iterator[SshMachine]:
-    """OpenSSH's server with a fresh host key; takes one fresh user key and nothing else."""
+def openssh(folder: Path, **more: str) -> Iterator[SshMachine]:
+    """OpenSSH's server with a fresh host key; takes one fresh user key and nothing else. `more`: for its configuration."""
     need("sshd", "ssh-keygen", "ssh-agent", "ssh-add")
     folder.mkdir(parents=True)
     if os.getuid() == 0:
@@ -50,6 +52,8 @@ def openssh(folder: Path) -> Iterator[SshMachine]:
         "UsePAM": "no",
         "PermitRootLogin": "prohibit-password",
         "Subsystem": f"sftp {SFTP_SERVER}",
+        "SetEnv": "SHLVL=2",  # a shell below another one reads no dotfiles of who runs the tests
+        **more,
     }
     (folder / "config").write_text("".join(f"{name} {value}\n" for name, value in options.items()))
     argv = [str(shutil.which("sshd")), "-D", "-e", "-f", str(folder / "config")]
@@ -58,6 +62,32 @@ def openssh(folder: Path) -> Iterator[SshMachine]:
     try:
         wait_for_port(port)
         yield SshMachine(port, (folder / "host.pub").read_text(), folder / "user")
+    finally:
+        server.terminate()
+        server.wait(20)
+
+
+@contextmanager
+def dropbear(folder: Path) -> Iterator[SshMachine]:
+    """dropbear with a fresh host key, in a mount namespace where `folder` is its user's home: no other keys count."""
+    need("dropbear", "dropbearkey", "ssh-keygen", "unshare")
+    if os.getuid() != 0:
+        pytest.skip("only root makes mount namespaces")
+    (folder / ".ssh").mkdir(parents=True, mode=0o700)
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / "user")], check=True)
+    shutil.copy(folder / "user.pub", folder / ".ssh" / "authorized_keys")
+    made = ["dropbearkey", "-t", "ed25519", "-f", str(folder / "host")]
+    told = subprocess.run(made, check=True, capture_output=True, text=True).stdout
+    host_key = next(line for line in told.splitlines() if line.startswith("ssh-"))
+    port = free_port()
+    serve = ["dropbear", "-F", "-E", "-s", "-r", str(folder / "host"), "-p", f"127.0.0.1:{port}"]
+    script = 'mount --bind "$1" "$2" && shift 2 && exec "$@"'
+    argv = ["unshare", "--mount", "sh", "-c", script, "sh", str(folder), str(Path.home()), *serve]
+    with (folder / "log").open("wb") as log:
+        server = subprocess.Popen([*argv, "-P", str(folder / "number")], stderr=log, stdout=log)
+    try:
+        wait_for_port(port)
+        yield SshMachine(port, host_key, folder / "user")
     finally:
         server.terminate()
         server.wait(20)

@@ -4,6 +4,7 @@ import base64
 import json
 import os
 import signal
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.scenarios.onscreen import OnScreen
 from tests.scenarios.ssh_machine import SshMachine, openssh, ssh_agent
 from tests.scenarios.world import StepFailed, World, served_world
 
@@ -48,6 +50,32 @@ def hop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HopWorld]:
             hop = HopWorld(world, machine)
             _, hop.session, _ = world.session(scopes=scopes)
             yield hop
+
+
+INIT_SCRIPT = """#!/bin/sh
+# A service whose state is a file; with `ill` beside it, it starts and falls over at once.
+cd {folder} || exit 4
+case $1 in
+start) echo start >>said; test -e ill || touch running; test ! -e slow || sleep 600 ;;
+stop) echo stop >>said; rm -f running ;;
+status) if test -e running; then exit 0; else exit 3; fi ;;
+esac
+"""
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Iterator[Path]:
+    """An init script of this machine, which is also the one behind it; it starts and stops nothing but a file."""
+    folder = tmp_path / "state"
+    folder.mkdir()
+    name = f"example-shop-{os.getpid()}"
+    place = Path("/etc/init.d") / name
+    place.write_text(INIT_SCRIPT.format(folder=folder))
+    place.chmod(0o755)
+    try:
+        yield folder / name
+    finally:
+        place.unlink()
 
 
 def test_a_program_runs_over_there_and_its_status_comes_back(hop: HopWorld) -> None:
@@ -118,9 +146,78 @@ def test_what_was_not_granted_is_refused(hop: HopWorld) -> None:
     assert "names no machine" in done.stderr
 
 
-def test_a_fix_is_for_the_customers_own_machine(hop: HopWorld) -> None:
-    told = hop("fix", "linux.service.start-unit", "--set", "unit=x.service", "--plan", expect=3)
-    assert "customer's own machine only" in told
+def test_a_shell_over_there_is_recorded_and_gives_its_status(hop: HopWorld) -> None:
+    typed = "echo at $SSH_CONNECTION; echo $TERM; tty; exit 5\n"
+    words = ["shell", hop.session, "--on", hop.machine.place, "--term", "vt100"]
+    shown = hop.world.command(*words, stdin=typed, expect=5).stdout
+    assert "at 127.0.0.1" in shown
+    assert "vt100" in shown
+    assert "/dev/pts/" in shown
+    begun, ended = [one for one in hop.records() if one["code"] in {"RA1401I", "RA1401O"}][-2:]
+    assert f"on {hop.machine.place}" in begun["what"]
+    assert ended["code"] == "RA1401O"
+
+
+def test_a_shell_over_there_follows_the_window_and_is_hung_up(hop: HopWorld, tmp_path: Path) -> None:
+    mark = tmp_path / "pid"
+    with OnScreen(hop.world, "shell", hop.session, "--on", hop.machine.place) as screen:
+        screen.press("stty size\r")
+        screen.read_until("50 200", 60)
+        screen.resize(33, 111)
+        screen.press("stty size\r")
+        screen.read_until("33 111", 60)
+        screen.press(f"sh -c 'echo $$ >{mark}.part; mv {mark}.part {mark}; exec sleep 600'\r")
+        _until(mark.exists)
+        screen.press("\r~.")
+        assert screen.finished(60) == 255
+    _until_gone(mark.read_text().strip())
+
+
+@pytest.mark.root
+def test_a_fix_over_there_is_shown_first_then_done_and_verified(hop: HopWorld, shop: Path) -> None:
+    fix = ["linux.service.start-unit", "--set", f"unit={shop.name}"]
+    plan = json.loads(hop("fix", *fix, "--plan", "--json").splitlines()[-1])
+    assert plan["consent"].startswith(f"On {hop.machine.place}: ")
+    assert _service(shop, "status") == 3
+    here = hop.world.command("fix", hop.session, fix[0], "--apply", plan["digest"], "--yes", expect=3)
+    assert "no such plan" in here.stderr
+    plan = json.loads(hop("fix", *fix, "--plan", "--json").splitlines()[-1])
+    assert "resolved" in hop("fix", fix[0], "--apply", plan["digest"], "--yes")
+    assert _service(shop, "status") == 0
+    acts = [one for one in hop.records() if one["code"] in {"RA1300I", "RA1301I"}]
+    assert all(f"on {hop.machine.place}" in one["what"] for one in acts)
+
+
+@pytest.mark.root
+@pytest.mark.full
+def test_a_fix_that_does_not_help_over_there_is_undone_there(hop: HopWorld, shop: Path) -> None:
+    (shop.parent / "ill").touch()
+    told = hop("fix", "linux.service.start-unit", "--set", f"unit={shop.name}", "--yes", expect=1)
+    assert "every change was undone" in told
+    assert (shop.parent / "said").read_text().split() == ["start"]
+
+
+@pytest.mark.root
+@pytest.mark.full
+def test_a_fix_cut_short_by_the_agents_death_is_undone_over_there_at_its_next_start(
+    hop: HopWorld, shop: Path, tmp_path: Path
+) -> None:
+    customer = hop.world.extra["customer-home"]
+    with served_world(tmp_path / "world") as world:
+        world.extra["customer-home"] = customer
+        _, session, agent = world.session(scopes=f"fix,hop={hop.machine.place}")
+        (shop.parent / "slow").touch()
+        words = ["fix", session, "--on", hop.machine.place, "linux.service.start-unit", "--set", f"unit={shop.name}"]
+        fixing = world.start("remote-assist", *words, "--yes")
+        _until((shop.parent / "running").exists)
+        agent.kill()
+        agent.wait(30)
+        fixing.kill()
+        world.session(scopes="terminal")
+        _until(lambda: (shop.parent / "said").read_text().split() == ["start", "stop"])
+        assert not (shop.parent / "running").exists()
+        log = world.log("agent.log")
+        assert f"linux.service.start-unit on {hop.machine.place}" in log, log
 
 
 def test_an_interrupted_program_ends_over_there(hop: HopWorld, tmp_path: Path) -> None:
@@ -130,8 +227,7 @@ def test_an_interrupted_program_ends_over_there(hop: HopWorld, tmp_path: Path) -
     _until(mark.exists)
     program.send_signal(signal.SIGINT)
     program.wait(30)
-    number = mark.read_text().strip()
-    _until(lambda: not Path(f"/proc/{number}").exists() or "Z" in Path(f"/proc/{number}/stat").read_text().split()[2])
+    _until_gone(mark.read_text().strip())
 
 
 def test_a_machine_that_shows_another_key_is_refused_and_nobody_is_asked(hop: HopWorld, tmp_path: Path) -> None:
@@ -146,6 +242,15 @@ def test_a_machine_that_shows_another_key_is_refused_and_nobody_is_asked(hop: Ho
         (customer / ".ssh" / "known_hosts").unlink()
         done = world.command("run", session, "--on", other.place, "--", "true", expect=255)
         assert "did not confirm it" in done.stderr
+
+
+def _service(script: Path, verb: str) -> int:
+    return subprocess.run(["service", script.name, verb], capture_output=True, check=False).returncode
+
+
+def _until_gone(number: str) -> None:
+    """Wait until this process has ended."""
+    _until(lambda: not Path(f"/proc/{number}").exists() or "Z" in Path(f"/proc/{number}/stat").read_text().split()[2])
 
 
 def _until(holds: Callable[[], bool]) -> None:
