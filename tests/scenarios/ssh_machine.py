@@ -32,7 +32,7 @@ class SshMachine:
 
 @contextmanager
 def openssh(folder: Path, **more: str) -> Iterator[SshMachine]:
-    """OpenSSH's server with a fresh host key; takes one fresh user key and nothing else. `more`: for its configuration."""
+    """OpenSSH's server with a fresh host key; takes one fresh user key, nothing else. `more`: sshd_config's words."""
     need("sshd", "ssh-keygen", "ssh-agent", "ssh-add")
     folder.mkdir(parents=True)
     if os.getuid() == 0:
