@@ -20,6 +20,9 @@ class PairingSettings:
     code_lifetime_seconds: int = 600
     handshake_deadline_seconds: float = 20.0
     consent_deadline_seconds: int = 60
+    reading_seconds: int = 240
+    """How much longer a customer may take who reads what would be looked at."""
+
     failures_before_lock: int = 3
     failure_window_seconds: int = 3600
     verified_wait_seconds: float = 3.0

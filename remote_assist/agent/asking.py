@@ -4,6 +4,7 @@ from dataclasses import replace
 from urllib.parse import urlsplit
 
 from remote_assist.core.hostile import HostileStr
+from remote_assist.core.preview import Preview
 from remote_assist.core.prompt import ConsentQuestion, PlanQuestion
 from remote_assist.core.requests import Plan, PlanStep
 from remote_assist.core.statement import VerifiedTechnician
@@ -30,6 +31,7 @@ def consent_question(
     further: bool = False,
     reason: str = "",
     name: str = "",
+    preview: Preview | None = None,
 ) -> ConsentQuestion:
     """The consent screen's content, the first time and (`further`) whenever more is asked for, then by `name`."""
     limits = settings.pairing
@@ -48,6 +50,8 @@ def consent_question(
         deadline_seconds=limits.consent_deadline_seconds,
         further=further,
         reason=HostileStr(reason[:MAX_REASON_CHARS]),
+        preview=preview,
+        reading_seconds=limits.reading_seconds,
     )
 
 

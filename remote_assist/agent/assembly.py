@@ -19,7 +19,7 @@ from remote_assist.agent.machine import Machine, own_places
 from remote_assist.agent.recorder import Recorder
 from remote_assist.agent.recordings import Policy, Recordings
 from remote_assist.agent.requests_chat import ChatRequests
-from remote_assist.agent.requests_diagnostics import DiagnosticRequests, Shelf
+from remote_assist.agent.requests_diagnostics import DiagnosticRequests
 from remote_assist.agent.requests_disclose import disclose
 from remote_assist.agent.requests_files import FileRequests, list_folder, write_file
 from remote_assist.agent.requests_fix import FixRequests
@@ -29,6 +29,7 @@ from remote_assist.agent.requests_session import SessionRequests
 from remote_assist.agent.requests_share import ShareRequests
 from remote_assist.agent.requests_shell import ShellRequests
 from remote_assist.agent.session import ENDED_BY_TICKET, Session, SessionFacts
+from remote_assist.agent.shelf import Shelf
 from remote_assist.agent.surroundings import Surroundings, disk_marks
 from remote_assist.agent.texts import say
 from remote_assist.agent.token_map import TokenMap
@@ -48,6 +49,7 @@ from remote_assist.core.requests import (
     Collect,
     Disclose,
     EndSession,
+    EstimateLook,
     FollowChat,
     ListFolder,
     OpenShell,
@@ -62,13 +64,28 @@ from remote_assist.core.requests import (
     WriteFile,
 )
 from remote_assist.core.sealing import ContentKey, new_content_key, wrap
+from remote_assist.core.statement import VerifiedTechnician
 from remote_assist.errors import AuditUnavailable, VerificationError
 from remote_assist.transport.folder_lock import hold_folder
 from remote_assist.transport.local_target import LocalTarget
 
 
-def assemble(facts: SessionFacts, around: Surroundings, prompt: Prompt) -> Session:
-    """A session that is ready to start.
+def shelf_for(technician: VerifiedTechnician, around: Surroundings, prompt: Prompt) -> Shelf:
+    """What this agent looks with in a session of this technician: the packs their organisation vouches for."""
+    packs = technician.lists.packs
+    return Shelf(
+        around.clock,
+        around.home.path,
+        PackTrust(packs.keys, packs.revoked),
+        around.services,
+        TokenMap(around.home.path, around.entropy),
+        around.struck,
+        tell=lambda pack: prompt.show(say("pack.refused", why=pack.why_not)),
+    )
+
+
+def assemble(facts: SessionFacts, around: Surroundings, prompt: Prompt, shelf: Shelf | None = None) -> Session:
+    """A session that is ready to start. `shelf`: the one the customer was shown; without it another one like it.
 
     Raises AuditUnavailable when its journal cannot be made, VerificationError when nothing could be sealed.
     """
@@ -154,7 +171,8 @@ def assemble(facts: SessionFacts, around: Surroundings, prompt: Prompt) -> Sessi
     )
     shells = ShellRequests(recordings, around.shell, around.clock)
     share = ShareRequests(session)
-    executors = _executors(session, around, LogRequests(session, control, log), shells, recordings, share)
+    shelf = shelf or shelf_for(facts.technician, around, prompt)
+    executors = _executors(session, around, shelf, LogRequests(session, control, log), shells, recordings, share)
     session.serve(AgentDoors(gate, session.people, executors, around.shell, shells, receive=share.receive))
     return session
 
@@ -174,23 +192,14 @@ def _wraps(content_key: ContentKey, lists: TrustedLists) -> list[Wrap]:
 def _executors(
     session: Session,
     around: Surroundings,
+    shelf: Shelf,
     log: LogRequests,
     shells: ShellRequests,
     recordings: Recordings,
     share: ShareRequests,
 ) -> Mapping[type[Message], Executor]:
     """Request → what serves it. A request that is not here is refused by the codec before it comes so far."""
-    about = SessionRequests(session)
-    packs = session.facts.technician.lists.packs
-    shelf = Shelf(
-        around.clock,
-        around.home.path,
-        PackTrust(packs.keys, packs.revoked),
-        around.services,
-        TokenMap(around.home.path, around.entropy),
-        around.struck,
-        tell=lambda pack: session.prompt.show(say("pack.refused", why=pack.why_not)),
-    )
+    about = SessionRequests(session, shelf)
     chat = ChatRequests(session.chat, session.people.name_of)
     diagnostics = DiagnosticRequests(
         shelf,
@@ -218,6 +227,7 @@ def _executors(
         ApplyFix: fixes.apply,
         RequestScopes: about.request_scopes,
         AskStatus: about.status,
+        EstimateLook: diagnostics.estimate,
         ShowCheckpoint: log.compare,
         SayChat: chat.say,
         FollowChat: chat.follow,

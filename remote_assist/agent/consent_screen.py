@@ -1,7 +1,8 @@
 """The consent screen as a value: what it shows, what a key does, when it answers. No terminal, no clock.
 
 Rule 1: only keys typed here lead to a yes, and none before the wait is over.
-Rule 2: time is handed in as seconds since the screen appeared; at the deadline the answer is no.
+Rule 2: time is handed in as seconds since the screen appeared; at the deadline the answer is no. Who reads the list
+of what a look reads is not silent: each key pressed there begins the wait anew, up to a limit.
 """
 
 from collections.abc import Mapping
@@ -9,8 +10,10 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from remote_assist.agent.columns import cells, padded
+from remote_assist.agent.look_list import CLOSING_KEYS, LookList
 from remote_assist.agent.texts import say, scope_words, wish_words
 from remote_assist.core.hostile import HostileStr
+from remote_assist.core.preview import PreviewItem
 from remote_assist.core.prompt import ConsentAnswer, ConsentQuestion
 from remote_assist.core.wishes import in_order, scope_of
 
@@ -39,6 +42,9 @@ class ConsentScreen:
     typing: bool = False
     typed: str = ""
     remark: str = ""
+    listing: LookList | None = None
+    struck: frozenset[str] = frozenset()
+    touched_seconds: float = 0.0
     answer: ConsentAnswer | None = None
 
     @property
@@ -54,16 +60,20 @@ class ConsentScreen:
         screen = replace(screen, remark="")
         if key == INTERRUPT:
             return replace(screen, answer=NO)
+        if screen.listing is not None:
+            return screen._read_on(screen.listing, key, elapsed_seconds)
         return screen._type(key, elapsed_seconds) if screen.typing else screen._choose(key, elapsed_seconds)
 
     def after_time(self, elapsed_seconds: float) -> "ConsentScreen":
         """The screen at this time: past the deadline the answer is a no that says so."""
-        if self.answer is not None or elapsed_seconds < self.question.deadline_seconds:
+        if self.answer is not None or elapsed_seconds < self._deadline:
             return self
         return replace(self, answer=ConsentAnswer(scopes=(), seconds=0, timed_out=True))
 
     def lines(self, elapsed_seconds: float) -> list[str]:
         """What the customer reads, top to bottom; every value of a peer is safe text."""
+        if self.listing is not None:
+            return [f"  {line}" if line else "" for line in self.listing.lines(self._left(elapsed_seconds))]
         body = [*self._head(), "", *self._scopes(), *self._more()]
         body += self._foot(elapsed_seconds)
         if self.remark:
@@ -77,6 +87,8 @@ class ConsentScreen:
             return self._yes(elapsed_seconds)
         if key in {"d", "D"}:
             return replace(self, details=not self.details)
+        if key in {"l", "L"} and self._looks:
+            return replace(self, listing=LookList(self._items, self.struck), touched_seconds=elapsed_seconds)
         if key in {UP, DOWN}:
             step = 1 if key == DOWN else -1
             return replace(self, cursor=(self.cursor + step) % max(1, len(self.offered)))
@@ -85,6 +97,11 @@ class ConsentScreen:
         if key.isdecimal() and len(key) == 1 and 1 <= int(key) <= len(self.offered):
             return self._toggle(int(key) - 1)
         return self
+
+    def _read_on(self, listing: LookList, key: str, elapsed_seconds: float) -> "ConsentScreen":
+        if key in CLOSING_KEYS:
+            return replace(self, listing=None, struck=listing.struck, touched_seconds=elapsed_seconds)
+        return replace(self, listing=listing.after_key(key), touched_seconds=elapsed_seconds)
 
     def _type(self, key: str, elapsed_seconds: float) -> "ConsentScreen":
         if key == ESCAPE:
@@ -118,7 +135,26 @@ class ConsentScreen:
             return replace(self, remark=say("ask.too-early", seconds=_whole(left)))
         scopes = tuple(scope for scope in self.offered if scope in self.ticked)
         welcome = bool(self.question.newcomer)
-        return replace(self, answer=ConsentAnswer(scopes=scopes, seconds=self.question.seconds, welcome=welcome))
+        seconds, struck = self.question.seconds, self.struck
+        return replace(self, answer=ConsentAnswer(scopes=scopes, seconds=seconds, struck=struck, welcome=welcome))
+
+    @property
+    def _looks(self) -> bool:
+        """A look is asked for, and what it reads is known."""
+        return bool(self._items) and "diagnose" in self.offered
+
+    @property
+    def _items(self) -> tuple[PreviewItem, ...]:
+        return () if self.question.preview is None else self.question.preview.items
+
+    @property
+    def _deadline(self) -> float:
+        """Seconds from the screen's appearance to the no."""
+        ask = self.question
+        return min(self.touched_seconds, ask.reading_seconds) + ask.deadline_seconds
+
+    def _left(self, elapsed_seconds: float) -> int:
+        return _whole(max(0.0, self._deadline - elapsed_seconds))
 
     def _head(self) -> list[str]:
         ask = self.question
@@ -167,7 +203,7 @@ class ConsentScreen:
         return lines
 
     def _more(self) -> list[str]:
-        lines: list[str] = []
+        lines = self._look_lines()
         if self.details:
             ask = self.question
             lines.append(say("ask.detail-ca", ca=ask.ca_fingerprint, relay=ask.relay_host))
@@ -176,10 +212,21 @@ class ConsentScreen:
             lines.append(say("ask.detail-reach", terminal=terminal, write=write))
         return ["", *lines] if lines else []
 
+    def _look_lines(self) -> list[str]:
+        """What a look reads, in one line, and the key to the whole list."""
+        preview = self.question.preview
+        if preview is None or not self._looks:
+            return []
+        whole = preview.whole
+        counts = {"items": len(preview.items), "reads": preview.reads, "struck": len(self.struck)}
+        size = {"kib": max(1, whole.size_bytes // 1024), "seconds": _about(whole.seconds)}
+        line = say("ask.look", **counts, **size, first=_about(preview.first.seconds))
+        return [line, say("ask.look-struck", **counts)] if self.struck else [line]
+
     def _foot(self, elapsed_seconds: float) -> list[str]:
         left = self.question.wait_seconds - elapsed_seconds
         wait = say("ask.wait", seconds=_whole(left)) if left > 0 else ""
-        deadline = _whole(max(0.0, self.question.deadline_seconds - elapsed_seconds))
+        deadline = self._left(elapsed_seconds)
         if self.typing:
             field_line = say("ask.type") + self.typed + "▏"
             return ["", field_line, say("ask.type-keys", wait=wait, deadline=deadline)]
@@ -197,6 +244,11 @@ def open_screen(question: ConsentQuestion, now: datetime, *, ask_each: bool = Fa
     """The screen as it first appears. `ask_each`: plans are asked one by one, and the words say so."""
     screen = ConsentScreen(question=question, now=now, words=scope_words(ask_each=ask_each))
     return replace(screen, ticked=frozenset(wish for wish in screen.offered if scope_of(wish) in TICKED_AT_FIRST))
+
+
+def _about(seconds: float) -> str:
+    """`0.4`, `12`: a time nobody knows exactly."""
+    return f"{seconds:.1f}" if seconds < 3 else f"{seconds:.0f}"
 
 
 def _whole(seconds: float) -> int:

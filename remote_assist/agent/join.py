@@ -11,7 +11,7 @@ import platform
 from pathlib import Path
 
 from remote_assist.agent.asking import consent_question
-from remote_assist.agent.assembly import assemble
+from remote_assist.agent.assembly import assemble, shelf_for
 from remote_assist.agent.control import Identity
 from remote_assist.agent.disk_watch import check_disk
 from remote_assist.agent.log_proof import prove
@@ -30,6 +30,7 @@ from remote_assist.agent.session import (
     Session,
     SessionFacts,
 )
+from remote_assist.agent.shelf import Shelf
 from remote_assist.agent.surroundings import Surroundings, disk_marks
 from remote_assist.agent.texts import say, wish_title
 from remote_assist.audit.receipt import NOT_PROVED, InTheLog, build_receipt, receipt_bytes
@@ -89,10 +90,11 @@ async def join(around: Surroundings, code: SupportCode, prompt: Prompt, *, ca_li
     try:
         prompt.show(say("code.waiting"))
         technician = await attempt.run(lambda: prompt.show(say("code.pairing")))
-        answer = await _ask(around, attempt, technician, prompt)
+        shelf = shelf_for(technician, around, prompt)
+        answer = await _ask(around, attempt, technician, prompt, shelf)
         host_line = public_line(host_key)
         facts = SessionFacts(technician, host_key, host_line, host_name, around.settings, attempt.resume_key)
-        session = assemble(facts, around, prompt)
+        session = assemble(facts, around, prompt, shelf)
         if not answer.scopes:
             await _refuse(session, attempt, answer)
         grants = await _grant(session, attempt, answer)
@@ -102,10 +104,15 @@ async def join(around: Surroundings, code: SupportCode, prompt: Prompt, *, ca_li
     return await _live(session, around, grants)
 
 
-async def _ask(around: Surroundings, attempt: Attempt, technician: VerifiedTechnician, prompt: Prompt) -> ConsentAnswer:
+async def _ask(
+    around: Surroundings, attempt: Attempt, technician: VerifiedTechnician, prompt: Prompt, shelf: Shelf
+) -> ConsentAnswer:
     """The customer's answer; a technician who leaves meanwhile takes the question away."""
     statement = technician.statement
-    question = consent_question(technician, around.settings, scopes=statement.scopes, seconds=statement.seconds)
+    preview = await shelf.preview_for(statement.scopes, prompt)
+    question = consent_question(
+        technician, around.settings, scopes=statement.scopes, seconds=statement.seconds, preview=preview
+    )
     if not question.scopes:
         await attempt.send_verdict(Verdict(reason="denied", sentence="nothing was asked for that this agent offers"))
         raise ConsentDenied("nothing was asked for that this program offers", reason="out-of-scope")
@@ -114,6 +121,7 @@ async def _ask(around: Surroundings, attempt: Attempt, technician: VerifiedTechn
     try:
         await asyncio.wait({asking, leaving}, return_when=asyncio.FIRST_COMPLETED)
         if asking.done():
+            shelf.strike(asking.result().struck)
             return asking.result()
         raise RefusedError("the technician left before you answered; nothing was done", reason=leaving.result())
     finally:

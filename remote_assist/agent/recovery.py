@@ -23,8 +23,8 @@ from remote_assist.agent.hop_requests import load_hops
 from remote_assist.agent.keeper import Keeper
 from remote_assist.agent.machine import Machine, own_places
 from remote_assist.agent.recorder import Recorder
-from remote_assist.agent.requests_diagnostics import Shelf
 from remote_assist.agent.settling import settle
+from remote_assist.agent.shelf import Shelf
 from remote_assist.agent.surroundings import Surroundings
 from remote_assist.agent.texts import say
 from remote_assist.agent.undo_journal import UndoFile, open_undo_files

@@ -4,32 +4,27 @@ Rule: what runs is this agent's own catalog item; the request's version and dige
 """
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from pathlib import Path
+from dataclasses import asdict
+from datetime import timedelta
 from typing import Protocol
 
 from remote_assist.agent.actions import Ending, bundle_action
 from remote_assist.agent.conversation import Caller
 from remote_assist.agent.gate import Running
+from remote_assist.agent.look_history import LookHistory
 from remote_assist.agent.machine import Machine
 from remote_assist.agent.progress import telling
 from remote_assist.agent.recordings import BUNDLE_CHUNK, Recordings
-from remote_assist.agent.sample_ring import SampleRing
 from remote_assist.agent.sealed_copy import SealedCopy
+from remote_assist.agent.shelf import Shelf
 from remote_assist.agent.striking import ask_to_strike
-from remote_assist.agent.token_map import TokenMap
 from remote_assist.core.catalog_model import Catalog
-from remote_assist.core.estimates import estimate
-from remote_assist.core.packs import NOBODY, PackTrust
 from remote_assist.core.prompt import Prompt
-from remote_assist.core.requests import Collect
-from remote_assist.diagnostics.collect import collect_bundle
-from remote_assist.diagnostics.pack_catalog import Shelved, Stocked, stock
+from remote_assist.core.requests import Collect, EstimateLook, Expected
+from remote_assist.diagnostics.collect import BundleSummary, collect_bundle
 from remote_assist.diagnostics.preview import checked_items, preview
 from remote_assist.errors import RefusedError, UsageError
-from remote_assist.transport.pack_folder import PackFolder
+from remote_assist.transport.local_target import LocalTarget
 
 MAX_SINCE_SECONDS = 366 * 86400
 
@@ -42,45 +37,6 @@ class Item(Protocol):
 
     @property
     def digest(self) -> str: ...
-
-
-@dataclass
-class Shelf:
-    """This agent's catalog with the packs that count, read from disk once, when it is first needed.
-
-    `trust`: who may sign packs, by the lists of this session. `tell` hears of every pack that is refused.
-    """
-
-    clock: Callable[[], datetime]
-    home: Path | None = None
-    trust: PackTrust = NOBODY
-    services_folder: Path | None = None
-    tokens: TokenMap | None = None
-    struck: frozenset[str] = frozenset()
-    tell: Callable[[Shelved], None] = lambda pack: None
-    _catalog: Catalog | None = None
-
-    async def catalog(self) -> Catalog:
-        """The catalog. Raises ContentError when its files are damaged."""
-        if self._catalog is None:
-            stocked = await asyncio.to_thread(self._stock)
-            for pack in stocked.packs:
-                if pack.why_not:
-                    self.tell(pack)
-            self._catalog = stocked.catalog
-        return self._catalog
-
-    def _stock(self) -> Stocked:
-        return stock([] if self.home is None else PackFolder(self.home).installed(), self.trust)
-
-    def trend(self) -> dict[str, object] | None:
-        """What the samples of `watch` say here, None where it keeps none."""
-        return None if self.home is None else SampleRing(self.home).facts(self.clock().timestamp())
-
-    @property
-    def services(self) -> str:
-        """The folder of the `process` service backend, or empty."""
-        return "" if self.services_folder is None else str(self.services_folder.resolve())
 
 
 class DiagnosticRequests:
@@ -121,8 +77,15 @@ class DiagnosticRequests:
         if self._prompt is None or not self._prompt.can_ask:
             return struck
         items = [each for each in preview(catalog, bundle, platform) if each.collector not in struck]
-        expected = estimate(catalog.bundles[bundle], catalog.collectors, {})
+        expected = await self._shelf.expected(bundle)
         return struck | await ask_to_strike(self._prompt, items, expected, self._deadline_seconds)
+
+    async def estimate(self, caller: Caller, request: EstimateLook) -> None:
+        """How long a bundle will take and how large it will be. Not an action: the machine is not looked at."""
+        catalog = await self._shelf.catalog()
+        check_item(catalog.bundles.get(request.bundle), "bundle", request.bundle, request.version, request.digest)
+        expected = await self._shelf.expected(request.bundle)
+        await caller.answer(Expected(**asdict(expected)))
 
     async def _collect(
         self,
@@ -166,6 +129,8 @@ class DiagnosticRequests:
         await send(await copy.rest())
         if self._shelf.tokens is not None:
             self._shelf.tokens.remember(summary.tokens)
+        if self._shelf.home is not None and isinstance(machine.target, LocalTarget):
+            await asyncio.to_thread(LookHistory(self._shelf.home).remember, _runs(summary))
         failed = sum(item.status not in {"ok", "unavailable", "declined"} for item in summary.items)
         return Ending(
             size=summary.size,
@@ -176,6 +141,15 @@ class DiagnosticRequests:
             sizes={"bytes": summary.size, "items": len(summary.items), "failed": failed, **copy.sizes},
             sealed={"sha256": summary.sha256.encode()},
         )
+
+
+def _runs(summary: BundleSummary) -> dict[str, tuple[float, int]]:
+    """What each collector that ran to its end took and brought."""
+    return {
+        item.collector: (item.seconds, item.size + sum(text.size for text in item.texts))
+        for item in summary.items
+        if item.status == "ok"
+    }
 
 
 def check_item(item: Item | None, kind: str, name: str, version: int, digest: str) -> None:

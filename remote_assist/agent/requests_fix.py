@@ -21,8 +21,9 @@ from remote_assist.agent.elevation import Elevation, is_root
 from remote_assist.agent.gate import Running
 from remote_assist.agent.machine import Machine
 from remote_assist.agent.progress import telling
-from remote_assist.agent.requests_diagnostics import Shelf, check_item
+from remote_assist.agent.requests_diagnostics import check_item
 from remote_assist.agent.session import Session
+from remote_assist.agent.shelf import Shelf
 from remote_assist.agent.texts import say
 from remote_assist.agent.undo_journal import UndoFile
 from remote_assist.core.approval import check_approval

@@ -11,6 +11,7 @@ from remote_assist.agent.conversation import Caller
 from remote_assist.agent.gate import Running
 from remote_assist.agent.machine import Machine
 from remote_assist.agent.session import Session
+from remote_assist.agent.shelf import Shelf
 from remote_assist.core.consent import State
 from remote_assist.core.requests import AskStatus, Done, EndSession, RequestScopes, Status
 from remote_assist.core.wishes import parse_wishes
@@ -23,8 +24,9 @@ MAX_WISHES = 32
 class SessionRequests:
     """Executors that act on the session. None of them touches the machine."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, shelf: Shelf) -> None:
         self._session = session
+        self._shelf = shelf
 
     async def request_scopes(self, caller: Caller, request: RequestScopes) -> None:
         """Ask the customer; Done says what they allowed, or that they did not."""
@@ -80,8 +82,10 @@ class SessionRequests:
             further=True,
             reason=reason,
             name=session.people.name_of(key),
+            preview=await self._shelf.preview_for(scopes, session.prompt),
         )
         answer = await session.prompt.consent(question)
+        self._shelf.strike(answer.struck)
         if not answer.scopes:
             why = "timed-out" if answer.timed_out else "denied"
             return Ending(status="denied", reason=why, sentence="the customer did not allow it")

@@ -19,7 +19,7 @@ from remote_assist.agent.keeper import Clock
 from remote_assist.agent.local_log import LOCAL
 from remote_assist.agent.machine import Machine
 from remote_assist.agent.own_gate import CUSTOMER, customers_gate
-from remote_assist.agent.requests_diagnostics import Shelf
+from remote_assist.agent.shelf import Shelf
 from remote_assist.agent.texts import say
 from remote_assist.agent.token_map import TokenMap
 from remote_assist.agent.undo_journal import UndoFile, open_undo_files

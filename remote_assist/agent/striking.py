@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from remote_assist.agent.texts import say
 from remote_assist.core.estimates import Estimate
 from remote_assist.core.hostile import HostileStr
+from remote_assist.core.preview import PreviewItem
 from remote_assist.core.prompt import Prompt, TypedQuestion
-from remote_assist.diagnostics.preview import PreviewItem
 from remote_assist.errors import ConsentDenied
 
 MAX_TRIES = 3

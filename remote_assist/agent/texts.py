@@ -49,6 +49,15 @@ TEXTS: Mapping[str, str] = {
     "ask.type-wrong": "That is not the name of the relay this program is connected to.",
     "ask.nothing-ticked": "Nothing is ticked. Tick what you allow, or press n.",
     "ask.too-early": "Please read first: y works in {seconds} s.",
+    "ask.look": (
+        "Looking: at most {items} things by {reads} commands and files, {kib} KiB; a first look "
+        "takes about {first} s, everything {seconds} s. l lists them, to strike what is not to be read."
+    ),
+    "ask.look-struck": "You struck {struck} of {items}: they are not read.",
+    "look.title": "All that a look may read here (row {row} of {rows}, {struck} struck)",
+    "look.keys": (
+        "space strike or take back    n next    ↑ ↓ PgUp PgDn move    Enter back (nothing pressed for {deadline} s: no)"
+    ),
     "ask.detail-ca": "Organisation's CA {ca}; relay {relay}.",
     "ask.detail-reach": (
         'What runs under "{terminal}" or "{write}" can reach beyond this program and go on after the session; '

@@ -34,6 +34,16 @@ TEXTS: Mapping[str, str] = {
     "ask.type-wrong": "So heißt das Relay nicht, mit dem dieses Programm verbunden ist.",
     "ask.nothing-ticked": "Nichts ist angekreuzt. Kreuzen Sie an, was Sie erlauben, oder drücken Sie n.",
     "ask.too-early": "Bitte lesen Sie zuerst: y wirkt in {seconds} s.",
+    "ask.look": (
+        "Nachsehen: höchstens {items} Dinge durch {reads} Befehle und Dateien, {kib} KiB; ein "
+        "erster Blick dauert etwa {first} s, alles {seconds} s. l zeigt die Liste, zum Streichen."
+    ),
+    "ask.look-struck": "Sie haben {struck} von {items} gestrichen: sie werden nicht gelesen.",
+    "look.title": "Alles, was hier gelesen werden kann (Zeile {row} von {rows}, {struck} gestrichen)",
+    "look.keys": (
+        "Leertaste streicht oder nimmt zurück    n nächstes    ↑ ↓ Bild↑ Bild↓    Enter zurück "
+        "({deadline} s keine Taste: nein)"
+    ),
     "ask.detail-ca": "CA der Organisation {ca}; Relay {relay}.",
     "ask.detail-reach": (
         "Was unter „{terminal}“ oder „{write}“ läuft, kann über dieses Programm hinausreichen und nach der Sitzung "

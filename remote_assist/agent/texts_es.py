@@ -34,6 +34,15 @@ TEXTS: Mapping[str, str] = {
     "ask.type-wrong": "Ese no es el nombre del relay al que está conectado este programa.",
     "ask.nothing-ticked": "No hay nada marcado. Marque lo que permite o pulse n.",
     "ask.too-early": "Lea primero, por favor: y funciona en {seconds} s.",
+    "ask.look": (
+        "Mirar: como mucho {items} cosas con {reads} órdenes y archivos, {kib} KiB; una primera "
+        "mirada dura unos {first} s, todo {seconds} s. l muestra la lista, para tachar."
+    ),
+    "ask.look-struck": "Ha tachado {struck} de {items}: no se leen.",
+    "look.title": "Todo lo que puede leerse aquí (fila {row} de {rows}, {struck} tachadas)",
+    "look.keys": (
+        "espacio tacha o recupera    n siguiente    ↑ ↓ RePág AvPág    Intro volver ({deadline} s sin tecla: no)"
+    ),
     "ask.detail-ca": "CA de la organización {ca}; relay {relay}.",
     "ask.detail-reach": (
         "Lo que se ejecuta con «{terminal}» o «{write}» puede llegar más allá de este programa y seguir después de la "

@@ -34,6 +34,15 @@ TEXTS: Mapping[str, str] = {
     "ask.type-wrong": "Ce n'est pas le nom du relais auquel ce programme est connecté.",
     "ask.nothing-ticked": "Rien n'est coché. Cochez ce que vous autorisez, ou appuyez sur n.",
     "ask.too-early": "Lisez d'abord, s'il vous plaît : y fonctionnera dans {seconds} s.",
+    "ask.look": (
+        "Regarder : au plus {items} éléments par {reads} commandes et fichiers, {kib} Kio ; un "
+        "premier regard dure environ {first} s, tout {seconds} s. l affiche la liste, pour rayer."
+    ),
+    "ask.look-struck": "Vous avez rayé {struck} sur {items} : ils ne sont pas lus.",
+    "look.title": "Tout ce qui peut être lu ici (ligne {row} sur {rows}, {struck} rayés)",
+    "look.keys": (
+        "espace raye ou rétablit    n suivant    ↑ ↓ Pg↑ Pg↓    Entrée retour ({deadline} s sans touche : non)"
+    ),
     "ask.detail-ca": "CA de l'organisation {ca} ; relais {relay}.",
     "ask.detail-reach": (
         "Ce qui s'exécute sous « {terminal} » ou « {write} » peut aller au-delà de ce programme et continuer après la "

@@ -34,6 +34,10 @@ TEXTS: Mapping[str, str] = {
     "ask.type-wrong": "それはこのプログラムが接続している中継の名前ではありません。",
     "ask.nothing-ticked": "何も選ばれていません。許可するものに印を付けるか、n を押してください。",
     "ask.too-early": "先にお読みください: y はあと {seconds} 秒で使えます。",
+    "ask.look": "調査：最大 {items} 項目、コマンドとファイル {reads} 件、{kib} KiB。最初の確認は約 {first} 秒、すべてで {seconds} 秒。l で一覧を表示し、除外できます。",
+    "ask.look-struck": "{items} 項目中 {struck} 項目を除外しました。読み取りません。",
+    "look.title": "ここで読み取られる可能性のあるもの（{rows} 行中 {row} 行、除外 {struck}）",
+    "look.keys": "スペース 除外または戻す    n 次    ↑ ↓ PgUp PgDn    Enter 戻る（{deadline} 秒操作なし：いいえ）",
     "ask.detail-ca": "組織の CA {ca}、中継 {relay}。",
     "ask.detail-reach": (
         "「{terminal}」や「{write}」で行われることは、このプログラムの外に及び、セッションの後も続くことがあります。"

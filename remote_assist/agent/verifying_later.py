@@ -7,7 +7,7 @@ customer's to decide, like any half-applied fix: undo, or leave.
 from remote_assist.agent.actions import Ending
 from remote_assist.agent.gate import VERIFIED_LATER, Gate
 from remote_assist.agent.machine import Machine
-from remote_assist.agent.requests_diagnostics import Shelf
+from remote_assist.agent.shelf import Shelf
 from remote_assist.agent.texts import say
 from remote_assist.agent.undo_journal import UndoFile
 from remote_assist.core.prompt import Prompt

@@ -19,8 +19,8 @@ from remote_assist.agent.keeper import Clock
 from remote_assist.agent.local_log import LOCAL
 from remote_assist.agent.machine import Machine
 from remote_assist.agent.own_gate import CUSTOMER, customers_gate
-from remote_assist.agent.requests_diagnostics import Shelf
 from remote_assist.agent.sample_ring import SampleRing
+from remote_assist.agent.shelf import Shelf
 from remote_assist.agent.texts import say
 from remote_assist.core.alarms import Alarm, OpenAlarm, compare, key_of
 from remote_assist.core.catalog_model import Bundle, Catalog

@@ -22,7 +22,7 @@ from remote_assist.commands.technician_options import (
 from remote_assist.core.codes import is_session_id
 from remote_assist.core.durations import parse_duration
 from remote_assist.core.roles import preset_for
-from remote_assist.errors import Exit, UsageError
+from remote_assist.errors import Exit, UnreachableError, UsageError
 
 if TYPE_CHECKING:  # only names for types: they load SSH and the rule engine
     from remote_assist.core.findings import Finding
@@ -104,12 +104,16 @@ async def _diagnose(arguments: argparse.Namespace) -> int:
 
 async def _preset(connected: "Session", last: Path) -> str:
     """The bundle for what the machine is for, by the last bundle's facts; a first look is taken when there is none."""
-    from remote_assist.technician.evidence import facts_of
-
     if not await asyncio.to_thread(last.is_file):
         await connected.findings()
-    facts = await asyncio.to_thread(facts_of, last)
-    return preset_for(facts) or "first-look"
+    return await asyncio.to_thread(_preset_by, last)
+
+
+def _preset_by(last: Path) -> str:
+    """The bundle for what the machine is for by its last bundle; a first look where there is none."""
+    from remote_assist.technician.evidence import facts_of
+
+    return (preset_for(facts_of(last)) if last.is_file() else "") or "first-look"
 
 
 def _bundle_facts(size: int, sha256: str, seconds: float) -> dict[str, object]:
@@ -117,13 +121,18 @@ def _bundle_facts(size: int, sha256: str, seconds: float) -> dict[str, object]:
 
 
 async def _estimate(arguments: argparse.Namespace, session: str) -> int:
-    """From the session's last bundle where there is one; nothing is asked of the customer's machine."""
+    """By the agent's reckoning; where it cannot be reached, from the session's last bundle."""
     from remote_assist.commands.preview import estimate_line
     from remote_assist.technician.evidence import expected_bundle
 
     async with await open_desk(arguments) as desk:
         last = desk.session_folder(session).bundle_of(machine_place(arguments))
-    expected = await asyncio.to_thread(expected_bundle, arguments.bundle, last)
+        bundle = await asyncio.to_thread(_preset_by, last) if arguments.bundle == AUTOMATIC else arguments.bundle
+        try:
+            async with connect(desk, session, arguments) as connected:
+                expected = await connected.expected(bundle)
+        except UnreachableError:
+            expected = await asyncio.to_thread(expected_bundle, bundle, last)
     printer = Printer(arguments)
     printer.object(expected)
     if not printer.json:

@@ -3,7 +3,7 @@
 Rule: a guess is said to be one; what no earlier bundle tells is taken from what is usual.
 """
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 
 from remote_assist.core.catalog_model import Bundle, Collector
@@ -41,9 +41,14 @@ class Estimate:
     at_most_bytes: int
 
 
-def estimate(bundle: Bundle, collectors: Mapping[str, Collector], earlier: Mapping[str, tuple[float, int]]) -> Estimate:
-    """`earlier`: collector → seconds and bytes in an earlier bundle of the same machine."""
-    known = [name for name in dict.fromkeys(bundle.collectors) if name in collectors]
+def estimate(
+    bundle: Bundle,
+    collectors: Mapping[str, Collector],
+    earlier: Mapping[str, tuple[float, int]],
+    struck: Container[str] = (),
+) -> Estimate:
+    """`earlier`: collector → seconds and bytes in an earlier bundle of the same machine; `struck` ones do not run."""
+    known = [name for name in dict.fromkeys(bundle.collectors) if name in collectors and name not in struck]
     expected = [earlier.get(name) or SLOW.get(name, (USUAL_SECONDS, USUAL_BYTES)) for name in known]
     total, longest = sum(seconds for seconds, _ in expected), max((seconds for seconds, _ in expected), default=0.0)
     return Estimate(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from remote_assist.core.hostile import HostileStr
+from remote_assist.core.preview import Preview
 
 _NOTHING = HostileStr("")
 
@@ -33,6 +34,10 @@ class ConsentQuestion:
     """Whom `name` asks to let in; empty when `name` asks for themselves."""
     part: str = ""
     """The newcomer's part (core/sharing.py)."""
+    preview: Preview | None = None
+    """What a look at this machine would read, where one is asked for."""
+    reading_seconds: float = 0.0
+    """How much longer than `deadline_seconds` somebody may take who reads the preview."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +48,8 @@ class ConsentAnswer:
     seconds: int
     timed_out: bool = False
     folders: tuple[str, ...] = ()
+    struck: frozenset[str] = frozenset()
+    """Collectors that are never to run in this session."""
     welcome: bool = False
     """The newcomer may come in; without it they may not, whatever is ticked."""
 

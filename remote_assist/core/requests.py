@@ -141,6 +141,14 @@ class AskStatus(Message, frozen=True, tag="ask-status"):
     """What is granted now and until when. Not an action; nothing is read from the machine."""
 
 
+class EstimateLook(Message, frozen=True, tag="estimate-look"):
+    """How long a bundle will take and how large it will be. Not an action; answered by Expected."""
+
+    bundle: str
+    version: int
+    digest: str
+
+
 class ShowCheckpoint(Message, frozen=True, tag="show-checkpoint"):
     """The last checkpoint of the log the technician saw ("": none). Not an action; answered by CheckpointSeen."""
 
@@ -381,6 +389,20 @@ class Done(Message, frozen=True, tag="done"):
     acknowledgement: Acknowledgement | None = None
 
 
+class Expected(Message, frozen=True, tag="expected"):
+    """What a bundle takes by the agent's reckoning (core/estimates.py): packed bytes, and limits never passed.
+
+    `seen`: of how many of its `items` an earlier run on this machine told.
+    """
+
+    items: int
+    seen: int
+    seconds: float
+    size_bytes: int
+    at_most_seconds: float
+    at_most_bytes: int
+
+
 Request = (
     Run
     | OpenShell
@@ -393,6 +415,7 @@ Request = (
     | RequestScopes
     | UseMachine
     | AskStatus
+    | EstimateLook
     | ShowCheckpoint
     | SayChat
     | FollowChat
@@ -402,4 +425,6 @@ Request = (
     | EndSession
 )
 FromTechnician = Request | Resize | InputEnd | Cancel
-Answer = Accepted | Refused | Progress | Listing | Plan | Status | Attached | CheckpointSeen | ChatLine | Done
+Answer = (
+    Accepted | Refused | Progress | Listing | Plan | Status | Expected | Attached | CheckpointSeen | ChatLine | Done
+)

@@ -5,10 +5,10 @@ Rule: the list for Linux is complete. A test runs every collector and fails for 
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 
 from remote_assist.core.catalog_model import Catalog, Collector
+from remote_assist.core.preview import PreviewItem
 from remote_assist.diagnostics.catalog_section import near
 from remote_assist.diagnostics.collectors_linux.clutter import PLACES
 from remote_assist.diagnostics.collectors_linux.configuration import FILES, FOLDERS
@@ -24,16 +24,6 @@ BUILTIN_READS: Mapping[str, tuple[str, ...]] = {
 POWERSHELL_CHARS = 200
 NOT_LISTED = "several programs of this system, which are not listed one by one yet"
 """What is said of the builtins for macOS: they were not run on one yet."""
-
-
-@dataclass(frozen=True, slots=True)
-class PreviewItem:
-    """One collector as the customer sees it: what it is, how sensitive, and every command and file."""
-
-    collector: str
-    title: str
-    sensitivity: str
-    reads: tuple[str, ...]
 
 
 def preview(catalog: Catalog, bundle: str, platform: str) -> list[PreviewItem]:

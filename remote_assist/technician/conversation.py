@@ -22,6 +22,8 @@ from remote_assist.core.requests import (
     Done,
     EndSession,
     Entry,
+    EstimateLook,
+    Expected,
     FollowChat,
     Listing,
     Plan,
@@ -144,6 +146,14 @@ class Conversation:
         result = await self.finish()
         result.accepted = accepted
         return result
+
+    async def estimate(self, request: EstimateLook) -> Expected:
+        """What a bundle takes by the agent's reckoning."""
+        await self._channel.send(request)
+        answer = await self._first(self._deadline)
+        if not isinstance(answer, Expected):
+            raise RemoteProtocolError(f"a {type(answer).__name__} where an estimate belongs")
+        return answer
 
     async def show_checkpoint(self, note: str) -> CheckpointSeen:
         """Show the agent a checkpoint; answer the one it sees."""

@@ -161,7 +161,10 @@ class PairingAttempt:
     async def _verdict(self) -> Verdict:
         limits = self._limits
         deadline = (
-            limits.consent_deadline_seconds + limits.first_contact_wait_seconds + limits.handshake_deadline_seconds
+            limits.consent_deadline_seconds
+            + limits.reading_seconds
+            + limits.first_contact_wait_seconds
+            + limits.handshake_deadline_seconds
         )
         message = await self._receive(PairingVerdict, deadline)
         if message is None:

@@ -13,6 +13,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+import msgspec
+
 from remote_assist.audit.log_memory import LogMemory
 from remote_assist.core.approval import Approval
 from remote_assist.core.chat import checked_line
@@ -27,6 +29,7 @@ from remote_assist.core.requests import (
     Done,
     EndSession,
     Entry,
+    EstimateLook,
     FollowChat,
     InputEnd,
     Plan,
@@ -50,6 +53,7 @@ from remote_assist.technician.evidence import (
     collect_request,
     copy_bundle,
     evaluate_bundle,
+    expected_bundle,
     facts_of,
     texts_of,
 )
@@ -60,6 +64,7 @@ from remote_assist.technician.session_folder import SessionFolder
 from remote_assist.technician.terminal import Terminal, open_terminal
 
 if TYPE_CHECKING:  # only a name for types: the rule engine is loaded when findings are wanted
+    from remote_assist.core.estimates import Estimate
     from remote_assist.core.findings import Finding
 
 CONSENT_SECONDS = 180.0
@@ -195,6 +200,19 @@ class Session:
             await asyncio.to_thread(copy_bundle, path, out)
         seconds = asyncio.get_running_loop().time() - began
         return BundleSummary(out or path, done.size, done.sha256, seconds, collectors)
+
+    async def expected(self, bundle: str) -> "Estimate":
+        """Size and time of a bundle: on the customer's machine by its agent's reckoning, on another one behind it by
+        the last bundle of that machine.
+        """
+        from remote_assist.core.estimates import Estimate
+
+        if self._machine is not None:
+            return await asyncio.to_thread(expected_bundle, bundle, self._bundle)
+        item = collect_request(bundle)
+        async with self._link.conversation(None) as conversation:
+            told = await conversation.estimate(EstimateLook(bundle=bundle, version=item.version, digest=item.digest))
+        return Estimate(**msgspec.structs.asdict(told))
 
     async def findings(self, bundle_file: Path | None = None) -> "list[Finding]":
         """What known issues say about a bundle: the one named, else the session's last, else a fresh first-look."""

@@ -19,7 +19,14 @@ if sys.platform != "win32":
 MAX_WAITING_KEYS = 256
 """Keys nobody has read yet; further ones are dropped (a paste into a question, a cat on the keyboard)."""
 
-ESCAPES: dict[str, str] = {"\x1b[A": "up", "\x1b[B": "down", "\x1bOA": "up", "\x1bOB": "down"}
+ESCAPES: dict[str, str] = {
+    "\x1b[A": "up",
+    "\x1b[B": "down",
+    "\x1bOA": "up",
+    "\x1bOB": "down",
+    "\x1b[5~": "pageup",
+    "\x1b[6~": "pagedown",
+}
 CONTROLS: dict[str, str] = {
     "\r": "enter",
     "\n": "enter",
@@ -70,7 +77,7 @@ class RawTerminal:
             asyncio.get_running_loop().add_reader(self.descriptor, self._readable)
 
     async def key(self) -> str:
-        """The next key: a character, or one of up, down, enter, escape, backspace, interrupt."""
+        """The next key: a character, or one of up, down, pageup, pagedown, enter, escape, backspace, interrupt."""
         return await self._keys.get()
 
     def forget_keys(self) -> None:

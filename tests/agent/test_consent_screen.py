@@ -6,10 +6,20 @@ from datetime import timedelta
 import pytest
 
 from remote_assist.agent.consent_screen import ConsentScreen, open_screen
+from remote_assist.core.estimates import Estimate
 from remote_assist.core.hostile import HostileStr
+from remote_assist.core.preview import Preview, PreviewItem
 from tests.agent.keyboard import NOW, question
 
 LATE = 30.0
+PREVIEW = Preview(
+    (
+        PreviewItem("cpu", "Processors", "none", ("/proc/stat", "$ nproc")),
+        PreviewItem("users", "Accounts", "low", ("$ w",)),
+    ),
+    first=Estimate(1, 0, 0.44, 2048, 30, 1 << 20),
+    whole=Estimate(2, 0, 17.3, 40 << 10, 60, 1 << 20),
+)
 
 
 def screen(**changes: object) -> ConsentScreen:
@@ -195,3 +205,45 @@ def test_an_observer_is_let_in_with_nothing_to_tick() -> None:
 def test_who_asks_for_themselves_lets_nobody_else_in() -> None:
     answer = press(screen(), "y").answer
     assert answer is not None and not answer.welcome
+
+
+def test_what_a_look_reads_and_takes_is_said_before_the_yes() -> None:
+    lines = screen(preview=PREVIEW).lines(0.0)
+    (line,) = [line for line in lines if "Looking:" in line]
+    for words in ("2 things", "3 commands and files", "40 KiB", "0.4 s", "17 s", "l lists them"):
+        assert words in line
+
+
+def test_items_are_struck_in_the_list_and_the_answer_says_which() -> None:
+    listed = press(screen(preview=PREVIEW), "l", "n", " ")
+    assert any("$ nproc" in line for line in listed.lines(LATE))
+    assert listed.answer is None
+    back = press(listed, "enter")
+    assert any("struck 1 of 2" in line for line in back.lines(LATE))
+    answer = press(back, "y").answer
+    assert answer is not None
+    assert answer.struck == {"users"}
+
+
+def test_no_key_of_the_list_says_yes_and_ctrl_c_is_a_no() -> None:
+    listed = press(screen(preview=PREVIEW), "l")
+    assert press(listed, "y", "Y", " ", "n").answer is None
+    refused = press(listed, "interrupt").answer
+    assert refused is not None
+    assert refused.scopes == ()
+
+
+def test_who_reads_has_longer_but_not_for_ever() -> None:
+    listed = screen(preview=PREVIEW, reading_seconds=100.0).after_key("l", 50.0)
+    assert listed.after_time(61.0).answer is None
+    reading = listed.after_key("down", 90.0).after_key("down", 140.0)
+    assert reading.after_time(159.0).answer is None
+    late = reading.after_key("down", 159.5).after_time(160.0).answer
+    assert late is not None
+    assert late.timed_out
+
+
+def test_there_is_no_list_where_no_look_is_asked_for() -> None:
+    for shown in (screen(), screen(preview=PREVIEW, scopes=("terminal",))):
+        assert press(shown, "l").listing is None
+        assert not any("Looking:" in line for line in shown.lines(0.0))

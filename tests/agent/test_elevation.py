@@ -41,7 +41,7 @@ def item(world: AgentWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     own = tmp_path / "own.yaml"
     own.write_text(OWN)
     catalog = load_catalog([own])
-    monkeypatch.setattr("remote_assist.agent.requests_diagnostics.stock", lambda packs, trust: Stocked(catalog, ()))
+    monkeypatch.setattr("remote_assist.agent.shelf._shipped", lambda: Stocked(catalog, ()))
     for module in ("elevation", "requests_fix"):
         monkeypatch.setattr(f"remote_assist.agent.{module}.is_root", lambda: False)
     fix = catalog.fixes["own.touch"]

@@ -18,6 +18,8 @@ from remote_assist.core.requests import (
     ApplyFix,
     Cancel,
     Collect,
+    EstimateLook,
+    Expected,
     Plan,
     PlanFix,
     Progress,
@@ -69,6 +71,36 @@ async def test_a_bundle_streams_while_it_is_made_and_can_be_read(world: AgentWor
     assert read_bundle(answers.data).manifest.bundle == "first-look"
     outcome = next(record for record in world.journal() if record.code == "RA1100O")
     assert outcome.sizes["bytes"] == len(answers.data)
+
+
+async def test_an_estimate_is_what_the_agent_saw_before_and_no_action(world: AgentWorld) -> None:
+    item = CATALOG.bundles["first-look"]
+    asked = EstimateLook(bundle=item.id, version=item.version, digest=item.digest)
+    async with world.session() as live:
+        guess = (await live.ask(asked)).last
+        records = world.codes()
+        await live.ask(Collect(bundle=item.id, version=item.version, digest=item.digest))
+        known = (await live.ask(asked)).last
+        other = await live.ask(EstimateLook(bundle=item.id, version=item.version, digest="0" * 64))
+    assert isinstance(guess, Expected)
+    assert isinstance(known, Expected)
+    assert (guess.seen, guess.items) == (0, len(item.collectors))
+    assert known.seen > known.items // 2
+    assert records == world.codes()[: len(records)]
+    assert other.refused.reason == "catalog-differs"
+
+
+async def test_what_the_customer_struck_on_the_consent_screen_is_not_read(world: AgentWorld) -> None:
+    item = CATALOG.bundles["first-look"]
+    world.customer.strikes = frozenset({"users", "processes"})
+    async with world.session() as live:
+        answers = await live.ask(Collect(bundle=item.id, version=item.version, digest=item.digest))
+    preview = world.customer.questions[0].preview
+    assert preview is not None
+    assert {each.collector for each in preview.items} >= set(item.collectors) - {"trend"}
+    bundle = read_bundle(answers.data)
+    assert {name for name, status in bundle.statuses.items() if status == "declined"} == {"users", "processes"}
+    assert not {"users", "processes"} & set(bundle.facts)
 
 
 async def test_a_bundle_can_be_cancelled_and_keeps_what_there_is(world: AgentWorld) -> None:

@@ -45,7 +45,7 @@ from remote_assist.core.messages import (
 from remote_assist.core.pairing import TechnicianPairing, sign_statement
 from remote_assist.core.prompt import ConsentAnswer, ConsentQuestion, CustomerAct, PlanQuestion, TypedQuestion
 from remote_assist.core.records import Record, decode_record
-from remote_assist.core.requests import Done, Refused
+from remote_assist.core.requests import Done, Expected, Refused, Status
 from remote_assist.core.reviewer_keys import reviewer_public
 from remote_assist.settings import AgentSettings, PairingSettings
 from remote_assist.transport.channel import MessageChannel, open_channel
@@ -65,6 +65,7 @@ class Customer:
 
     allows: tuple[str, ...] = ALL_SCOPES
     folders: tuple[str, ...] = ()
+    strikes: frozenset[str] = frozenset()
     allows_plans: bool = True
     welcomes: bool = True
     can_ask: bool = True
@@ -85,7 +86,7 @@ class Customer:
         await self.decides.wait()
         allowed = tuple(scope for scope in question.scopes if scope in self.allows)
         welcome = self.welcomes and bool(question.newcomer)
-        return ConsentAnswer(scopes=allowed, seconds=question.seconds, folders=self.folders, welcome=welcome)
+        return ConsentAnswer(allowed, question.seconds, folders=self.folders, struck=self.strikes, welcome=welcome)
 
     async def allow_plan(self, question: PlanQuestion) -> bool:
         self.plans.append(question)
@@ -270,7 +271,7 @@ async def ask(channel: MessageChannel, request: Message, *follow: Message | byte
         while rest and len(answers.messages) == 1 and not isinstance(answer, Refused):
             part = rest.pop(0)
             await (channel.send_data(part) if isinstance(part, bytes) else channel.send(part))
-        if type(answer).__name__ == "Status":
+        if isinstance(answer, Status | Expected):
             break
     return answers
 
