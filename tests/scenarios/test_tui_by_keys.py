@@ -39,7 +39,6 @@ def tui(world: World, *words: str, columns: int = 120, rows: int = 36) -> TmuxSc
     return TmuxScreen(world.folder, argv, world.environment("alice-home"), columns=columns, rows=rows)
 
 
-@pytest.mark.full  # on a machine with many times its load, keys typed in one burst were seen to go missing
 def test_the_whole_job_is_done_by_keys_and_the_log_tells_it(world: World, trouble: TakenPort) -> None:
     with tui(world) as screen:
         screen.wait_for("No tickets yet")
@@ -79,7 +78,8 @@ def test_the_whole_job_is_done_by_keys_and_the_log_tells_it(world: World, troubl
         screen.wait_for("No terminal is open")
         screen.press("t")
         screen.wait_for("[^]] out")
-        screen.write("echo $((6*7)) && tput cols\r")
+        screen.write("echo $((6*7)) && tput cols")
+        screen.press("Enter")
         assert "120" in screen.wait_for("\n42").split("\n42")[1].splitlines()[1]
         screen.press("C-]")
         screen.press("7")
@@ -109,7 +109,6 @@ def test_the_whole_job_is_done_by_keys_and_the_log_tells_it(world: World, troubl
     assert "verified" in world.command("audit", "verify", session).stdout
 
 
-@pytest.mark.full  # its end is now and then one by signal: to be found out
 def test_small_and_without_colour_it_can_still_be_used(world: World) -> None:
     environment = {**world.environment("alice-home"), "NO_COLOR": "1"}
     argv = [find_program("remote-assist"), "tui"]
