@@ -3,7 +3,9 @@
 Opened from the stored login; nothing here prints, asks or knows a screen.
 """
 
+import asyncio
 import contextlib
+import importlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,12 +23,9 @@ from remote_assist.core.requests import Done
 from remote_assist.core.resume import LinkNews
 from remote_assist.errors import AssistError, RefusedError, UnreachableError, UsageError, VerificationError
 from remote_assist.settings import TechnicianSettings
-from remote_assist.technician.agent_link import AgentLink, Route
 from remote_assist.technician.api import RelayApi, open_api
-from remote_assist.technician.conversation import Ledger
 from remote_assist.technician.ending import Ending, EndResult
 from remote_assist.technician.home import LOG_IN_AGAIN, Home, Identity, addresses_of
-from remote_assist.technician.log_watch import look
 from remote_assist.technician.login import (
     AskPassphrase,
     Credential,
@@ -34,15 +33,15 @@ from remote_assist.technician.login import (
     read_certificate_line,
     verify_lists,
 )
-from remote_assist.technician.session import Session
 from remote_assist.technician.session_folder import SessionFacts, SessionFolder
 
-if TYPE_CHECKING:  # only a name for types: pairing takes a while to load, and `run` pairs with nobody
+if TYPE_CHECKING:  # only names for types: SSH and pairing take a while to load, and who lists tickets needs neither
     from remote_assist.core.sharing import Part
     from remote_assist.technician.disclosing import Place
     from remote_assist.technician.invite import Invitation
+    from remote_assist.technician.session import Session
 
-__all__ = ["Desk", "EndResult", "Session"]
+__all__ = ["Desk", "EndResult"]
 
 
 def _no_passphrase(question: str) -> bytes:
@@ -181,6 +180,7 @@ class Desk:
     async def invite(self, ticket: Ticket, scopes: tuple[str, ...], seconds: int) -> "Invitation":
         """A support code for this ticket's customer. May ask for the key's passphrase."""
         from remote_assist.technician.invite import Invitation, Inviter, Wanted
+        from remote_assist.technician.log_watch import look
 
         wanted = Wanted(ticket, scopes, seconds)
         wanted.check()
@@ -211,8 +211,12 @@ class Desk:
         """The files of a session opened from here."""
         return self.home.session(session)
 
-    async def connect(self, session: str) -> Session:
+    async def connect(self, session: str) -> "Session":
         """SSH to the session's agent, both keys pinned. Raises UsageError, RefusedError, UnreachableError."""
+        ssh = await asyncio.to_thread(importlib.import_module, "remote_assist.technician.session")
+        from remote_assist.technician.agent_link import AgentLink, Route
+        from remote_assist.technician.conversation import Ledger
+
         folder = self.home.session(session)
         facts = folder.facts()
         if facts.relay != self.identity.relay:
@@ -225,7 +229,7 @@ class Desk:
             self.on_link(session, news, since)
 
         link = await AgentLink.open(Route(self.settings, self.api.addresses, self._token, ledger, self._clock, tell))
-        connected = Session(link, folder, self._ending, self._clock, self._log_memory())
+        connected: Session = ssh.Session(link, folder, self._ending, self._clock, self._log_memory())
         try:
             await connected.compare_logs()
         except BaseException:
@@ -278,6 +282,8 @@ class Desk:
 
         Raises UnreachableError that says what is undelivered.
         """
+        from remote_assist.technician.log_watch import look
+
         self._ending.check_note(note)
         folder = self.home.session(session)
         try:

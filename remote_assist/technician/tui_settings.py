@@ -13,7 +13,7 @@ file holds session ids and a view, nothing a peer said; a damaged one is as good
 
 import difflib
 import tomllib
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -47,8 +47,11 @@ class TuiState(msgspec.Struct, frozen=True, kw_only=True):
     view: str = "all"
 
 
-def read_settings(home: Path, bindings: Collection[str]) -> TuiSettings:
-    """The settings file, or the defaults when there is none. `bindings`: ids that may have keys. Raises UsageError."""
+def read_settings(home: Path, bindings: Callable[[], Collection[str]]) -> TuiSettings:
+    """The settings file, or the defaults when there is none. `bindings`: ids that may have keys, asked when some do.
+
+    Raises UsageError.
+    """
     path = home / SETTINGS_FILE
     try:
         raw = tomllib.loads(path.read_text("utf-8"))
@@ -61,7 +64,8 @@ def read_settings(home: Path, bindings: Collection[str]) -> TuiSettings:
     theme, notify = raw.get("theme", "dark"), raw.get("notify", "bell")
     _check(path, theme, THEMES, "theme")
     _check(path, notify, NOTIFICATIONS, "notification")
-    return TuiSettings(theme, notify, _argv(path, raw.get("translate", [])), _keys(path, raw.get("keys", {}), bindings))
+    keys = _keys(path, raw["keys"], bindings()) if "keys" in raw else {}
+    return TuiSettings(theme, notify, _argv(path, raw.get("translate", [])), keys)
 
 
 def read_state(home: Path) -> TuiState:

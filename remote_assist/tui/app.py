@@ -6,7 +6,7 @@ import functools
 import importlib
 import os
 import sys
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from pathlib import Path
 from typing import ClassVar
 
@@ -15,12 +15,14 @@ from textual import on
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.dom import DOMNode
+from textual.events import Event, Key, Paste
 from textual.screen import ModalScreen, Screen
 
 from remote_assist.errors import AssistError, Exit
 from remote_assist.settings import TechnicianSettings
 from remote_assist.technician.translation import translate
 from remote_assist.technician.tui_settings import TuiSettings, TuiState, read_settings, read_state, write_state
+from remote_assist.tui.focus import takes_every_key
 from remote_assist.tui.hangup import end_on_hang_up
 from remote_assist.tui.inks import Inks
 from remote_assist.tui.messages import (
@@ -35,27 +37,18 @@ from remote_assist.tui.pace import Pace
 from remote_assist.tui.ports import AskPassphrase, DeskPort, OpenDesk, Translate
 from remote_assist.tui.roster import Roster
 from remote_assist.tui.screens.help import HelpScreen
-from remote_assist.tui.screens.invite import InviteScreen
-from remote_assist.tui.screens.log import LogScreen
 from remote_assist.tui.screens.overview import OverviewScreen
-from remote_assist.tui.screens.session import SessionScreen
-from remote_assist.tui.screens.ticket import TicketScreen
 from remote_assist.tui.screens.tickets import TicketsScreen
 from remote_assist.tui.theme import THEMES, inks
-from remote_assist.tui.widgets.terminal_view import TerminalView
+from remote_assist.tui.typed import TypedAhead
 from remote_assist.tui.work import Work
 
 WIDE_COLUMNS = 100
 """From this width on, lists and details stand side by side."""
 
 
-BINDING_IDS = tuple(
-    binding.id
-    for screen in (TicketsScreen, TicketScreen, InviteScreen, OverviewScreen, SessionScreen, LogScreen)
-    for binding in screen.BINDINGS
-    if isinstance(binding, Binding) and binding.id
-)
-"""Keys that HOME/tui.toml may change."""
+LATER = ("remote_assist.tui.screens.ticket", "remote_assist.tui.screens.session")
+"""Screens nobody needs to see the first one: loaded when that one shows its tickets."""
 
 DEFAULTS = TuiSettings()
 
@@ -97,6 +90,14 @@ class AssistApp(App[None]):
         self._pace = pace
         self._roster = Roster()
         self._first_session = session
+        self._typed = TypedAhead(self, super().on_event)
+
+    async def on_event(self, event: Event) -> None:
+        """Keys and pasted text go through `TypedAhead`, once; all else as Textual has it."""
+        if isinstance(event, Key | Paste) and not event.is_forwarded:
+            await self._typed.take(event)
+        else:
+            await super().on_event(event)
 
     def on_mount(self) -> None:
         theme = THEMES[self._settings.theme]
@@ -109,12 +110,13 @@ class AssistApp(App[None]):
             self._show_session(self._first_session)
 
     async def on_unmount(self) -> None:
+        self._typed.drop()
         with contextlib.suppress(AssistError, TimeoutError):
             await self._work.close()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Inside a remote terminal, keys that leave or open the palette belong to the program there."""
-        if action in {"quit", "command_palette", "help", "overview"} and isinstance(self.focused, TerminalView):
+        if action in {"quit", "command_palette", "help", "overview"} and takes_every_key(self.focused):
             return False
         return super().check_action(action, parameters)
 
@@ -133,6 +135,7 @@ class AssistApp(App[None]):
     @on(LiveSessionsSeen)
     def restore(self, seen: LiveSessionsSeen) -> None:
         """Once, after a start: open again what was open when the program was left or died, as far as it lives."""
+        self.run_worker(_load_later_screens(), exit_on_error=False)
         if self._restored:
             return
         self._restored = True
@@ -173,6 +176,8 @@ class AssistApp(App[None]):
 
     def _show_session(self, session: str) -> None:
         """Bring its screen to the top, made when it is the first time; of two sessions one lies on the stack."""
+        from remote_assist.tui.screens.session import SessionScreen
+
         if not self.is_screen_installed(session):
             self._roster.enter(session)
             self._remember(sessions=tuple(one.session for one in self._roster.open))
@@ -207,6 +212,18 @@ class AssistApp(App[None]):
         return run
 
 
+def _binding_ids() -> Collection[str]:
+    """Asked only when somebody chose keys: the answer takes all screens."""
+    from remote_assist.tui.bindings import BINDING_IDS
+
+    return BINDING_IDS
+
+
+async def _load_later_screens() -> None:
+    for name in LATER:
+        await asyncio.to_thread(importlib.import_module, name)
+
+
 def run_tui(settings: TechnicianSettings, *, session: str = "", open_desk: OpenDesk | None = None) -> int:
     """Show the screens until the technician leaves; answer the exit code. `session`: go straight there."""
 
@@ -216,7 +233,7 @@ def run_tui(settings: TechnicianSettings, *, session: str = "", open_desk: OpenD
         opened: DeskPort = await desk.Desk.open(settings, ask_passphrase=ask_passphrase)
         return opened
 
-    chosen = read_settings(settings.home, BINDING_IDS)
+    chosen = read_settings(settings.home, _binding_ids)
     app = AssistApp(
         open_desk or open_stored_login,
         downloads=settings.home / "collected",

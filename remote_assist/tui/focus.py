@@ -13,3 +13,8 @@ def may_take_focus(place: Widget) -> bool:
     focused = place.screen.focused
     typing_elsewhere = isinstance(focused, Input) and place not in focused.ancestors
     return all(node.display for node in around) and not typing_elsewhere
+
+
+def takes_every_key(place: object) -> bool:
+    """Whether keys that would leave or open the palette belong to the program shown there (a remote terminal)."""
+    return bool(getattr(place, "TAKES_EVERY_KEY", False))

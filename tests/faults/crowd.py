@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from remote_assist.core.resume import LinkNews
-from remote_assist.technician.desk import Desk, Session
+from remote_assist.technician.desk import Desk
+from remote_assist.technician.session import Session
 from tests.faults.evil_relay import EvilRelay
 from tests.faults.parties import Parties
 from tests.faults.wired import Counting

@@ -12,7 +12,8 @@ from remote_assist.agent.keeper import system_moment
 from remote_assist.core.consent import Moment
 from remote_assist.core.requests import KIND_DATA, Done
 from remote_assist.core.resume import LinkNews
-from remote_assist.technician.desk import Desk, Session
+from remote_assist.technician.desk import Desk
+from remote_assist.technician.session import Session
 from tests.faults.evil_relay import EvilRelay
 from tests.faults.parties import EVERYTHING, Customer, Parties
 from tests.faults.tcp_proxy import TcpProxy

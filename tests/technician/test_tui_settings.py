@@ -13,11 +13,11 @@ SESSION = "s-k3vq2m7x4nbdw6zu"
 
 def settings(folder: Path, text: str) -> TuiSettings:
     (folder / "tui.toml").write_text(text)
-    return read_settings(folder, BINDINGS)
+    return read_settings(folder, lambda: BINDINGS)
 
 
 def test_without_a_file_there_are_defaults(tmp_path: Path) -> None:
-    assert read_settings(tmp_path, BINDINGS) == TuiSettings()
+    assert read_settings(tmp_path, lambda: BINDINGS) == TuiSettings()
 
 
 def test_everything_chosen_is_taken(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from remote_assist.technician.tui_settings import THEMES, TuiSettings, TuiState, read_state, write_state
-from remote_assist.tui.app import BINDING_IDS
+from remote_assist.tui.bindings import BINDING_IDS
 from remote_assist.tui.screens.forms import EndScreen
 from remote_assist.tui.screens.session import SessionScreen
 from remote_assist.tui.screens.tickets import TicketsScreen

@@ -16,7 +16,6 @@ from remote_assist.tui.messages import JobFailed, LiveSessionsSeen, TicketOpened
 from remote_assist.tui.pace import Pace
 from remote_assist.tui.queue import Desk, View, age, belongs, order
 from remote_assist.tui.screens.forms import NewTicketScreen, TicketDraft
-from remote_assist.tui.screens.ticket import TicketScreen
 from remote_assist.tui.theme import FAINT, GOOD, SESSION_STATE
 from remote_assist.tui.widgets.lines import ProblemPanel, TwoEnds
 from remote_assist.tui.widgets.table import FitTable, Row
@@ -124,6 +123,8 @@ class TicketsScreen(Screen[None]):
             self._enter(ticket)
 
     def _enter(self, ticket: str) -> None:
+        from remote_assist.tui.screens.ticket import TicketScreen  # the first screen does not wait for it
+
         self.app.push_screen(TicketScreen(self._work, self._pace, ticket))
 
 

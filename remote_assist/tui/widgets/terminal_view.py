@@ -54,6 +54,7 @@ COLOURS = {
 class TerminalView(Widget, can_focus=True):
     """All keys go to the customer's terminal, but those below. `title` is what its tab says."""
 
+    TAKES_EVERY_KEY = True
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+right_square_bracket", "release", "out of the terminal", key_display="^]", priority=True),
         Binding("shift+pageup", "scroll(-1)", "scroll back", show=False, priority=True),

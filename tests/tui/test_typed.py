@@ -1,0 +1,20 @@
+"""Keys that arrive in one burst go where the key before them led."""
+
+from textual.events import Key
+from textual.widgets import Input
+
+from tests.tui.stage import stage
+from tests.tui.world import SESSION, World
+
+
+async def test_words_typed_right_after_a_tab_s_number_land_in_that_tab(world: World) -> None:
+    async with stage(world, session=SESSION) as it:
+        await it.press("7")
+        for sign in "6nice to meet you":
+            it.app.post_message(Key("space" if sign == " " else sign, sign))
+        for _ in range(200):
+            if it.app.screen.query_one("#say", Input).value.endswith("you"):
+                break
+            await it.pilot.pause()
+        assert it.app.screen.query_one("#say", Input).value == "nice to meet you"
+        assert len(it.app.screen_stack) == 3, "a letter opened another screen"
