@@ -1,4 +1,4 @@
-"""The command `remote-assist-relay`: init, adopt, serve, check, anchor, backup, restore.
+"""The command `remote-assist-relay`: init, adopt, cosigner, serve, check, anchor, backup, restore.
 
 Real clock, dice, signals and streams enter here.
 """
@@ -26,7 +26,7 @@ import structlog
 from relay.anchor_wish import anchor_now
 from relay.backup import Copied, back_up, restore
 from relay.configuration import read_settings
-from relay.data_folder import adopt, initialise, read_address, require_data
+from relay.data_folder import add_cosigner, adopt, initialise, read_address, require_data
 from relay.examination import Finding, examine
 from relay.front_door import split_listen
 from relay.memory import keep_freed_memory
@@ -68,6 +68,7 @@ def build_parser() -> argparse.ArgumentParser:
     _shared(making, config=True)
     adopting = _verb(verbs, "adopt", _adopt, "take over what `remote-assist ca adopt … -o OUT` signed")
     adopting.add_argument("source", type=Path, metavar="OUT")
+    _verb(verbs, "cosigner", _cosigner, "make a second key (ML-DSA-44) that signs checkpoints as well")
     serving = _verb(verbs, "serve", _serve, "serve until SIGTERM", config=True)
     _shared(serving)
     serving.add_argument("--bus", metavar="URL", help="NATS server that says which node an agent is at: nats://HOST")
@@ -153,6 +154,13 @@ def _init(arguments: argparse.Namespace) -> int:
 def _adopt(arguments: argparse.Namespace) -> int:
     numbers = adopt(arguments.source, arguments.data, now=_now())
     _tell("adopted: " + ", ".join(f"{kind} {number}" for kind, number in numbers.items()))
+    return Exit.DONE
+
+
+def _cosigner(arguments: argparse.Namespace) -> int:
+    line = add_cosigner(arguments.data, entropy=secrets.token_bytes)
+    _tell(line)
+    _tell(f"next: remote-assist ca adopt {arguments.data} --dir ORG; it signs from the next start of the relay on")
     return Exit.DONE
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from relay.checkpoints import CHECKPOINT, contradiction
-from relay.data_folder import ADOPT_REQUEST, DATABASE, LOG_KEY, read_log_key, require_data, write_new
+from relay.data_folder import ADOPT_REQUEST, COSIGN_KEY, DATABASE, LOG_KEY, read_log_key, require_data, write_new
 from relay.database import open_engine, open_read_only
 from relay.migrations import bring_up_to_date, migrate, standing
 from relay.postgres import open_server
@@ -27,8 +27,8 @@ from remote_assist.core.keys import load_private, public_line
 from remote_assist.core.lists import KINDS
 from remote_assist.errors import ContentError, UsageError, VerificationError
 
-FILES = (LOG_KEY, ADOPT_REQUEST, CHECKPOINT, CA_FILE, *(f"{LISTS_FOLDER}/{kind}.json" for kind in KINDS))
-PRIVATE = {LOG_KEY}
+FILES = (LOG_KEY, COSIGN_KEY, ADOPT_REQUEST, CHECKPOINT, CA_FILE, *(f"{LISTS_FOLDER}/{kind}.json" for kind in KINDS))
+PRIVATE = {LOG_KEY, COSIGN_KEY}
 MAX_FILE_BYTES = 1 << 20
 TABLE = "backup_files"
 NOT_COPIED = (wraps, tokens, nameplates, spent_nonces)

@@ -23,6 +23,7 @@ from relay.log_tree import TreeReader
 from relay.store import Store
 from relay.trust import read_bounded
 from remote_assist.core.checkpoint import MAX_NOTE_BYTES, Checkpoint, open_checkpoint, sign_checkpoint, sign_rollback
+from remote_assist.core.cosignature import cosign
 from remote_assist.core.keys import PrivateKey, public_line
 from remote_assist.core.records import Actor, RecordDraft, format_time
 from remote_assist.core.tree import EMPTY, TreeHead
@@ -50,8 +51,10 @@ class Checkpoints:
         clock: Callable[[], datetime],
         interval_seconds: float,
         several: bool = False,
+        cosign_seed: bytes | None = None,
     ) -> None:
-        """`several`: other nodes make the log grow too."""
+        """`several`: other nodes make the log grow too; `cosign_seed`: signs checkpoints as well (ML-DSA-44)."""
+        self._cosign_seed = cosign_seed
         self._look_seconds = LOOK_SECONDS if several else None
         self._store = store
         self._log_key = log_key
@@ -142,6 +145,8 @@ class Checkpoints:
 
     async def _publish(self, head: TreeHead) -> None:
         note = sign_checkpoint(self._log_key, head)
+        if self._cosign_seed is not None:
+            note += cosign(self._cosign_seed, self.current.origin, head, int(self._clock().timestamp()))
         await asyncio.to_thread(_keep, self._data, note)
         async with self._signed:
             self.current = open_checkpoint(note, self._log_keys)

@@ -25,7 +25,7 @@ from relay.checkpoints import Checkpoints
 from relay.chunks import Chunks
 from relay.control_socket import ControlSocket
 from relay.courier import Courier
-from relay.data_folder import ADDRESS, hold, open_database, read_log_key, replace_file, require_data
+from relay.data_folder import ADDRESS, hold, open_database, read_cosign_seed, read_log_key, replace_file, require_data
 from relay.front_door import FrontDoor, bind, origins_of, own_address, split_listen
 from relay.hook_pages import HookPages
 from relay.ledger import Ledger
@@ -224,6 +224,7 @@ class Relay:
             clock=clock,
             interval_seconds=settings.checkpoint_interval_seconds,
             several=nodes.several,
+            cosign_seed=read_cosign_seed(settings.data),
         )
         ordered = consequences(lambda: chunks.forget(), clock)
         self.chains = Chains(store, ledger, checkpoints, trust, log_key, clock=clock, consequences=ordered)

@@ -96,11 +96,11 @@ def assemble(facts: SessionFacts, around: Surroundings, prompt: Prompt, shelf: S
     lock = hold_folder(journal.folder)
     if lock is None:
         raise AuditUnavailable("another program holds this session's journal", reason="held")
-    journal.open_for(lists.organisation.log_keys)
+    journal.open_for(lists.organisation.signing_keys)
     recorder = Recorder(
         journal,
         session=facts.id,
-        log_keys=lists.organisation.log_keys,
+        log_keys=lists.organisation.signing_keys,
         content_key=content_key,
         wraps=wraps,
         entropy=around.entropy,
@@ -111,7 +111,7 @@ def assemble(facts: SessionFacts, around: Surroundings, prompt: Prompt, shelf: S
     keeper = Keeper(facts.id, around.moment)
     off_limits = own_places(around.settings.home)
     machine = Machine(LocalTarget(off_limits), facts.id, off_limits)
-    memory = LogMemory(around.home.path, around.origin, lists.organisation.log_keys, clock=around.clock)
+    memory = LogMemory(around.home.path, around.origin, lists.organisation.signing_keys, clock=around.clock)
     log = LogWatch(memory, tell=lambda fault: prompt.show(say("live.log-differs", fault=fault)))
     control = Control(
         Identity(facts.id, around.origin, facts.host_key),

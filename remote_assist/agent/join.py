@@ -180,7 +180,7 @@ async def _prove(session: Session, around: Surroundings) -> InTheLog:
     facts = session.facts
     given = [acknowledgement for _, acknowledgement in session.journal.records() if acknowledgement is not None]
     identity = Identity(facts.id, around.origin, facts.host_key)
-    return await prove(around, identity, given, facts.technician.lists.organisation.log_keys)
+    return await prove(around, identity, given, facts.technician.lists.organisation.signing_keys)
 
 
 def _write_receipt(session: Session, around: Surroundings, proved: InTheLog) -> Path:

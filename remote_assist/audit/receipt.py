@@ -18,6 +18,7 @@ from remote_assist.audit.verify import SessionReport, verify_session
 from remote_assist.core.certificates import ca_of, check_certificate
 from remote_assist.core.checkpoint import open_checkpoint
 from remote_assist.core.codec import decode
+from remote_assist.core.cosignature import check_cosigned
 from remote_assist.core.lists import OrganisationList, open_list
 from remote_assist.core.messages import Acknowledgement, SignedStatement, StoredRecord
 from remote_assist.core.opening import log_keys_of
@@ -141,7 +142,7 @@ def verify_receipt(
         must_have_ended=bool(receipt.ended),
         may_lack_acknowledgements=True,
     )
-    _check_proofs(receipt, log_keys, ca_line)
+    _check_proofs(receipt, log_keys, ca_line, strict=strict)
     expected = _compose(receipt.evidence, receipt.made, receipt.checkpoint)
     expected = _digested(expected) if receipt.digest else expected
     for name in Receipt.__struct_fields__:
@@ -150,7 +151,7 @@ def verify_receipt(
     return report
 
 
-def _check_proofs(receipt: Receipt, log_keys: Collection[str], ca_line: str | None) -> None:
+def _check_proofs(receipt: Receipt, log_keys: Collection[str], ca_line: str | None, *, strict: bool) -> None:
     proved = [(one.acknowledgement, one.proof) for one in receipt.evidence if one.acknowledgement is not None]
     if not receipt.checkpoint or any(one.proof for one in receipt.evidence if one.acknowledgement is None):
         if any(one.proof for one in receipt.evidence):
@@ -158,7 +159,10 @@ def _check_proofs(receipt: Receipt, log_keys: Collection[str], ca_line: str | No
         return
     opening = decode_record(receipt.evidence[0].record).opening
     named = log_keys_of(opening.lists, ca_line) if opening is not None and ca_line else ()
-    check_included(proved, open_checkpoint(receipt.checkpoint, (*log_keys, *named)))
+    checkpoint = open_checkpoint(receipt.checkpoint, (*log_keys, *named))
+    if strict:
+        check_cosigned(checkpoint.origin, checkpoint.cosigners, (*log_keys, *named), where="checkpoint")
+    check_included(proved, checkpoint)
 
 
 def _compose(evidence: tuple[Evidence, ...], made: str, checkpoint: str) -> Receipt:

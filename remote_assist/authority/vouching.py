@@ -20,6 +20,7 @@ from remote_assist.core.lists import (
     ReviewerKey,
     ReviewersList,
     open_adopt_request,
+    requested_cosigner,
 )
 from remote_assist.core.records import format_time
 from remote_assist.core.reviewer_keys import (
@@ -55,11 +56,12 @@ def adopt(folder: AuthorityFolder, request: Path, out: Path | None, *, now: date
     target = out or (request if request.is_dir() else None)
     if target is None:
         raise UsageError("a request file needs -o OUT", advice="OUT is the folder that the relay's operator gets.")
-    name, log_key = open_adopt_request(_read_request(source))
+    raw = _read_request(source)
+    (name, log_key), cosigner = open_adopt_request(raw), requested_cosigner(raw)
     _check_not_anothers(target, folder.ca_line)
     with folder.change() as ca_key:
         before = folder.organisation()
-        _vouch(folder, ca_key, before, name, log_key, now)
+        _vouch(folder, ca_key, before, name, log_key, cosigner, now)
         _renew_reviewers(folder, ca_key, now)
     numbers = _copy(folder, target)
     renamed = before.name if before is not None and before.name != name else ""
@@ -159,17 +161,19 @@ def _vouch(
     before: OrganisationList | None,
     name: str,
     log_key: str,
+    cosigner: str,
     now: datetime,
 ) -> None:
-    """Log keys are only ever added: acknowledgements of earlier ones must still verify."""
-    known = before.log_keys if before is not None else ()
-    if before is not None and before.name == name and log_key in known:
+    """Keys are only ever added: acknowledgements and checkpoints of earlier ones must still verify."""
+    known, cosigners = (before.log_keys, before.cosigners) if before is not None else ((), ())
+    if before is not None and before.name == name and log_key in known and cosigner in ("", *cosigners):
         return
     body = OrganisationList(
         number=(before.number if before is not None else 0) + 1,
         name=name,
         log_keys=tuple(dict.fromkeys((*known, log_key))),
         issued=format_time(now),
+        cosigners=tuple(dict.fromkeys((*cosigners, *filter(None, [cosigner])))),
     )
     folder.write_list(ca_key, body)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from remote_assist.audit.timeline import Opened
 from remote_assist.core.certificates import ca_of
+from remote_assist.core.cosignature import is_cosigner_line, read_cosigner
 from remote_assist.core.keys import load_public
 from remote_assist.core.messages import Acknowledgement, Wrap
 from remote_assist.core.opening import log_keys_of
@@ -39,14 +40,20 @@ class Trust:
 
 def add_trust_options(parser: argparse.ArgumentParser) -> None:
     """`--log-key`, `--ca`, `--strict`."""
-    parser.add_argument("--log-key", type=Path, action="append", metavar="KEY.pub", help="the relay's log key")
+    parser.add_argument(
+        "--log-key", type=Path, action="append", metavar="KEY.pub", help="the relay's log key, or its cosigner's"
+    )
     parser.add_argument("--ca", type=Path, metavar="CA.pub", help="the organisation's CA key; it vouches for log keys")
-    parser.add_argument("--strict", action="store_true", help="records must also be in canonical form")
+    parser.add_argument(
+        "--strict",
+        action="store_true",
+        help="records must be in canonical form, checkpoints cosigned where a cosigner is known",
+    )
 
 
 def trust_of(arguments: argparse.Namespace, home: Home) -> Trust:
     """From `--log-key` and `--ca`; without both, the CA of the certificate that logged in here. Raises ContentError."""
-    log_keys = tuple(_public_line(path) for path in arguments.log_key or ())
+    log_keys = tuple(_log_key_line(path) for path in arguments.log_key or ())
     if arguments.ca is not None:
         return Trust(log_keys, _public_line(arguments.ca))
     return Trust(log_keys, None if log_keys else _own_ca(home))
@@ -132,6 +139,15 @@ def _own_ca(home: Home) -> str | None:
         return ca_of(Path(home.identity().certificate_file).read_text("ascii"))
     except (AssistError, OSError, UnicodeDecodeError):
         return None
+
+
+def _log_key_line(path: Path) -> str:
+    """A log's public key line, or the vkey that cosigns its checkpoints."""
+    try:
+        line = path.read_text("ascii").strip()
+    except (OSError, UnicodeDecodeError):
+        line = ""
+    return read_cosigner(line).line if is_cosigner_line(line) else _public_line(path)
 
 
 def _public_line(path: Path) -> str:

@@ -177,6 +177,8 @@ def _show(arguments: argparse.Namespace, printer: Printer) -> None:
         printer.line(f"Organisation  {organisation.name} (list {organisation.number})")
         for line in organisation.log_keys:
             printer.value("log_key", fingerprint(line), f"Log key       {fingerprint(line)}")
+        for line in organisation.cosigners:
+            printer.value("cosigner", line.rpartition("+")[0], f"Cosigner      {line.rpartition('+')[0]}")
     printer.line(
         f"Reviewers     {', '.join(key.id for key in folder.reviewers().keys)} (list {folder.reviewers().number})"
     )

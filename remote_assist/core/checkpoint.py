@@ -8,7 +8,8 @@
 
 Rule 1: one form is accepted: exactly three lines and our own log's signature; lines by unknown keys (witnesses) are
 passed over, as the note format asks, but must be well formed.
-Rule 2: a signature of our key that does not hold refuses the whole note.
+Rule 2: a line of a cosigner (ML-DSA-44, core/cosignature.py) is checked by whoever knows its key.
+Rule 3: a signature of our key that does not hold refuses the whole note.
 Source: https://c2sp.org/tlog-checkpoint, https://c2sp.org/signed-note.
 """
 
@@ -23,6 +24,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from remote_assist.core.cosignature import held_cosignatures
 from remote_assist.core.keys import PrivateKey, public_key
 from remote_assist.core.tree import HASH_BYTES, TreeHead
 from remote_assist.errors import ContentError, LocalProtocolError, VerificationError
@@ -44,11 +46,15 @@ _SIZE = re.compile(r"0|[1-9][0-9]{0,15}")
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A verified checkpoint: whose log, how large, which root, and the signed text it was read from."""
+    """A verified checkpoint: whose log, how large, which root, and the signed text it was read from.
+
+    `cosigners`: names of those known cosigners whose signatures hold as well (core/cosignature.py).
+    """
 
     origin: str
     head: TreeHead
     note: str
+    cosigners: tuple[str, ...] = ()
 
     @property
     def size(self) -> int:
@@ -84,7 +90,10 @@ def sign_rollback(key: PrivateKey, *, time: str, lost: TreeHead, found: TreeHead
 
 
 def open_checkpoint(note: str, log_keys: Collection[str], *, where: str = "checkpoint") -> Checkpoint:
-    """The checkpoint in a note signed by one of `log_keys` (public lines). Raises VerificationError."""
+    """The checkpoint in a note signed by one of `log_keys` (public lines). Raises VerificationError.
+
+    A cosigner's line among `log_keys` is checked where the note has its signature.
+    """
     text, signatures = _parts(note, where)
     lines = text.split("\n")
     if len(lines) != 4 or not _SIZE.fullmatch(lines[1]) or int(lines[1]) > MAX_SIZE:
@@ -93,7 +102,8 @@ def open_checkpoint(note: str, log_keys: Collection[str], *, where: str = "check
     if len(root) != HASH_BYTES:
         raise VerificationError(f"{where}: the root is not {HASH_BYTES} bytes", where=where)
     _check_signed(lines[0], text, signatures, log_keys, where)
-    return Checkpoint(lines[0], TreeHead(int(lines[1]), root), note)
+    head = TreeHead(int(lines[1]), root)
+    return Checkpoint(lines[0], head, note, held_cosignatures(lines[0], head, signatures, log_keys, where=where))
 
 
 def open_rollback(note: str, log_keys: Collection[str], *, where: str = "rollback") -> tuple[str, ...]:

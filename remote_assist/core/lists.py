@@ -3,7 +3,7 @@
     file        = {"body": base64, "signature": SSHSIG list@remote-assist by the CA over the body's bytes}
     body        = {"kind": "organisation" | "reviewers" | "packs" | "revocations", "number": 1…, …}
     adopt file  = {"organisation": name, "log_key": line, "signature": SSHSIG list@remote-assist by the log key
-                   over "remote-assist adopt-request/1" NUL name NUL line}
+                   over "remote-assist adopt-request/1" NUL name NUL line; with "cosigner": … NUL cosigner}
 
 Rule 1: a list is believed because of the CA's signature, never because of who handed it over.
 Rule 2: whoever has seen number N of a kind refuses every lower number.
@@ -18,6 +18,7 @@ from typing import TypeVar
 import msgspec
 
 from remote_assist.core import codec, keys, sshsig
+from remote_assist.core.cosignature import read_cosigner
 from remote_assist.core.keys import PrivateKey
 from remote_assist.errors import (
     AssistError,
@@ -36,6 +37,9 @@ MAX_SERIALS = 1500
 
 MAX_KEYS = 32
 """Most keys on one list."""
+
+MAX_COSIGNERS = 2
+"""Most cosigners' keys listed; one is 1.8 KB."""
 
 MAX_REVOKED_PACKS = 100
 """Most revoked packs listed; versions that nobody has installed need no mention."""
@@ -56,13 +60,29 @@ class ReviewerKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     public: bytes
 
 
-class OrganisationList(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="organisation"):
-    """The name screens show, and the keys whose acknowledgements count. `issued` RFC 3339 UTC."""
+class OrganisationList(
+    msgspec.Struct,
+    frozen=True,
+    forbid_unknown_fields=True,
+    omit_defaults=True,
+    tag_field="kind",
+    tag="organisation",
+):
+    """The name screens show, and the keys whose acknowledgements count. `issued` RFC 3339 UTC.
+
+    `cosigners`: vkeys by which the same logs sign their checkpoints as well (core/cosignature.py).
+    """
 
     number: int
     name: str
     log_keys: tuple[str, ...]
     issued: str
+    cosigners: tuple[str, ...] = ()
+
+    @property
+    def signing_keys(self) -> tuple[str, ...]:
+        """Everything by which the organisation's logs sign."""
+        return (*self.log_keys, *self.cosigners)
 
 
 class ReviewersList(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="reviewers"):
@@ -113,10 +133,11 @@ class _SignedList(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     signature: str
 
 
-class _AdoptRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class _AdoptRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
     organisation: str
     log_key: str
     signature: str
+    cosigner: str = ""
 
 
 def kind_of(body: AnyList) -> str:
@@ -182,32 +203,48 @@ def open_lists(
     )
 
 
-def adopt_request(organisation: str, log_key: PrivateKey) -> bytes:
-    """What a new relay leaves for its operator: its name and log key, signed by that key. Raises UsageError."""
+def adopt_request(organisation: str, log_key: PrivateKey, *, cosigner: str = "") -> bytes:
+    """What a new relay leaves for its operator: its name and log key, signed by that key. Raises UsageError.
+
+    `cosigner`: the vkey that cosigns the log's checkpoints, when there is one.
+    """
     if not _is_organisation(organisation):
         raise UsageError(f"an organisation's name is 1 to {MAX_ORGANISATION_CHARS} printable characters")
     line = keys.public_line(log_key)
-    signature = sshsig.sign(log_key, "list", _adopt_bytes(organisation, line))
-    return codec.encode(_AdoptRequest(organisation=organisation, log_key=line, signature=signature)) + b"\n"
+    signature = sshsig.sign(log_key, "list", _adopt_bytes(organisation, line, cosigner))
+    request = _AdoptRequest(organisation=organisation, log_key=line, signature=signature, cosigner=cosigner)
+    return codec.encode(request) + b"\n"
 
 
 def open_adopt_request(raw: bytes) -> tuple[str, str]:
     """(organisation, log key line) of a request whose signature holds. Raises VerificationError."""
+    request = _open_request(raw)
+    return request.organisation, request.log_key
+
+
+def requested_cosigner(raw: bytes) -> str:
+    """The vkey a request names beside its log key, or nothing. Raises VerificationError."""
+    return _open_request(raw).cosigner
+
+
+def _open_request(raw: bytes) -> _AdoptRequest:
     try:
         request = codec.decode(raw, _AdoptRequest, max_bytes=MAX_LIST_BYTES)
         line = keys.load_public(request.log_key)
-        sshsig.verify(request.signature, line, "list", _adopt_bytes(request.organisation, request.log_key))
+        covered = _adopt_bytes(request.organisation, request.log_key, request.cosigner)
+        sshsig.verify(request.signature, line, "list", covered)
     except AssistError as error:
         raise VerificationError(f"the relay's request is refused: {error.message}", where="adopt-request") from error
-    if line != request.log_key or not _is_organisation(request.organisation):
+    if line != request.log_key or not _is_organisation(request.organisation) or _cosigners_fault((request.cosigner,)):
         raise VerificationError(
             "the relay's request is refused: its name or key is not in the accepted form", where="adopt-request"
         )
-    return request.organisation, line
+    return request
 
 
-def _adopt_bytes(organisation: str, line: str) -> bytes:
-    return _ADOPT + organisation.encode("utf-8", "surrogatepass") + b"\0" + line.encode("utf-8", "surrogatepass")
+def _adopt_bytes(organisation: str, line: str, cosigner: str) -> bytes:
+    parts = (organisation, line, cosigner) if cosigner else (organisation, line)
+    return _ADOPT + b"\0".join(part.encode("utf-8", "surrogatepass") for part in parts)
 
 
 def _of_kind(bodies: Mapping[str, AnyList], kind: type[_ListT]) -> _ListT:
@@ -232,7 +269,7 @@ def _content_fault(body: AnyList) -> str:
         return "its name is empty, too long or not printable"
     if not body.log_keys:
         return "it names no log key"
-    return _lines_fault(body.log_keys) or _time_fault(body.issued)
+    return _lines_fault(body.log_keys) or _cosigners_fault(body.cosigners) or _time_fault(body.issued)
 
 
 def _serials_fault(serials: tuple[int, ...]) -> str:
@@ -265,6 +302,18 @@ def _lines_fault(lines: tuple[str, ...]) -> str:
     try:
         if any(keys.load_public(line) != line for line in lines):
             return "a key is not in its accepted form"
+    except ContentError as error:
+        return error.message
+    return ""
+
+
+def _cosigners_fault(lines: tuple[str, ...]) -> str:
+    """An empty line stands for none."""
+    if len(lines) > MAX_COSIGNERS or len(set(lines)) != len(lines):
+        return f"it names more than {MAX_COSIGNERS} cosigners, or one twice"
+    try:
+        for line in filter(None, lines):
+            read_cosigner(line)
     except ContentError as error:
         return error.message
     return ""

@@ -52,7 +52,7 @@ def check_opening(record: Record, *, ca_line: str | None) -> OpenedSession:
 def log_keys_of(lists: Sequence[bytes], ca_line: str) -> tuple[str, ...]:
     """The log keys on the organisation lists among `lists`. Raises VerificationError for another CA's list."""
     opened = [_opened_list(raw, ca_line) for raw in lists]
-    return tuple(dict.fromkeys(key for one in opened if isinstance(one, OrganisationList) for key in one.log_keys))
+    return tuple(dict.fromkeys(key for one in opened if isinstance(one, OrganisationList) for key in one.signing_keys))
 
 
 def pack_trust_of(lists: Sequence[bytes], ca_line: str) -> PackTrust:

@@ -137,7 +137,7 @@ class Desk:
     @property
     def log_keys(self) -> tuple[str, ...]:
         """The relay's log keys the CA vouches for."""
-        return self.lists.organisation.log_keys
+        return self.lists.organisation.signing_keys
 
     # --- tickets ----------------------------------------------------------------------------------
 

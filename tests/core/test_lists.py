@@ -11,6 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from remote_assist.core import keys, sshsig
+from remote_assist.core.checkpoint import log_origin
+from remote_assist.core.cosignature import cosigner_key
 from remote_assist.core.lists import (
     KINDS,
     MAX_KEYS,
@@ -27,6 +29,7 @@ from remote_assist.core.lists import (
     open_adopt_request,
     open_list,
     open_lists,
+    requested_cosigner,
     sign_list,
 )
 from remote_assist.errors import LocalProtocolError, UsageError, VerificationError
@@ -201,6 +204,26 @@ def test_a_request_says_who_the_relay_is_and_is_signed_by_its_log_key() -> None:
     fields = json.loads(raw)
     message = b"remote-assist adopt-request/1\0Example Support\0" + LOG_LINE.encode()
     sshsig.verify(fields["signature"], LOG_LINE, "list", message)
+
+
+def test_a_cosigner_stands_beside_the_log_keys_and_nothing_else_may() -> None:
+    body = OrganisationList(number=1, name="Example", log_keys=(LOG_LINE,), issued=ISSUED)
+    assert b"cosigners" not in open_body(sign_list(CA, body)), "a list without one reads as it always did"
+    line = cosigner_key(bytes(32), log_origin(LOG_LINE)).line
+    named = open_list(sign_list(CA, msgspec.structs.replace(body, cosigners=(line,))), ca_line=CA_LINE)
+    assert isinstance(named, OrganisationList) and named.signing_keys == (LOG_LINE, line)
+    for wrong in ((LOG_LINE,), (line, line), tuple(cosigner_key(bytes([n] * 32), "log").line for n in range(3))):
+        with pytest.raises(LocalProtocolError, match="cannot be signed"):
+            sign_list(CA, msgspec.structs.replace(body, cosigners=wrong))
+    raw = adopt_request("Example", LOG, cosigner=line)
+    assert (open_adopt_request(raw), requested_cosigner(raw)) == (("Example", LOG_LINE), line)
+    with pytest.raises(VerificationError, match="refused"):
+        requested_cosigner(raw.replace(line[-9:].encode(), b"AAAAAAA=="))
+
+
+def open_body(raw: bytes) -> bytes:
+    """The signed bytes of a list file."""
+    return base64.b64decode(json.loads(raw)["body"])
 
 
 CHANGES: dict[str, Callable[[dict[str, str]], dict[str, str]]] = {

@@ -14,8 +14,10 @@ import pytest
 import structlog
 
 from relay.__main__ import main
-from relay.data_folder import ADDRESS, LOG_KEY
-from remote_assist.core.lists import open_adopt_request
+from relay.data_folder import ADDRESS, COSIGN_KEY, LOG_KEY
+from remote_assist.core.checkpoint import log_origin
+from remote_assist.core.cosignature import read_cosigner
+from remote_assist.core.lists import open_adopt_request, requested_cosigner
 from tests.relay.world import Organisation, TurnableClock
 
 
@@ -216,3 +218,22 @@ def test_a_second_relay_on_the_folder_or_the_port_says_so(
     other.found()
     code, said = run(capsys, "serve", "--data", other.data, "--listen", listen)
     assert code == 4 and "cannot listen" in said
+
+
+def test_a_cosigner_is_made_once_and_asked_for_beside_the_log_key(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = tmp_path / "data"
+    run(capsys, "init", "--data", data, "--organisation", "Example Support")
+    asked = open_adopt_request((data / "adopt-request").read_bytes())
+    assert requested_cosigner((data / "adopt-request").read_bytes()) == ""
+    code, said = run(capsys, "cosigner", "--data", data)
+    line = said.splitlines()[0]
+    assert code == 0 and read_cosigner(line).is_of(log_origin(asked[1]))
+    assert mode(data / COSIGN_KEY) == 0o600
+    assert open_adopt_request((data / "adopt-request").read_bytes()) == asked
+    assert requested_cosigner((data / "adopt-request").read_bytes()) == line
+    assert run(capsys, "cosigner", "--data", data) == (code, said)
+    (data / COSIGN_KEY).write_text("what is this\n")
+    code, said = run(capsys, "cosigner", "--data", data)
+    assert code != 0 and "not what this relay wrote" in said

@@ -63,6 +63,20 @@ def test_another_log_key_proves_nothing(evidence: Evidence) -> None:
     assert refusal(done).sentence == "checkpoint: it is of another log than the one whose key is vouched for"
 
 
+def test_a_cosignature_that_somebody_took_away_is_missed_by_who_demands_it(evidence: Evidence) -> None:
+    """The relay of this world cosigns (ML-DSA-44); the organisation's list in the export vouches for its key."""
+    name = evidence.written(evidence.export)
+    typed(evidence.world, "audit", "verify", name, *OFFLINE, "--strict", home="nobody-home", expect=0)
+    trailer = json.loads(evidence.export[-1])
+    *note, cosignature = trailer["checkpoint"].splitlines(keepends=True)
+    assert "/ml-dsa-44 " in cosignature
+    stripped = json.dumps({**trailer, "checkpoint": "".join(note)}, separators=(",", ":"), ensure_ascii=False)
+    name = evidence.written([*evidence.export[:-1], stripped])
+    assert "verified" in typed(evidence.world, "audit", "verify", name, *OFFLINE, home="nobody-home", expect=0).stdout
+    done = typed(evidence.world, "audit", "verify", name, *OFFLINE, "--strict", home="nobody-home", expect=5)
+    assert refusal(done).sentence.endswith("/ml-dsa-44 has not cosigned it")
+
+
 def test_an_export_without_its_trailer_is_5_and_says_that_it_was_cut(evidence: Evidence) -> None:
     name = evidence.written(evidence.export[:-1])
     assert refusal(typed(evidence.world, "audit", "verify", name, *OFFLINE, expect=5)) == Refusal(

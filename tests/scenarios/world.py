@@ -114,6 +114,7 @@ class World:
             title = f"{name.capitalize()} Example"
             self.command("ca", "sign", f"{name}.pub", "--dir", "org", "--name", title, "--role", role)
         self.command("remote-assist-relay", "init", "--data", "relay-data", "--organisation", "Example Support")
+        self.command("remote-assist-relay", "cosigner", "--data", "relay-data")
         self.command("ca", "adopt", "relay-data", "--dir", "org")
 
     def take_organisation(self) -> None:
