@@ -48,6 +48,8 @@ VERBS: dict[str, tuple[str, str, str]] = {
     "proxy": ("technician_ssh", "Technician", "carry ssh's bytes to a session (for ProxyCommand)"),
     "machines": ("technician_machines", "Technician", "the same on many machines behind the customer's"),
     "forward": ("technician_forward", "Technician", "reach a service of the customer's network"),
+    "desktop": ("technician_screen", "Technician", "reach the customer's own VNC or RDP server with your viewer"),
+    "screenshot": ("technician_screen", "Technician", "ask for one picture of the customer's screen"),
     "open": ("alarms", "Technician", "open the invite that a link in a ticket names"),
     "request": ("technician_consent", "Technician", "ask the customer for further scopes"),
     "share": ("technician_sharing", "Technician", "ask the customer to let a second technician in"),

@@ -44,6 +44,7 @@ LIBRARIES: dict[str, tuple[str, ...]] = {
     "pyte": ("remote_assist/tui/",),
     "paramiko": ("remote_assist/transport/",),
     "winrm": ("remote_assist/transport/",),
+    "mss": ("remote_assist/transport/screen.py",),
     "requests": ("remote_assist/transport/winrm_hop.py", "remote_assist/transport/winrm_connection.py"),
     "spake2": ("remote_assist/core/pairing.py",),
     "cel_expr_python": ("remote_assist/core/conditions.py",),
@@ -195,6 +196,7 @@ def test_the_agent_never_loads_what_only_other_sides_need(module: str) -> None:
         "uvloop",
         "paramiko",
         "winrm",
+        "mss",
     }
     assert unwanted & {name.split(".")[0] for name in loaded} == set()
 

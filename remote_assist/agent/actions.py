@@ -97,6 +97,11 @@ def shell_action(shell: str) -> Action:
     return Action(code="RA1401", scope="terminal", what=say("what.shell", program=program), program=program)
 
 
+def screenshot_action() -> Action:
+    """One picture of the screen, which only the customer allows."""
+    return Action(code="RA1510", scope=ANY_SCOPE, what=say("what.screenshot"))
+
+
 def list_action(path: bytes) -> Action:
     """One folder's names, or the status of the one file named."""
     return Action(code="RA1200", scope="files:read", what=say("what.list", path=path), touched=(path,))

@@ -25,6 +25,7 @@ from remote_assist.agent.requests_files import FileRequests, list_folder, write_
 from remote_assist.agent.requests_fix import FixRequests
 from remote_assist.agent.requests_log import LogRequests
 from remote_assist.agent.requests_run import run_program
+from remote_assist.agent.requests_screen import ScreenRequests
 from remote_assist.agent.requests_session import SessionRequests
 from remote_assist.agent.requests_share import ShareRequests
 from remote_assist.agent.requests_shell import ShellRequests
@@ -60,6 +61,7 @@ from remote_assist.core.requests import (
     SayChat,
     Share,
     ShowCheckpoint,
+    TakeScreenshot,
     UseMachine,
     WriteFile,
 )
@@ -225,6 +227,7 @@ def _executors(
         Collect: diagnostics.collect,
         PlanFix: fixes.plan,
         ApplyFix: fixes.apply,
+        TakeScreenshot: ScreenRequests(session).take,
         RequestScopes: about.request_scopes,
         AskStatus: about.status,
         EstimateLook: diagnostics.estimate,

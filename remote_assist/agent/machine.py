@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from remote_assist.core.picture import Picture
 from remote_assist.errors import AssistError, RefusedError
 from remote_assist.transport.local_target import LocalTarget
 
@@ -71,6 +72,12 @@ class Machine:
         """
         marked = {**environment, MARK: self.session}
         return await self.target.start_terminal(argv, argv0, environment=marked, columns=columns, rows=rows)
+
+    async def picture(self) -> Picture:
+        """This computer's screen as it is now. Raises RefusedError where there is none."""
+        from remote_assist.transport.screen import take_picture
+
+        return await asyncio.to_thread(take_picture)
 
     def check_limits(self, path: bytes) -> None:
         """Raise RefusedError when `path` is, or lies in, what belongs to the agent."""

@@ -106,7 +106,7 @@ class PromptTerminal:
         async with self._asking, self._question():
             self._draw(_plan_lines(question))
             allowed = await self._yes_or_no(question.deadline_seconds)
-        if not question.undo and not question.ask:
+        if not (question.undo or question.ask or question.screen):
             self.show(say("plan.allowed" if allowed else "plan.denied"))
         return allowed
 
@@ -297,7 +297,9 @@ def _plain(text: HostileStr) -> str:
 def _plan_lines(question: PlanQuestion) -> list[str]:
     steps = [say("plan.step", number=number, step=step) for number, step in enumerate(question.steps, 1)]
     deadline = int(question.deadline_seconds)
-    if question.ask:
+    if question.screen:
+        title, keys = say("screen.title", name=question.title), say("screen.keys", deadline=deadline)
+    elif question.ask:
         title, keys = say("ask-step.title", title=question.title), say("ask-step.keys", deadline=deadline)
     elif question.undo:
         title, keys = say("ask.detail", detail=question.title), say("undo.keys", deadline=deadline)

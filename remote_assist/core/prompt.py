@@ -59,6 +59,7 @@ class PlanQuestion:
     """A fix plan that needs this customer's yes (`--ask-each` or high risk).
 
     `undo`: the question is whether to undo a fix that was stopped in the middle; a no leaves it as it is.
+    `screen`: the question is whether `title` (a technician) gets one picture of the screen.
     `ask`: the question is `consent` itself, put by a step of a running fix; a no stops the fix, which is undone.
     """
 
@@ -70,6 +71,7 @@ class PlanQuestion:
     deadline_seconds: float
     undo: bool = False
     ask: bool = False
+    screen: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,6 +94,7 @@ _ALL: tuple[Code, ...] = (
     Code("RA1412E", "file-chunk", "A piece of a file was sealed before it was sent"),
     *_act("1500", "forward", "Forwards a connection", "The forwarded connection ended"),
     *_act("1501", "hop", "Reaches a machine behind the customer's", "The way to the machine was tried"),
+    *_act("1510", "screenshot", "Takes a picture of the screen", "The customer was asked, and the picture was taken"),
     *_act("1600", "chat", "Says a line to the customer", "The line was on the customer's screen"),
     Code("RA1601E", "customer-said", "The customer said a line to the technician"),
     *_act("1700", "disclose", "Puts something on the ticket; catalog names it and its readers", "The disclosure ended"),

@@ -24,6 +24,7 @@ from remote_assist.core.messages import Acknowledgement, Grant, Message
 SUBSYSTEM = "remote-assist"
 KIND_MESSAGE, KIND_DATA, KIND_ERROR = 0, 1, 2
 MAX_MESSAGE_BYTES = 1 << 20
+MAX_PICTURE_BYTES = 16 << 20
 MAX_DATA_BYTES = 256 << 10
 
 
@@ -114,6 +115,10 @@ class ApplyFix(Message, frozen=True, tag="apply-fix"):
 
     plan: str
     approval: Approval | None = None
+
+
+class TakeScreenshot(Message, frozen=True, tag="take-screenshot"):
+    """One picture of the screen, if the customer says yes this time (no scope). PNG as data frames after Accepted."""
 
 
 class RequestScopes(Message, frozen=True, tag="request-scopes"):
@@ -412,6 +417,7 @@ Request = (
     | Collect
     | PlanFix
     | ApplyFix
+    | TakeScreenshot
     | RequestScopes
     | UseMachine
     | AskStatus

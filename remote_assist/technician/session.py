@@ -60,6 +60,7 @@ from remote_assist.technician.evidence import (
 from remote_assist.technician.files import FetchedFile, FolderListing
 from remote_assist.technician.log_watch import EVERY_SECONDS, compare
 from remote_assist.technician.part_file import PartFile
+from remote_assist.technician.screen import take_picture
 from remote_assist.technician.session_folder import SessionFolder
 from remote_assist.technician.terminal import Terminal, open_terminal
 
@@ -279,6 +280,11 @@ class Session:
                 result = await conversation.finish(on_data=hand_on)
         assert result.done is not None
         return result.done
+
+    async def screenshot(self, out: Path | None = None) -> tuple[Path, bytes]:
+        """Ask the customer for one picture (PNG); where it is kept, and its bytes. Raises ConsentDenied."""
+        async with self._link.conversation(self._machine) as conversation:
+            return await take_picture(conversation, self._folder, out, CONSENT_SECONDS)
 
     def shell(self, *, term: str, columns: int, rows: int) -> contextlib.AbstractAsyncContextManager[Terminal]:
         """The customer's shell at a terminal, open as long as the `async with` lasts; see technician/terminal.py."""
