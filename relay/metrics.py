@@ -19,10 +19,10 @@ from relay.bus import Bus
 from relay.chunks import stored_bytes
 from relay.deliveries import count_undelivered
 from relay.front_door import is_loopback
+from relay.lane import Traffic
 from relay.push import Push
 from relay.schema import outbox, sessions
 from relay.sockets import REFUSED
-from relay.splice import Traffic
 from relay.store import Store
 from relay.switchboard import Switchboard
 from remote_assist.errors import RefusedError

@@ -28,6 +28,7 @@ from relay.courier import Courier
 from relay.data_folder import ADDRESS, hold, open_database, read_cosign_seed, read_log_key, replace_file, require_data
 from relay.front_door import FrontDoor, bind, origins_of, own_address, split_listen
 from relay.hook_pages import HookPages
+from relay.lane import Traffic
 from relay.ledger import Ledger
 from relay.log_pages import LogPages
 from relay.login import Logins
@@ -48,7 +49,6 @@ from relay.session_proofs import SessionProofs
 from relay.sessions import count_live
 from relay.sockets import OpenSockets, say
 from relay.sources import Sources
-from relay.splice import Traffic
 from relay.store import Store
 from relay.strangers import Strangers
 from relay.stream_sockets import StreamSockets

@@ -3,8 +3,9 @@
 import asyncio
 import socket as system_socket
 from collections import Counter
+from collections.abc import Callable
 from contextlib import suppress
-from typing import TypeVar
+from typing import TypeVar, cast
 from weakref import WeakSet
 
 import msgspec
@@ -39,18 +40,44 @@ REFUSED: Counter[str] = Counter()
 
 
 class RelaySocket(web.WebSocketResponse):
-    """A WebSocket that can be ended even when its other end reads no more."""
+    """A WebSocket that can be ended even when its other end reads no more, and lent to who reads its frames itself."""
 
     transport: asyncio.Transport | None = None
+    _is_held = False
+    _call_back: Callable[[], None] | None = None
+
+    def hold(self) -> None:
+        """Read nothing until it is lent or ended: what comes early then waits in the network."""
+        if self.transport is not None and not self.transport.is_closing():
+            self.transport.pause_reading()
+            self._is_held = True
+
+    def lend(self, call_back: Callable[[], None]) -> tuple[asyncio.Transport, asyncio.Protocol]:
+        """The held transport and aiohttp's protocol for it, to be put back when done, or when `call_back` asks for it.
+
+        Raises ConnectionError when the other end is gone.
+        """
+        if self.transport is None or self.transport.is_closing():
+            raise ConnectionResetError("the other end is gone")
+        self._is_held, self._call_back = False, call_back
+        return self.transport, cast(asyncio.Protocol, self.transport.get_protocol())
 
     async def end(self, code: int = WSCloseCode.OK, reason: str = "") -> None:
         """Close, or cut off an end that does not answer in time; harmless in any state."""
+        self._take_back()
         try:
             async with asyncio.timeout(CLOSE_SECONDS):
                 await self.close(code=code, message=reason.encode()[:MAX_REASON_BYTES])
         except (TimeoutError, ConnectionError, RuntimeError):
             if self.transport is not None:
                 self.transport.abort()
+
+    def _take_back(self) -> None:
+        if self._call_back is not None:
+            self._call_back()
+        elif self._is_held and self.transport is not None and not self.transport.is_closing():
+            self.transport.resume_reading()
+        self._is_held, self._call_back = False, None
 
 
 class OpenSockets:

@@ -16,6 +16,7 @@ import structlog
 from aiohttp import web
 
 from relay.access import Caller, Verb, owner_filter
+from relay.lane import Traffic
 from relay.pace import Pace
 from relay.participants import check_may_come
 from relay.penalties import Penalties
@@ -23,7 +24,7 @@ from relay.presence import Presence
 from relay.sessions import next_stream, require_session
 from relay.sockets import OpenSockets, RelaySocket, refuse, say
 from relay.sources import address_of
-from relay.splice import Ended, Traffic, splice
+from relay.splice import Ended, Splicer
 from relay.store import Store
 from relay.switchboard import Offer, Switchboard
 from remote_assist.core.messages import StreamOffered, StreamOpened
@@ -68,12 +69,11 @@ class StreamSockets:
         self._switchboard = switchboard
         self._penalties = penalties
         self._sockets = sockets
-        self._traffic = traffic
+        self._splicer = Splicer(traffic, max_bytes=max_bytes, stalled_seconds=stalled_seconds)
         self._clock = clock
         self._max_bytes = max_bytes
         self._ticket_seconds = ticket_seconds
         self._bytes_per_second = bytes_per_second
-        self._stalled_seconds = stalled_seconds
         self._known = known
         self._paces: WeakValueDictionary[str, Pace] = WeakValueDictionary()
 
@@ -149,7 +149,7 @@ class StreamSockets:
         ended = SUPERSEDED
         try:
             async with asyncio.timeout(seconds):
-                ended = await splice(socket, other, pace, self._traffic, stalled_seconds=self._stalled_seconds)
+                ended = await self._splicer.join(socket, other, pace)
         except TimeoutError:
             ended = LOGIN_OVER
         finally:
@@ -167,7 +167,9 @@ class StreamSockets:
 
     async def _upgrade(self, request: web.Request) -> RelaySocket:
         # No heartbeat: a reader that stops would not answer it; the control connection tells who is gone.
-        return await self._sockets.upgrade(request, max_bytes=self._max_bytes, heartbeat_seconds=None)
+        socket = await self._sockets.upgrade(request, max_bytes=self._max_bytes, heartbeat_seconds=None)
+        socket.hold()
+        return socket
 
 
 def _resumed(request: web.Request) -> tuple[int, int] | None:

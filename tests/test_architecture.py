@@ -30,7 +30,7 @@ ALLOWED: dict[str, frozenset[str]] = {
 
 LIBRARIES: dict[str, tuple[str, ...]] = {
     "asyncssh": ("remote_assist/transport/",),
-    "websockets": ("remote_assist/transport/",),
+    "websockets": ("remote_assist/transport/", "relay/frames.py"),
     "aiohttp_socks": ("remote_assist/technician/api.py",),
     "aiohttp": ("relay/", "remote_assist/technician/api.py", "remote_assist/tickets/http.py"),
     "sqlalchemy": ("relay/",),

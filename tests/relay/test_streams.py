@@ -3,11 +3,13 @@
 import asyncio
 import hashlib
 import secrets
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.frames import CloseCode, Frame, Opcode
 
 from remote_assist.core.messages import RelayRefused, StreamControl, StreamOffered, StreamOpened
 from tests.relay.world import Agent, RelayWorld, understood
@@ -157,6 +159,35 @@ async def test_text_on_a_stream_ends_it(world: RelayWorld) -> None:
     for end in (other, technician):
         with pytest.raises(ConnectionClosed):
             await end.recv()
+
+
+async def test_a_message_in_pieces_and_pings_between_them_pass(world: RelayWorld) -> None:
+    agent, token = await opened_session(world)
+    technician, other, _ = await stream(world, agent, token)
+    begun = asyncio.Event()
+
+    async def pieces() -> AsyncIterator[bytes]:
+        yield b"one "
+        await begun.wait()
+        yield b"two"
+
+    sending = asyncio.create_task(technician.send(pieces()))
+    answered = await technician.ping(b"there?")
+    await asyncio.wait_for(answered, 60)
+    begun.set()
+    await sending
+    assert await other.recv() == b"one two"
+
+
+async def test_a_frame_out_of_order_ends_the_stream(world: RelayWorld) -> None:
+    agent, token = await opened_session(world)
+    technician, other, _ = await stream(world, agent, token)
+    for is_last in (False, True):
+        technician.transport.write(Frame(Opcode.BINARY, b"begun anew", fin=is_last).serialize(mask=True))
+    with pytest.raises(ConnectionClosed) as closed:
+        await other.recv()
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code == CloseCode.PROTOCOL_ERROR
 
 
 async def test_a_message_beyond_a_mebibyte_ends_the_stream(world: RelayWorld) -> None:
