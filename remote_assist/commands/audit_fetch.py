@@ -15,7 +15,7 @@ from remote_assist.audit.verify import Evidence, SessionReport, verify_session
 from remote_assist.commands.audit_trust import Trust, witnesses_of
 from remote_assist.commands.relay_options import proxy_url, relay_origins
 from remote_assist.core.api import ChainSummary, LoggedRecord, SessionSummary
-from remote_assist.core.checkpoint import Checkpoint, open_checkpoint
+from remote_assist.core.checkpoint import Checkpoint
 from remote_assist.core.codes import is_session_id
 from remote_assist.core.messages import Wrap
 from remote_assist.core.organisation import is_chain_id
@@ -113,7 +113,7 @@ async def _summary(api: RelayApi, name: str) -> Summary:
 async def current_checkpoint(api: RelayApi, trust: Trust) -> Checkpoint | None:
     """The log's checkpoint, signed by a key that is vouched for; None when there is no such key."""
     log_keys = trust.with_lists(await api.lists()) if trust.ca_line else trust.log_keys
-    return open_checkpoint(await api.checkpoint(), log_keys) if log_keys else None
+    return trust.open_checkpoint(await api.checkpoint(), log_keys) if log_keys else None
 
 
 def readable(logged: Iterable[Evidence]) -> list[Record]:

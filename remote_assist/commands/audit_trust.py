@@ -11,7 +11,8 @@ from pathlib import Path
 
 from remote_assist.audit.timeline import Opened
 from remote_assist.core.certificates import ca_of
-from remote_assist.core.cosignature import is_cosigner_line, read_cosigner
+from remote_assist.core.checkpoint import Checkpoint, open_checkpoint
+from remote_assist.core.cosignature import check_cosigned, is_cosigner_line, read_cosigner
 from remote_assist.core.keys import load_public
 from remote_assist.core.messages import Acknowledgement, Wrap
 from remote_assist.core.opening import log_keys_of
@@ -31,6 +32,14 @@ class Trust:
 
     log_keys: tuple[str, ...]
     ca_line: str | None
+    strict: bool = False
+
+    def open_checkpoint(self, note: str, log_keys: tuple[str, ...]) -> Checkpoint:
+        """A checkpoint signed by one of `log_keys`; strictly, also by every cosigner among them."""
+        found = open_checkpoint(note, log_keys)
+        if self.strict:
+            check_cosigned(found.origin, found.cosigners, log_keys, where="checkpoint")
+        return found
 
     def with_lists(self, lists: Sequence[bytes]) -> tuple[str, ...]:
         """The log keys, with those that CA-signed lists name. Raises VerificationError for another CA's lists."""
@@ -41,13 +50,13 @@ class Trust:
 def add_trust_options(parser: argparse.ArgumentParser) -> None:
     """`--log-key`, `--ca`, `--strict`."""
     parser.add_argument(
-        "--log-key", type=Path, action="append", metavar="KEY.pub", help="the relay's log key, or its cosigner's"
+        "--log-key", type=Path, action="append", metavar="KEY", help="the relay's log key, or the one that cosigns"
     )
     parser.add_argument("--ca", type=Path, metavar="CA.pub", help="the organisation's CA key; it vouches for log keys")
     parser.add_argument(
         "--strict",
         action="store_true",
-        help="records must be in canonical form, checkpoints cosigned where a cosigner is known",
+        help="records must be in canonical form, checkpoints cosigned by every cosigner known here",
     )
 
 
@@ -55,8 +64,8 @@ def trust_of(arguments: argparse.Namespace, home: Home) -> Trust:
     """From `--log-key` and `--ca`; without both, the CA of the certificate that logged in here. Raises ContentError."""
     log_keys = tuple(_log_key_line(path) for path in arguments.log_key or ())
     if arguments.ca is not None:
-        return Trust(log_keys, _public_line(arguments.ca))
-    return Trust(log_keys, None if log_keys else _own_ca(home))
+        return Trust(log_keys, _public_line(arguments.ca), arguments.strict)
+    return Trust(log_keys, None if log_keys else _own_ca(home), arguments.strict)
 
 
 def witnesses_of(home: Home, session: str) -> list[Acknowledgement]:

@@ -40,7 +40,8 @@ from remote_assist.commands.audit_fetch import (
 )
 from remote_assist.commands.audit_trust import Trust, trust_of, witnesses_of
 from remote_assist.commands.printing import Printer
-from remote_assist.core.checkpoint import Checkpoint, open_checkpoint
+from remote_assist.core.checkpoint import Checkpoint
+from remote_assist.core.cosignature import check_cosigned
 from remote_assist.core.organisation import RELAY, is_chain_id
 from remote_assist.core.records import decode_record
 from remote_assist.errors import Exit, UsageError, VerificationError
@@ -58,7 +59,7 @@ async def verify_log(arguments: argparse.Namespace) -> int:
         return _verify_file(Path(arguments.what), trust, home, printer, strict=arguments.strict, whole=arguments.whole)
     async with open_api(arguments) as api:
         wanted = await wanted_logs(api, arguments.what)
-        failures = 0
+        failures, cosigners = 0, set[str]()
         for summary in wanted:
             try:
                 fetched = await fetch(api, summary.id, trust, summary)
@@ -70,6 +71,9 @@ async def verify_log(arguments: argparse.Namespace) -> int:
                 print_failure(printer, summary.id, error)
             else:
                 print_report(printer, report)
+                cosigners.update(fetched.checkpoint.cosigners if fetched.checkpoint else ())
+        for name in sorted(cosigners):
+            printer.note(f"the checkpoint is cosigned by {name}")
         if arguments.what is None and not await _anchors_hold(api, trust, printer, arguments.timestamp_ca):
             failures += 1
     return Exit.UNVERIFIED if failures else Exit.DONE
@@ -114,7 +118,7 @@ def _verify_whole(file: BinaryIO, trust: Trust) -> WholeReport:
     header = next(read_export(file))
     assert isinstance(header, Header)
     log_keys = trust.with_lists(header.lists)
-    check = WholeCheck(open_checkpoint(trailer.checkpoint, log_keys))
+    check = WholeCheck(trust.open_checkpoint(trailer.checkpoint, log_keys))
     file.seek(0)
     for line in read_bare(file):
         check.take(line.record, line.head, line.time, line.index)
@@ -138,7 +142,10 @@ def _verify_note(text: str, trust: Trust) -> tuple[SessionProof, Checkpoint]:
     """A ticket's note with a session's proof in it."""
     if not trust.log_keys:
         raise UsageError("a note is checked with the log's public key", advice="Give it with --log-key KEY.pub.")
-    return verify_session_proof(text, trust.log_keys)
+    proof, checkpoint = verify_session_proof(text, trust.log_keys)
+    if trust.strict:
+        check_cosigned(checkpoint.origin, checkpoint.cosigners, trust.log_keys, where="checkpoint")
+    return proof, checkpoint
 
 
 def _print_proof(printer: Printer, proof: SessionProof, checkpoint: Checkpoint) -> None:
@@ -162,7 +169,7 @@ def _verify_export(file: BinaryIO, trust: Trust, home: Home, printer: Printer, *
     for part in read_export(file):
         if isinstance(part, Header):
             log_keys = trust.with_lists(part.lists)
-            checkpoint = open_checkpoint(note, log_keys) if note and log_keys else None
+            checkpoint = trust.open_checkpoint(note, log_keys) if note and log_keys else None
             if not note:
                 printer.note("this export carries no checkpoint: nothing ties its records to the whole log")
             continue
