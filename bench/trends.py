@@ -1,19 +1,23 @@
 """The simulation behind the rules of `watch`: 120 machines that do not fill up and 53 that do, sampled every 5 minutes.
 
-python -m bench.trends [--seed 7] [--harsh]
+python -m bench.trends [--seed 7] [--harsh | --unseen] [--fresh 10]
 
 Half of those that do not fill swing (logs grow all day and are removed at night), half burst (something large is
 written within two hours and removed). One that fills grows steadily, with noise, over a small swing. `--harsh`: all
 of them do both, with bursts of up to four hours and 25 points, which nobody can tell from filling up while they last.
+`--unseen`: machines of bench/unseen_machines.py. `--fresh N`: only our rule, on N seeds that follow from a text and
+were chosen before anybody looked at them.
 """
 
 import argparse
+import hashlib
 import math
 import random
 import statistics
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from bench import unseen_machines
 from remote_assist.core.forecast import DAY, HOUR, Point, hours_until, longest_forecast
 
 STEP_SECONDS = 300.0
@@ -39,13 +43,37 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.trends", description=__doc__)
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--harsh", action="store_true", help="machines that swing and burst at the same time")
+    parser.add_argument("--unseen", action="store_true", help="machines the rule was never adjusted on")
+    parser.add_argument("--fresh", type=int, default=0, metavar="N", help="our rule alone, on N seeds nobody chose")
     options = parser.parse_args()
+    kind = "harsh" if options.harsh else "unseen" if options.unseen else "own"
+    if options.fresh:
+        return _on_fresh_seeds(options.fresh, kind)
     print(f"{'rule':<56} false alarms   missed   median lead")
     for name, rule in RULES.items():
-        result = simulate(rule, options.seed, harsh=options.harsh)
-        lead = statistics.median(result.leads) if result.leads else 0.0
-        print(f"{name:<56} {result.false_alarms:>4} / {QUIET}     {result.missed:>3} / {FILLING}   {lead:6.1f} h")
+        result = simulate(rule, options.seed, kind=kind)
+        print(_line(name, result))
     return 0
+
+
+def _on_fresh_seeds(count: int, kind: str) -> int:
+    """Our rule on seeds derived from a text: one line each, then what all of them give together."""
+    results = []
+    for number in range(count):
+        seed = int.from_bytes(hashlib.sha256(f"fresh seed {number} of watch".encode()).digest()[:4], "big")
+        result = simulate(watched, seed, kind=kind)
+        results.append(result)
+        print(_line(f"{kind}, seed {seed}", result), flush=True)
+    leads = tuple(lead for result in results for lead in result.leads)
+    together = Result(sum(r.false_alarms for r in results), sum(r.missed for r in results), leads)
+    print(_line(f"{kind}, {count} seeds together", together, count))
+    return 0
+
+
+def _line(name: str, result: Result, times: int = 1) -> str:
+    lead = statistics.median(result.leads) if result.leads else 0.0
+    wrong = f"{result.false_alarms:>4} / {QUIET * times}     {result.missed:>3} / {FILLING * times}"
+    return f"{name:<56} {wrong}   {lead:6.1f} h"
 
 
 def watched(points: list[Point]) -> bool:
@@ -75,15 +103,17 @@ RULES: dict[str, Rule] = {
 
 
 def simulate(
-    rule: Rule, seed: int = 7, *, quiet: int = QUIET, filling: int = FILLING, every: int = 1, harsh: bool = False
+    rule: Rule, seed: int = 7, *, quiet: int = QUIET, filling: int = FILLING, every: int = 1, kind: str = "own"
 ) -> Result:
-    """One rule over all machines; `every`: only each so many-th sample is asked about."""
+    """One rule over all machines; `every`: only each so many-th sample is asked about; `kind`: own, harsh, unseen."""
     dice = random.Random(seed)
-    calm = [list(_restless(dice, number) if harsh else _calm(dice, number)) for number in range(quiet)]
+    resting = {"own": _calm, "harsh": _restless, "unseen": unseen_machines.calm}[kind]
+    growing = unseen_machines.filling if kind == "unseen" else _filling
+    calm = [list(resting(dice, number)) for number in range(quiet)]
     false_alarms = sum(_first_alarm(rule, points, every) is not None for points in calm)
     leads, missed = [], 0
-    for _ in range(filling):
-        points = list(_filling(dice))
+    for number in range(filling):
+        points = list(growing(dice, number))
         alarm = _first_alarm(rule, points, every)
         if alarm is None:
             missed += 1
@@ -124,7 +154,7 @@ def _level(dice: random.Random, base: float, swing: float, bursts: list[tuple[fl
         yield Point(at, min(99.0, level))
 
 
-def _filling(dice: random.Random) -> Iterator[Point]:
+def _filling(dice: random.Random, number: int) -> Iterator[Point]:
     """Two quiet days, then steady growth until the disk is full."""
     base, rate = dice.uniform(20, 75), math.exp(dice.uniform(math.log(0.3), math.log(1.5)))  # points an hour
     swing = dice.uniform(0, 3)

@@ -5,15 +5,14 @@ Rule 2: nothing leaves this machine but alarms, and those only to what the custo
 """
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from urllib.parse import urlsplit
 
-import msgspec
-
-from remote_assist.agent.actions import Action, Ending, base_name, bundle_action
+from remote_assist.agent.actions import Ending, bundle_action
+from remote_assist.agent.alarm_queue import AlarmQueue
+from remote_assist.agent.alarm_targets import AlarmTarget, tell_all
 from remote_assist.agent.gate import Gate, Running
 from remote_assist.agent.keeper import Clock
 from remote_assist.agent.local_log import LOCAL
@@ -21,7 +20,6 @@ from remote_assist.agent.machine import Machine
 from remote_assist.agent.own_gate import CUSTOMER, customers_gate
 from remote_assist.agent.sample_ring import SampleRing
 from remote_assist.agent.shelf import Shelf
-from remote_assist.agent.texts import say
 from remote_assist.core.alarms import Alarm, OpenAlarm, compare, key_of
 from remote_assist.core.catalog_model import Bundle, Catalog
 from remote_assist.core.findings import Finding, evaluate
@@ -29,16 +27,13 @@ from remote_assist.core.hostile import SafeStr
 from remote_assist.core.records import RecordDraft
 from remote_assist.core.samples import Ending as LastDay
 from remote_assist.core.samples import Latest, take
-from remote_assist.core.target import Command
 from remote_assist.diagnostics.collect import FactSet, collect_facts
-from remote_assist.errors import AssistError, RefusedError
-from remote_assist.transport.alarm_post import post_json
+from remote_assist.errors import RefusedError
 from remote_assist.transport.folder_lock import hold_folder
 from remote_assist.transport.private_files import make_private_folder
 
 BUNDLE, TREND = "watch", "trend"
 SCOPES = ["diagnose", "terminal"]
-NOTIFY_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +50,14 @@ class Watched:
 
 @dataclass(frozen=True, slots=True)
 class Watching:
-    """What the customer asked for. `notify`: programs and http(s) URLs; `dates`: last days they wrote down."""
+    """What the customer asked for. `notify`: whom to tell; `dates`: last days they wrote down; `host`: this machine."""
 
     home: Path
     moment: Clock
     services: Path | None = None
-    notify: tuple[str, ...] = ()
+    notify: tuple[AlarmTarget, ...] = ()
     dates: tuple[LastDay, ...] = ()
+    host: str = ""
     show: Callable[[SafeStr], None] = lambda line: None
 
 
@@ -100,7 +96,7 @@ async def look_once(watching: Watching) -> Watched:
     alarms = [_alarm(state, alarm, now) for state, alarm in changes]
     for alarm in alarms:
         await _write_down(gate, alarm)
-    untold = await _tell(gate, watching.notify, alarms)
+    untold = await tell_all(gate, AlarmQueue(watching.home), watching.notify, alarms, watching.host, now)
     hours = trend.get("hours")
     return Watched(
         at=datetime.fromtimestamp(now, UTC),
@@ -159,69 +155,3 @@ def _time(seconds: float) -> str:
 async def _write_down(gate: Gate, alarm: Alarm) -> None:
     code = "RA1111E" if alarm.state == "raised" else "RA1112E"
     await gate.write(RecordDraft(code=code, actor=CUSTOMER, catalog=f"{alarm.issue}@{alarm.version}"))
-
-
-async def _tell(gate: Gate, targets: Sequence[str], alarms: Sequence[Alarm]) -> list[str]:
-    """Tell each target each alarm; answers, in words, what could not be told."""
-    untold: list[str] = []
-    for target in targets:
-        for alarm in alarms:
-            try:
-                await _tell_one(gate, target, alarm)
-            except AssistError as error:
-                untold.append(f"{target}: {error.message}")
-                break
-    return untold
-
-
-async def _tell_one(gate: Gate, target: str, alarm: Alarm) -> None:
-    url = urlsplit(target)
-    web = url.scheme in {"http", "https"}
-    raw = msgspec.json.encode(alertmanager_form(alarm) if web else alarm)
-
-    async def work(machine: Machine, running: Running) -> Ending:
-        if web:
-            status = await post_json(target, raw, timeout_seconds=NOTIFY_SECONDS)
-            return Ending(status="done" if 200 <= status < 300 else "failed", reason=f"answer {status}")
-        done = await machine.target.run(Command((target,), stdin=raw, timeout_seconds=NOTIFY_SECONDS))
-        reason = "" if done.status == 0 else f"status {done.status}"
-        return Ending(status="done" if done.status == 0 else "failed", exit=done.status, reason=reason)
-
-    action = Action(
-        code="RA1110",
-        scope="terminal",
-        what=say("what.tell", target=url.hostname or target),
-        program="" if web else base_name(target),
-        place=(url.hostname or "") if web else "",
-    )
-    performed = await gate.perform(CUSTOMER, LOCAL, action, work)
-    if performed.error is not None:
-        raise performed.error
-    if performed.ending.status != "done":
-        raise RefusedError(f"could not be told ({performed.ending.reason})", reason="not-told")
-
-
-def alertmanager_form(alarm: Alarm) -> dict[str, object]:
-    """The alarm as Prometheus Alertmanager's webhook (version 4) would say it: many systems take that."""
-    firing = "firing" if alarm.state == "raised" else "resolved"
-    labels = {"alertname": alarm.issue, "severity": alarm.severity, "subject": alarm.subject}
-    one = {
-        "status": firing,
-        "labels": labels,
-        "annotations": {"summary": f"{alarm.title}: {alarm.message}", "description": alarm.explanation},
-        "startsAt": alarm.since,
-        "endsAt": alarm.time if firing == "resolved" else "0001-01-01T00:00:00Z",
-        "fingerprint": alarm.key,
-        "generatorURL": "",
-    }
-    return {
-        "version": "4",
-        "groupKey": alarm.key,
-        "status": firing,
-        "receiver": "remote-assist",
-        "groupLabels": {"alertname": alarm.issue},
-        "commonLabels": labels,
-        "commonAnnotations": {},
-        "externalURL": "",
-        "alerts": [one],
-    }

@@ -45,7 +45,10 @@ async def _alert(arguments: argparse.Namespace) -> int:
         return Exit.DONE
     if not arguments.relay:
         raise UsageError("no relay is named", advice="Give --relay URL, or set REMOTE_ASSIST_RELAY.")
-    headers = {"Authorization": f"Bearer {_secret(arguments.secret_file)}", "Content-Type": "application/json"}
+    headers = {
+        "Authorization": f"Bearer {read_source_secret(arguments.secret_file)}",
+        "Content-Type": "application/json",
+    }
     http = Http(arguments.relay, headers=headers, tls_ca_file=arguments.ca_file)
     try:
         taken = (await http.call("POST", f"/v1/alarms/{arguments.source}/alarm", raw=raw)).read(AlarmsTaken)
@@ -72,12 +75,16 @@ def _body(kind: str) -> bytes | None:
     return msgspec.json.encode(from_trap(raw.decode("utf-8", "replace"))) if kind == "trap" else raw
 
 
-def _secret(file: Path) -> str:
+def read_source_secret(file: Path) -> str:
+    """The secret an alarm source shows to the relay. Raises UsageError when the file holds none."""
     try:
         with file.open("rb") as opened:
-            return opened.read(MAX_SECRET_BYTES).decode("ascii").strip()
+            secret = opened.read(MAX_SECRET_BYTES).decode("ascii").strip()
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{file} cannot be read as a secret") from error
+    if not secret or not secret.isprintable():
+        raise UsageError(f"{file} holds no secret")
+    return secret
 
 
 def _told(error: TicketSystemError) -> Exception:

@@ -3,6 +3,8 @@
 import argparse
 import asyncio
 import os
+import platform
+import re
 import signal
 import sys
 from collections.abc import Iterator
@@ -11,16 +13,22 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from remote_assist.commands.alarms import read_source_secret
 from remote_assist.commands.printing import Printer, add_output_options
+from remote_assist.commands.relay_options import RELAY_VARIABLE
+from remote_assist.core.codes import relay_origin
 from remote_assist.core.durations import parse_duration
 from remote_assist.errors import ContentError, Exit, UsageError
 
 if TYPE_CHECKING:  # only a name for types: it loads the rule engine
+    from remote_assist.agent.alarm_targets import AlarmTarget
     from remote_assist.agent.watch import Watched, Watching
     from remote_assist.core.samples import Ending
 
 LEAST_SECONDS, MOST_SECONDS = 60, 3600
 MAX_DATES_BYTES = 64 << 10
+MAX_HOST_CHARS = 64
+SOURCE = re.compile(r"[a-z0-9-]{1,16}")
 
 
 def add_commands(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -37,6 +45,15 @@ def add_commands(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -
     parser.add_argument(
         "--notify", metavar="PROGRAM|URL", action="append", default=[], help="told each alarm as JSON; may be repeated"
     )
+    parser.add_argument(
+        "--tell-relay",
+        metavar="NAME",
+        default="",
+        help="the relay finds or opens a ticket for each alarm; NAME is this source in its settings",
+    )
+    parser.add_argument("--relay", metavar="URL", default="", help=f"which relay (else ${RELAY_VARIABLE})")
+    parser.add_argument("--secret-file", metavar="FILE", type=Path, help="the secret of that source")
+    parser.add_argument("--ca-file", metavar="FILE", type=Path, help="CA of the relay's TLS certificate")
     parser.add_argument("--dates", metavar="FILE", type=Path, help="last days of licences: lines of YYYY-MM-DD NAME")
     parser.add_argument("--services", metavar="FOLDER", type=Path, help="services of the `process` kind live here")
     add_output_options(parser)
@@ -94,20 +111,40 @@ def _watching(arguments: argparse.Namespace) -> "Watching":
     from remote_assist.agent.keeper import system_moment
     from remote_assist.agent.watch import Watching
     from remote_assist.commands.customer import home_folder, services_folder
-    from remote_assist.transport.alarm_post import check_address
 
-    for target in arguments.notify:
-        if "://" in target:
-            check_address(target)
-        elif not (Path(target).is_absolute() and os.access(target, os.X_OK)):
-            raise UsageError(f"{target} is not a program by its whole path", advice="Or give an https:// address.")
     return Watching(
         home=home_folder(os.environ),
         moment=system_moment,
         services=services_folder(arguments),
-        notify=tuple(arguments.notify),
+        notify=_targets(arguments),
+        host=platform.node()[:MAX_HOST_CHARS] or "this computer",
         dates=_dates(arguments.dates) if arguments.dates else (),
     )
+
+
+def _targets(arguments: argparse.Namespace) -> "tuple[AlarmTarget, ...]":
+    """Whom to tell. Raises UsageError for what is neither a program nor an address an alarm may go to."""
+    from remote_assist.agent.alarm_targets import AlarmTarget, relay_target
+    from remote_assist.transport.alarm_post import check_address
+
+    targets = [AlarmTarget(each) for each in arguments.notify]
+    if arguments.tell_relay:
+        relay = arguments.relay or os.environ.get(RELAY_VARIABLE, "")
+        if not relay or not SOURCE.fullmatch(arguments.tell_relay) or arguments.secret_file is None:
+            raise UsageError(
+                "to tell a relay it takes --relay URL, --tell-relay NAME and --secret-file FILE",
+                advice="NAME has 1 to 16 small letters, digits and hyphens.",
+            )
+        secret = read_source_secret(arguments.secret_file)
+        targets.append(relay_target(relay_origin(relay), arguments.tell_relay, secret, arguments.ca_file))
+    for target in targets:
+        if "://" in target.place:
+            check_address(target.place)
+        elif not (Path(target.place).is_absolute() and os.access(target.place, os.X_OK)):
+            raise UsageError(
+                f"{target.place} is not a program by its whole path", advice="Or give an https:// address."
+            )
+    return tuple(targets)
 
 
 def _seconds(text: str) -> float:

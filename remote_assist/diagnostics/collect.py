@@ -182,6 +182,8 @@ class _BundleRun:
 
     async def _gather_all(self) -> None:
         slots = asyncio.Semaphore(self._bundle.parallel)
+        for collector in self._declined:
+            self._tell(collector.id, "declined", 0.0)
 
         async def one(collector: model.Collector) -> None:
             async with slots:

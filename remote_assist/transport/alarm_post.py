@@ -4,19 +4,22 @@ import asyncio
 import http.client
 import ipaddress
 import ssl
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from remote_assist.errors import UnreachableError, UsageError
 
 
-async def post_json(url: str, raw: bytes, *, timeout_seconds: float) -> int:
-    """POST `raw`; answers the HTTP status.
+async def post_json(
+    url: str, raw: bytes, *, timeout_seconds: float, bearer: str = "", tls_ca_file: Path | None = None
+) -> int:
+    """POST `raw`; answers the HTTP status. `tls_ca_file`: certificates to trust instead of the system's.
 
     Raises UsageError for an address that is neither https nor this machine's own, UnreachableError when nobody answers.
     """
     check_address(url)
     try:
-        return await asyncio.to_thread(_post, url, raw, timeout_seconds)
+        return await asyncio.to_thread(_post, url, raw, timeout_seconds, bearer, tls_ca_file)
     except (OSError, http.client.HTTPException, ValueError) as error:
         raise UnreachableError(f"{urlsplit(url).hostname} cannot be told: {error}") from error
 
@@ -37,23 +40,24 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _post(url: str, raw: bytes, timeout_seconds: float) -> int:
+def _post(url: str, raw: bytes, timeout_seconds: float, bearer: str, tls_ca_file: Path | None) -> int:
     parts = urlsplit(url)
     host, port = parts.hostname or "", parts.port
     if parts.scheme == "https":
-        context = ssl.create_default_context()
+        context = ssl.create_default_context(cafile=tls_ca_file)
         connection: http.client.HTTPConnection = http.client.HTTPSConnection(
             host, port, timeout=timeout_seconds, context=context
         )
     else:
         connection = http.client.HTTPConnection(host, port, timeout=timeout_seconds)
+    authorization = {"Authorization": f"Bearer {bearer}"} if bearer else {}
     try:
         path = parts.path or "/"
         connection.request(
             "POST",
             f"{path}?{parts.query}" if parts.query else path,
             body=raw,
-            headers={"Content-Type": "application/json", "Connection": "close"},
+            headers={"Content-Type": "application/json", "Connection": "close", **authorization},
         )
         return connection.getresponse().status
     finally:

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from remote_assist.agent.alarm_targets import AlarmTarget
 from remote_assist.agent.keeper import system_moment
 from remote_assist.agent.sample_ring import SampleRing
-from remote_assist.agent.watch import Watched, Watching, alertmanager_form, held, look_once
+from remote_assist.agent.watch import Watched, Watching, held, look_once
 from remote_assist.core.consent import Moment
 from remote_assist.core.samples import Ending
 from remote_assist.errors import RefusedError
@@ -41,7 +42,7 @@ async def test_a_date_that_is_near_is_an_alarm_once_and_its_program_is_told(tmp_
     teller.write_text(f"#!/bin/sh\ncat >> {tmp_path}/told\n")
     teller.chmod(0o755)
     soon = Ending(kind="licence", name="Virus scanner", at=(START + timedelta(days=3)).timestamp())
-    watching = Watching(home=tmp_path / "home", moment=system_moment, notify=(str(teller),), dates=(soon,))
+    watching = Watching(home=tmp_path / "home", moment=system_moment, notify=(AlarmTarget(str(teller)),), dates=(soon,))
     first: Watched = await look_once(watching)
     assert licences(first) == [("raised", "Virus scanner")]
     assert first.untold == ()
@@ -58,9 +59,24 @@ async def test_a_date_that_is_near_is_an_alarm_once_and_its_program_is_told(tmp_
 
 async def test_a_program_that_fails_is_said_and_the_alarm_is_kept(tmp_path: Path) -> None:
     soon = Ending(kind="licence", name="x", at=START.timestamp())
-    watching = Watching(home=tmp_path, moment=system_moment, notify=("/bin/false",), dates=(soon,))
+    watching = Watching(home=tmp_path, moment=system_moment, notify=(AlarmTarget("/bin/false"),), dates=(soon,))
     assert "status 1" in (await look_once(watching)).untold[0]
     assert "trend.licence.ending/x" in SampleRing(tmp_path).alarms()
+
+
+async def test_what_could_not_be_told_is_told_later_once_and_in_order(tmp_path: Path) -> None:
+    teller = tmp_path / "teller"
+    teller.write_text(f"#!/bin/sh\n[ -e {tmp_path}/open ] || exit 1\ncat >> {tmp_path}/told; echo >> {tmp_path}/told\n")
+    teller.chmod(0o755)
+    ends = [Ending(kind="licence", name=name, at=START.timestamp()) for name in ("one", "two")]
+    watching = Watching(home=tmp_path / "home", moment=system_moment, notify=(AlarmTarget(str(teller)),))
+    await look_once(replace(watching, dates=(ends[0],)))
+    await look_once(replace(watching, dates=tuple(ends)))
+    (tmp_path / "open").touch()
+    assert (await look_once(replace(watching, dates=tuple(ends)))).untold == ()
+    assert (await look_once(replace(watching, dates=tuple(ends)))).untold == ()
+    told = [json.loads(line)["subject"] for line in (tmp_path / "told").read_text().splitlines()]
+    assert [each for each in told if each in {"one", "two"}] == ["one", "two"]
 
 
 def test_only_one_program_watches_with_a_state_folder(tmp_path: Path) -> None:
@@ -68,14 +84,3 @@ def test_only_one_program_watches_with_a_state_folder(tmp_path: Path) -> None:
         pass
     with held(tmp_path):
         pass
-
-
-async def test_an_alarm_has_the_form_alertmanager_uses(tmp_path: Path) -> None:
-    soon = Ending(kind="licence", name="x", at=START.timestamp())
-    watched = await look_once(Watching(home=tmp_path, moment=system_moment, dates=(soon,)))
-    alarm = next(each for each in watched.alarms if each.issue == "trend.licence.ending")
-    form = alertmanager_form(alarm)
-    assert (form["version"], form["status"], form["groupKey"]) == ("4", "firing", "trend.licence.ending/x")
-    one = form["alerts"]
-    assert isinstance(one, list)
-    assert one[0]["labels"] == {"alertname": "trend.licence.ending", "severity": "medium", "subject": "x"}

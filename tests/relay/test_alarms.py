@@ -7,13 +7,19 @@ import shutil
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from aiohttp import web
 
+from remote_assist.agent.alarm_targets import relay_target
+from remote_assist.agent.keeper import system_moment
+from remote_assist.agent.watch import Watching, look_once
 from remote_assist.core.api import Ticket, Tickets
+from remote_assist.core.samples import Ending
 from remote_assist.settings import AlarmSourceSettings, TicketRules, TicketSystemSettings
 from tests.relay.world import RelayWorld
 from tests.tickets.peer import Request, peer
@@ -216,3 +222,25 @@ async def _amtool(url: str, *words: str) -> None:
             if done.returncode == 0:
                 return
             await asyncio.sleep(0.3)
+
+
+async def test_what_watch_foresees_opens_a_ticket_and_its_end_is_a_note_there(
+    watched: RelayWorld, tmp_path: Path
+) -> None:
+    soon = Ending(kind="licence", name="Virus scanner", at=datetime.now(UTC).timestamp())
+    watching = Watching(
+        home=tmp_path / "home",
+        moment=system_moment,
+        notify=(relay_target(watched.url, "site-1", SECRET),),
+        dates=(soon,),
+        host="shop-pc",
+    )
+    assert (await look_once(watching)).untold == ()
+    (ticket,) = [each for each in await listed(watched) if "shop-pc: A licence" in each.subject]
+    later = replace(system_moment(), utc=datetime.now(UTC) + timedelta(minutes=5))
+    await look_once(replace(watching, dates=(), moment=lambda: later))
+    over = replace(system_moment(), utc=datetime.now(UTC) + timedelta(minutes=70))
+    assert (await look_once(replace(watching, dates=(), moment=lambda: over))).untold == ()
+    assert any(note.text.startswith("Resolved: shop-pc: A licence") for note in (await shown(watched, ticket.id)).notes)
+    wrong = replace(watching, home=tmp_path / "other", notify=(relay_target(watched.url, "site-1", "wrong"),))
+    assert "answer 403" in (await look_once(wrong)).untold[0]
