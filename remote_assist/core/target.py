@@ -12,8 +12,8 @@ from typing import Protocol, runtime_checkable
 class Command:
     """One program run: argv, extra environment, limits. Output beyond `max_bytes` is cut and said so.
 
-    `niceness`: how far it stands back for others (0: not at all, 19: whenever anybody else wants the processor; the
-    system lets disks follow).
+    `niceness`: how far it stands back for others (0: not at all, 19: whenever anybody else wants the processor);
+    with any, the disk serves it last as well where the system can do that.
     """
 
     argv: tuple[str, ...]

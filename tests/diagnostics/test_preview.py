@@ -137,6 +137,8 @@ async def test_programs_of_a_bundle_stand_back_as_far_as_it_says(catalog: Catalo
     here = os.getpriority(os.PRIO_PROCESS, 0)
     asked = Command(("sh", "-c", "read go; nice"), niceness=here + 7, stdin=b"go\n")
     assert int((await LocalTarget(()).run(asked)).stdout) == here + 7
+    disk = Command(("sh", "-c", "read go; ionice"), niceness=7, stdin=b"go\n")
+    assert (await LocalTarget().run(disk)).stdout.strip() == b"best-effort: prio 7"
     assert (catalog.bundles["full"].niceness, catalog.bundles["first-look"].niceness) == (10, 0)
     target = Watched()
     await Look(target, now=datetime.now(UTC), niceness=3).run("true")

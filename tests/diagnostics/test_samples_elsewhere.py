@@ -1,4 +1,4 @@
-"""What `watch` samples on macOS and Windows, over recorded outputs: the same facts, so the same rules. Never run there."""
+"""What `watch` samples on macOS and Windows, over recorded outputs: the same facts and rules. Never run there."""
 
 from remote_assist.core.catalog_model import Catalog
 from remote_assist.core.samples import Latest, Sample, take
