@@ -47,6 +47,9 @@ class Verb(StrEnum):
     OUTBOX = "outbox"
     RETRY = "retry"
     ALARM = "alarm"
+    OPEN_ALARMS = "open-alarms"
+    CLAIM = "claim"
+    MACHINES = "machines"
     HOOK = "hook"
     START = "start"
     SESSIONS = "sessions"
@@ -60,6 +63,7 @@ class Verb(StrEnum):
     NAMEPLATE = "nameplate"
     STREAM = "stream"
     JOIN = "join"
+    STANDBY = "standby"
     AGENT = "agent"
     AGENT_STREAM = "agent-stream"
 
@@ -91,6 +95,9 @@ MAY: dict[Verb, frozenset[str]] = {
     Verb.OUTBOX: frozenset({TECHNICIAN, REVIEWER, OPERATOR}),
     Verb.RETRY: frozenset({TECHNICIAN, OPERATOR}),
     Verb.ALARM: ANYONE,
+    Verb.OPEN_ALARMS: frozenset({TECHNICIAN}),
+    Verb.CLAIM: frozenset({TECHNICIAN}),
+    Verb.MACHINES: frozenset({TECHNICIAN, REVIEWER}),
     Verb.HOOK: ANYONE,
     Verb.START: ANYONE,
     Verb.SESSIONS: frozenset({TECHNICIAN, REVIEWER}),
@@ -104,6 +111,7 @@ MAY: dict[Verb, frozenset[str]] = {
     Verb.NAMEPLATE: frozenset({TECHNICIAN}),
     Verb.STREAM: frozenset({TECHNICIAN}),
     Verb.JOIN: ANYONE,
+    Verb.STANDBY: ANYONE,
     Verb.AGENT: ANYONE,
     Verb.AGENT_STREAM: ANYONE,
 }

@@ -20,6 +20,7 @@ from relay.quotas import HourlyQuota
 from relay.rendezvous import Nameplate, Rendezvous
 from relay.sockets import OpenSockets, RelaySocket, log_refusal, refuse, say, understand
 from relay.sources import address_of
+from relay.standby import Standby
 from remote_assist.core.messages import Burn, NameplateAssigned, PeerJoined, PeerLeft
 from remote_assist.errors import AuditUnavailable, CodeBurned, RefusedError, RemoteProtocolError
 
@@ -74,6 +75,7 @@ class NameplateSockets:
         live_sessions: LiveSessions,
         may_open: MayOpen,
         directory: Directory,
+        standby: Standby,
         known: Callable[[web.Request], None],
         clock: Callable[[], datetime],
     ) -> None:
@@ -81,6 +83,7 @@ class NameplateSockets:
         self._live_sessions = live_sessions
         self._may_open = may_open
         self._directory = directory
+        self._standby = standby
         self._known = known
         self._rendezvous = rendezvous
         self._penalties = penalties
@@ -89,7 +92,7 @@ class NameplateSockets:
         self._meetings: dict[str, Meeting] = {}
 
     async def nameplate(self, request: web.Request, caller: Caller | None) -> web.StreamResponse:
-        """A technician gets a nameplate and waits beside it."""
+        """A technician gets a nameplate and waits beside it; with ?machine=ID that enrolled machine is called to it."""
         assert caller is not None
         self._limits.failures.check(caller.key, self._clock())
         if await self._live_sessions(caller.key) >= self._limits.sessions_per_technician:
@@ -101,6 +104,9 @@ class NameplateSockets:
         ticket = request.query.get("ticket", "")
         if ticket:
             await self._may_open(ticket, caller)
+        machine = request.query.get("machine", "")
+        if machine:
+            self._standby.check_here(machine)
         plate = await self._assign(caller.key)
         try:
             socket = await self._sockets.upgrade(request, max_bytes=self._limits.message_max_bytes)
@@ -111,6 +117,8 @@ class NameplateSockets:
         self._meetings[plate.number] = meeting
         try:
             await self._announce(meeting)
+            if machine:
+                await self._standby.call(machine, plate.number)
             async with meeting.deadline:
                 await self._owner_speaks(meeting)
         except TimeoutError:

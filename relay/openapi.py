@@ -17,6 +17,8 @@ from relay.session_filter import MAX_TEXT, SessionFilter
 from remote_assist import __version__
 from remote_assist.core.api import (
     About,
+    AlarmClaim,
+    AlarmClaimed,
     AlarmsTaken,
     Anchorings,
     ApiError,
@@ -29,10 +31,12 @@ from remote_assist.core.api import (
     ListsAnswer,
     Login,
     LoginAnswer,
+    Machines,
     NewNote,
     NewRecords,
     NewRecordsAnswer,
     NewTicket,
+    OpenAlarms,
     Reconciled,
     Records,
     Retried,
@@ -52,6 +56,7 @@ BODIES: dict[Verb, type] = {
     Verb.NEW_NOTE: NewNote,
     Verb.NEW_RECORDS: NewRecords,
     Verb.RETRY: Retry,
+    Verb.CLAIM: AlarmClaim,
 }
 ANSWERS: dict[Verb, type | str] = {
     Verb.HEALTH: TEXT,
@@ -72,6 +77,9 @@ ANSWERS: dict[Verb, type | str] = {
     Verb.NEW_NOTE: TicketNote,
     Verb.RECONCILE: Reconciled,
     Verb.ALARM: AlarmsTaken,
+    Verb.OPEN_ALARMS: OpenAlarms,
+    Verb.CLAIM: AlarmClaimed,
+    Verb.MACHINES: Machines,
     Verb.HOOK: HookTaken,
     Verb.START: "text/html",
     Verb.REPAIR: Reconciled,

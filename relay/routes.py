@@ -9,6 +9,7 @@
     GET  /v1/lists                         lists          operator, reviewer, technician
     GET  /v1/log/checkpoint                checkpoint     anyone
     GET  /v1/log/consistency               consistency    anyone
+    GET  /v1/log/anchorings                anchorings     operator, reviewer, technician
     GET  /v1/log/tile/entries/{tile:.+}    entries        operator, reviewer
     GET  /v1/log/tile/{tile:.+}            tile           anyone
     GET  /v1/tickets                       tickets        reviewer, technician
@@ -19,6 +20,9 @@
     POST /v1/tickets/{ticket}/reconcile    repair         operator, technician
     GET  /v1/outbox                        outbox         operator, reviewer, technician
     POST /v1/outbox/retry                  retry          operator, technician
+    GET  /v1/alarms                        open-alarms    technician
+    POST /v1/alarms/claims                 claim          technician
+    GET  /v1/machines                      machines       reviewer, technician
     POST /v1/alarms/{source}/{kind}        alarm          anyone
     POST /v1/hooks/{system}                hook           anyone
     GET  /start/{ticket}                   start          anyone
@@ -33,6 +37,7 @@
     WS   /v1/nameplate                     nameplate      technician
     WS   /v1/sessions/{session}/stream     stream         technician
     WS   /v1/join/{nameplate}              join           anyone
+    WS   /v1/standby                       standby        anyone
     WS   /v1/agent                         agent          anyone
     WS   /v1/streams/{ticket}              agent-stream   anyone
 
@@ -102,6 +107,9 @@ ROUTES: tuple[Route, ...] = (
     Route(Verb.REPAIR, "POST", "/v1/tickets/{ticket}/reconcile"),
     Route(Verb.OUTBOX, "GET", "/v1/outbox"),
     Route(Verb.RETRY, "POST", "/v1/outbox/retry"),
+    Route(Verb.OPEN_ALARMS, "GET", "/v1/alarms"),
+    Route(Verb.CLAIM, "POST", "/v1/alarms/claims"),
+    Route(Verb.MACHINES, "GET", "/v1/machines"),
     Route(Verb.ALARM, "POST", "/v1/alarms/{source}/{kind}"),
     Route(Verb.HOOK, "POST", "/v1/hooks/{system}"),
     Route(Verb.START, "GET", "/start/{ticket}"),
@@ -116,6 +124,7 @@ ROUTES: tuple[Route, ...] = (
     Route(Verb.NAMEPLATE, WEBSOCKET, "/v1/nameplate"),
     Route(Verb.STREAM, WEBSOCKET, "/v1/sessions/{session}/stream"),
     Route(Verb.JOIN, WEBSOCKET, "/v1/join/{nameplate}"),
+    Route(Verb.STANDBY, WEBSOCKET, "/v1/standby"),
     Route(Verb.AGENT, WEBSOCKET, "/v1/agent"),
     Route(Verb.AGENT_STREAM, WEBSOCKET, "/v1/streams/{ticket}"),
 )

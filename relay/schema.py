@@ -228,8 +228,22 @@ alarms = Table(
     Column("seen", String, nullable=False),
     Column("ended", String),
     Column("settled", String),
+    Column("worker", String, nullable=False, server_default=""),
+    Column("claimed", String, nullable=False, server_default=""),
+    Column("worked", String, nullable=False, server_default=""),
     UniqueConstraint("source", "fingerprint", "started"),
 )
+"""`worker`: the key of the worker that took it, at `claimed`; `worked`: when they were done."""
+machines = Table(
+    "machines",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("name", String, nullable=False),
+    Column("signed", LargeBinary, nullable=False),
+    Column("seen", String, nullable=False),
+)
+"""Enrolled machines that were here once. `signed`: the enrolment as a technician signed it."""
+
 Index("alarms_of_ticket", alarms.c.ticket)
 
 deliveries = Table(

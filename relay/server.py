@@ -17,6 +17,7 @@ from aiohttp import web
 from relay.access import Caller, Tokens, Verb
 from relay.alarm_desk import AlarmDesk
 from relay.alarm_pages import AlarmPages
+from relay.alarm_work import AlarmWork
 from relay.anchors import Anchor, open_anchors
 from relay.appends import Appends
 from relay.book import TicketBook
@@ -49,6 +50,7 @@ from relay.session_proofs import SessionProofs
 from relay.sessions import count_live
 from relay.sockets import OpenSockets, say
 from relay.sources import Sources
+from relay.standby import Standby
 from relay.store import Store
 from relay.strangers import Strangers
 from relay.stream_sockets import StreamSockets
@@ -361,6 +363,18 @@ class Relay:
             most=settings.nameplates,
             most_per_owner=settings.nameplates_per_technician,
         )
+        standby = Standby(
+            store,
+            trust,
+            penalties,
+            self._sockets,
+            origins=origins,
+            known=door.known,
+            clock=clock,
+            entropy=entropy,
+            handshake_seconds=settings.handshake_deadline_seconds,
+        )
+        work = AlarmWork(store, bodies, clock=clock)
         nameplates = NameplateSockets(
             rendezvous,
             penalties,
@@ -369,6 +383,7 @@ class Relay:
             live_sessions=lambda key: count_live(store, key, nodes.presence.live),
             may_open=rules.may_open,
             directory=nodes.directory,
+            standby=standby,
             known=door.known,
             clock=clock,
         )
@@ -424,6 +439,9 @@ class Relay:
             Verb.NEW_TICKET: tickets.new_ticket,
             Verb.NEW_NOTE: tickets.new_note,
             Verb.ALARM: alarms.alarm,
+            Verb.OPEN_ALARMS: work.open_alarms,
+            Verb.CLAIM: work.claim,
+            Verb.MACHINES: standby.machines,
             Verb.HOOK: hooks.hook,
             Verb.START: tickets.start,
             Verb.RECONCILE: tickets.reconcile,
@@ -441,6 +459,7 @@ class Relay:
             Verb.NAMEPLATE: nameplates.nameplate,
             Verb.STREAM: streams.technician,
             Verb.JOIN: nameplates.join,
+            Verb.STANDBY: standby.standby,
             Verb.AGENT: control.agent,
             Verb.AGENT_STREAM: streams.agent,
         }

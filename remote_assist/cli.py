@@ -24,6 +24,9 @@ costs every command some 40 ms."""
 
 VERBS: dict[str, tuple[str, str, str]] = {
     "join": ("customer", "Customer", "let a technician help: type the support code, see who asks, decide"),
+    "enroll": ("enrolled", "Customer", "make this machine one that can be called: pair once, by a code"),
+    "standing": ("enrolled", "Customer", "what may be done here without asking: show, allow, revoke"),
+    "standby": ("enrolled", "Customer", "wait to be called, and answer by the standing consent"),
     "self-check": ("self_check", "Customer", "diagnose this machine here, offline, and show what was found"),
     "preview": ("preview", "Customer", "every command and file a bundle reads here, before anything is read"),
     "watch": ("watch", "Customer", "look at this machine again and again, and say what will be wrong"),
@@ -32,6 +35,9 @@ VERBS: dict[str, tuple[str, str, str]] = {
     "sessions": ("technician", "Technician", "list your sessions"),
     "tickets": ("technician_tickets", "Technician", "list, show and open tickets"),
     "invite": ("technician_consent", "Technician", "make a support code for a ticket and wait for the customer"),
+    "enrolled": ("technician_enrolled", "Technician", "list the enrolled machines"),
+    "call": ("technician_enrolled", "Technician", "open a session with an enrolled machine"),
+    "worker": ("technician_enrolled", "Technician", "take alarms of enrolled machines and look, by itself"),
     "diagnose": ("technician_evidence", "Technician", "collect a bundle of facts"),
     "findings": ("technician_evidence", "Technician", "what known issues say about a bundle"),
     "diff": ("diff", "Technician", "what changed between two bundles of a machine"),

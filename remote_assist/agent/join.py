@@ -8,6 +8,8 @@ Rule: the verdict leaves only after the consent is on this disk and acknowledged
 import asyncio
 import contextlib
 import platform
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from remote_assist.agent.asking import consent_question
@@ -36,12 +38,13 @@ from remote_assist.agent.texts import say, wish_title
 from remote_assist.audit.receipt import NOT_PROVED, InTheLog, build_receipt, receipt_bytes
 from remote_assist.core.codes import SupportCode
 from remote_assist.core.consent import wishes_of
+from remote_assist.core.enrolment import open_code
 from remote_assist.core.keys import load_public, new_key, public_line
-from remote_assist.core.messages import Grant, Verdict
+from remote_assist.core.messages import EnrolmentProof, Grant, Verdict
 from remote_assist.core.prompt import ConsentAnswer, Prompt
-from remote_assist.core.records import parse_time
+from remote_assist.core.records import RecordDraft, parse_time
 from remote_assist.core.statement import VerifiedTechnician
-from remote_assist.errors import AssistError, ConsentDenied, Exit, RefusedError, UnreachableError
+from remote_assist.errors import AssistError, ConsentDenied, Exit, RefusedError, UnreachableError, VerificationError
 from remote_assist.transport.private_files import write_private
 
 DENIAL_SECONDS = 2.0
@@ -69,7 +72,7 @@ async def join(around: Surroundings, code: SupportCode, prompt: Prompt, *, ca_li
     around.home.prepare()
     await recover(around, prompt)
     check_disk(around.home.path, disk_marks(around.settings))
-    known = _known(around, ca_line)
+    known = known_relay(around, ca_line)
     host_key = new_key(around.entropy(32))
     host_name = platform.node()[:MAX_HOST_NAME_CHARS] or "this computer"
     if refusal := around.home.attempts().refuses(around.clock(), code.nameplate):
@@ -104,6 +107,71 @@ async def join(around: Surroundings, code: SupportCode, prompt: Prompt, *, ca_li
     return await _live(session, around, grants)
 
 
+@dataclass(frozen=True, slots=True)
+class Calling:
+    """How a machine that waits answers a call: with its proof, by its standing consent."""
+
+    prove: Callable[[bytes, str], EnrolmentProof]
+    check: Callable[[VerifiedTechnician], None]
+    used: Callable[[], tuple[RecordDraft, Mapping[str, bytes]]]
+    why_not: Callable[[], str]
+    began: Callable[[Session], None]
+
+
+async def answer_call(around: Surroundings, nameplate: str, prompt: Prompt, calling: Calling) -> int:
+    """One session of an enrolled machine, as `join`, without a code: `prompt` answers by the standing consent.
+
+    The consent that was used is on record, and acknowledged, before the technician hears of the yes.
+    """
+    check_disk(around.home.path, disk_marks(around.settings))
+    host_key = new_key(around.entropy(32))
+    host_line = public_line(host_key)
+    host_name = platform.node()[:MAX_HOST_NAME_CHARS] or "this computer"
+    link = await around.dial(f"/v1/join/{nameplate}")
+    attempt = Attempt(
+        open_code(nameplate),
+        link,
+        home=around.home,
+        known=known_relay(around, None),
+        host_key=host_key,
+        host_name=host_name,
+        limits=around.settings.pairing,
+        moment=around.moment,
+        entropy=around.entropy,
+        prove=lambda offer: calling.prove(offer, host_line),
+    )
+    try:
+        technician = await attempt.run(lambda: None)
+        await _check_caller(attempt, technician, calling)
+        shelf = shelf_for(technician, around, prompt)
+        answer = await _ask(around, attempt, technician, prompt, shelf)
+        session = assemble(
+            SessionFacts(technician, host_key, host_line, host_name, around.settings, attempt.resume_key),
+            around,
+            prompt,
+            shelf,
+        )
+        calling.began(session)
+        if not answer.scopes:
+            await _refuse(session, attempt, answer, calling.why_not())
+        grants = await _grant(session, attempt, answer, calling.used())
+    finally:
+        await link.close()
+    _remember(around, technician)
+    return await _live(session, around, grants)
+
+
+async def _check_caller(attempt: Attempt, technician: VerifiedTechnician, calling: Calling) -> None:
+    try:
+        if not technician.verified:
+            raise VerificationError("this machine knows no organisation at this relay", advice="Enrol it again.")
+        calling.check(technician)
+    except AssistError as error:
+        with contextlib.suppress(AssistError):
+            await attempt.send_verdict(Verdict(reason="unverified", sentence=error.message[:200]))
+        raise
+
+
 async def _ask(
     around: Surroundings, attempt: Attempt, technician: VerifiedTechnician, prompt: Prompt, shelf: Shelf
 ) -> ConsentAnswer:
@@ -130,11 +198,11 @@ async def _ask(
         await asyncio.gather(asking, leaving, return_exceptions=True)
 
 
-async def _refuse(session: Session, attempt: Attempt, answer: ConsentAnswer) -> None:
+async def _refuse(session: Session, attempt: Attempt, answer: ConsentAnswer, why: str = "") -> None:
     """Tell the technician at once, write the no down, deliver it if that is quick. Always raises ConsentDenied."""
     reason = "timed-out" if answer.timed_out else "denied"
     with contextlib.suppress(AssistError):
-        await attempt.send_verdict(Verdict(reason=reason))
+        await attempt.send_verdict(Verdict(reason=reason, sentence=why[:200]))
     session.start()
     await session.deny(answer)
     session.end_now(reason)
@@ -143,10 +211,12 @@ async def _refuse(session: Session, attempt: Attempt, answer: ConsentAnswer) -> 
     raise ConsentDenied(f"{sentence}; nothing was done", reason=reason)
 
 
-async def _grant(session: Session, attempt: Attempt, answer: ConsentAnswer) -> tuple[Grant, ...]:
+async def _grant(
+    session: Session, attempt: Attempt, answer: ConsentAnswer, by: tuple[RecordDraft, Mapping[str, bytes]] | None = None
+) -> tuple[Grant, ...]:
     session.start()
     try:
-        grants = await session.open(answer)
+        grants = await session.open(answer, by)
         await attempt.send_verdict(Verdict(grants=grants))
     except AssistError as error:
         with contextlib.suppress(AssistError):
@@ -189,7 +259,7 @@ def _write_receipt(session: Session, around: Surroundings, proved: InTheLog) -> 
     return path
 
 
-def _known(around: Surroundings, ca_line: str | None) -> Known:
+def known_relay(around: Surroundings, ca_line: str | None) -> Known:
     """What is held of this relay's organisation. Raises RefusedError when a configured CA is not the one known."""
     known = [around.home.relay(origin) for origin in around.origins]
     stored = next((one for one in known if one is not None), None)

@@ -12,6 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
+import msgspec
+
 from remote_assist import __version__
 from remote_assist.agent.memory import AgentHome
 from remote_assist.audit.log_memory import read_note
@@ -23,6 +25,8 @@ from remote_assist.core.keys import PrivateKey, public_line
 from remote_assist.core.messages import (
     AgentStatement,
     Burn,
+    EnrolmentProof,
+    EnrolmentWish,
     Message,
     Pairing,
     PairingStart,
@@ -31,6 +35,7 @@ from remote_assist.core.messages import (
     PeerLeft,
     RelayRefused,
     Rendezvous,
+    SignedEnrolment,
     Verdict,
 )
 from remote_assist.core.pairing import AgentPairing
@@ -65,7 +70,10 @@ class Known:
 
 
 class Attempt:
-    """One try of one code over one link."""
+    """One try of one code over one link.
+
+    `wish`: this machine asks to be enrolled; `prove`: it is, and was called (core/enrolment.py).
+    """
 
     def __init__(
         self,
@@ -79,7 +87,12 @@ class Attempt:
         limits: PairingSettings,
         moment: Callable[[], Moment],
         entropy: Callable[[int], bytes],
+        wish: EnrolmentWish | None = None,
+        prove: Callable[[bytes], EnrolmentProof] | None = None,
     ) -> None:
+        self._wish = wish
+        self._prove = prove
+        self.enrolment: SignedEnrolment | None = None
         self._nameplate = code.nameplate
         self._link = link
         self._home = home
@@ -94,19 +107,19 @@ class Attempt:
     async def run(self, on_peer: Callable[[], None]) -> VerifiedTechnician:
         """Pair and verify. Raises CodeBurned, RefusedError, VerificationError, UnreachableError; each ends the code."""
         memory = self._home.attempts()
-        if refusal := memory.refuses(self._moment().utc, self._nameplate):
+        if refusal := None if self._prove else memory.refuses(self._moment().utc, self._nameplate):
             raise refusal
         await self._wait_for_peer()
         on_peer()
         try:
             start = await self._receive(PairingStart, self._limits.handshake_deadline_seconds)
-            reply = self._pairing.receive_start(start, self._statement())
+            reply = self._pairing.receive_start(start, self._statement)
         except (CodeBurned, RemoteProtocolError):
-            self._home.remember_attempts(memory.after_failure(self._moment().utc))
+            self._remember(memory.after_failure(self._moment().utc))
             await self._burn("malformed")
             raise
         memory = memory.after_sending(self._nameplate, self._moment().utc)
-        self._home.remember_attempts(memory)
+        self._remember(memory)
         await self._link.send_binary(encode(reply, max_bytes=self._limits.message_max_bytes))
         return await self._verified(memory)
 
@@ -153,7 +166,8 @@ class Attempt:
             with contextlib.suppress(AssistError):
                 await self.send_verdict(Verdict(reason="unverified", sentence=error.message[:200]))
             raise
-        self._home.remember_attempts(memory.after_success())
+        self.enrolment = envelope.enrolment or None
+        self._remember(memory.after_success())
         return technician
 
     async def _wait_for_peer(self) -> None:
@@ -193,6 +207,11 @@ class Attempt:
             async with asyncio.timeout(BURN_SECONDS):
                 await self._link.send_text(encode(Burn(reason=reason)))
 
+    def _remember(self, memory: AttemptMemory) -> None:
+        """Codes are guessed, signatures are not: a machine that was called keeps no count."""
+        if self._prove is None:
+            self._home.remember_attempts(memory)
+
     def _check_age(self) -> None:
         """Raise CodeBurned once the code is older than its lifetime: also when a message was here already."""
         if self._seconds_left() <= 0:
@@ -201,13 +220,15 @@ class Attempt:
     def _seconds_left(self) -> float:
         return self._began + self._limits.code_lifetime_seconds - self._moment().boot_seconds
 
-    def _statement(self) -> AgentStatement:
+    def _statement(self, offer: bytes) -> AgentStatement:
         return AgentStatement(
             host_key=self._host_key_line,
             agent_version=__version__,
             platform=platform.system().lower(),
             host_name=self._host_name,
             checkpoint=read_note(self._home.path, self._known.origin),
+            wish=self._wish or msgspec.UNSET,
+            proof=self._prove(offer) if self._prove else msgspec.UNSET,
         )
 
 

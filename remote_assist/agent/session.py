@@ -8,7 +8,7 @@ connections close; only then up to 0.7 s go to telling the relay. Rule 2: grants
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -179,13 +179,18 @@ class Session:
         """Begin to keep the control connection."""
         self._spawn(self._keep_control())
 
-    async def open(self, answer: ConsentAnswer) -> tuple[Grant, ...]:
+    async def open(
+        self, answer: ConsentAnswer, by: tuple[RecordDraft, Mapping[str, bytes]] | None = None
+    ) -> tuple[Grant, ...]:
         """Write the opening and the consent down, have both acknowledged, and only then let the grants count.
 
+        `by` is written between them: what the answer rests on, when nobody was asked.
         Raises AuditUnavailable or UnreachableError; then nothing was granted.
         """
         await self._control.joined(self.facts.settings.acknowledgement_deadline_seconds)
         await self._recorder.append(self._opening())
+        if by is not None:
+            await self._recorder.append(*by)
         return await self.grant(answer, self.facts.technician.statement.seconds)
 
     async def deny(self, answer: ConsentAnswer) -> None:

@@ -54,6 +54,9 @@ def add_commands(verbs: Any) -> None:
         default="",
         help="there is no ticket and no time: open one in the relay's book that says why, and is counted",
     )
+    invite.add_argument(
+        "--enroll", action="store_true", help="enrol the customer's machine (`remote-assist enroll` there); no session"
+    )
     _add_scopes(invite, ",".join(DEFAULT_SCOPES))
     invite.set_defaults(run=_invite)
     request = verbs.add_parser("request", help="ask the customer for further scopes")
@@ -89,11 +92,14 @@ async def _invite(arguments: argparse.Namespace) -> int:
     scopes, seconds = parse_wishes(arguments.scopes), _seconds(arguments.until)
     async with await open_desk(arguments) as desk:
         ticket = await _ticket_of(desk, arguments, printer)
-        async with await desk.invite(ticket, scopes, seconds) as invitation:
+        async with await desk.invite(ticket, scopes, seconds, enrolling=arguments.enroll) as invitation:
             _print_code(printer, invitation.code, invitation.spoken)
             async with _countdown(invitation):
                 session = await invitation.paired(_announcer(printer, invitation))
-    printer.value("session", session, f"session {session}")
+    if arguments.enroll:
+        printer.value("machine", session, f"machine {session} is enrolled")
+    else:
+        printer.value("session", session, f"session {session}")
     return Exit.DONE
 
 

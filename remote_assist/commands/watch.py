@@ -1,14 +1,9 @@
 """`watch`: look at this machine again and again, and say beforehand what will be wrong."""
 
 import argparse
-import asyncio
 import os
 import platform
 import re
-import signal
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +11,7 @@ from typing import TYPE_CHECKING
 from remote_assist.commands.alarms import read_source_secret
 from remote_assist.commands.printing import Printer, add_output_options
 from remote_assist.commands.relay_options import RELAY_VARIABLE
+from remote_assist.commands.stopping import stopped_by_signal, waited
 from remote_assist.core.codes import relay_origin
 from remote_assist.core.durations import parse_duration
 from remote_assist.errors import ContentError, Exit, UsageError
@@ -66,10 +62,10 @@ async def _watch(arguments: argparse.Namespace) -> int:
     seconds = _seconds(arguments.interval)
     watching = _watching(arguments)
     printer = Printer(arguments)
-    with held(watching.home), _stopped_by_signal() as stopping:
+    with held(watching.home), stopped_by_signal() as stopping:
         while True:
             await _look(printer, watching)
-            if arguments.once or await _waited(stopping, seconds):
+            if arguments.once or await waited(stopping, seconds):
                 return Exit.DONE
 
 
@@ -174,28 +170,3 @@ def _dates(path: Path) -> "tuple[Ending, ...]":
             raise UsageError(f"{path}:{number} does not begin with a day", advice="Write 2027-03-01 NAME.") from error
         found.append(Ending(kind="licence", name=name.strip() or day, at=at))
     return tuple(found)
-
-
-async def _waited(stopping: asyncio.Event, seconds: float) -> bool:
-    """Wait; True when it is time to end."""
-    try:
-        async with asyncio.timeout(seconds):
-            await stopping.wait()
-    except TimeoutError:
-        return False
-    return True
-
-
-@contextmanager
-def _stopped_by_signal() -> Iterator[asyncio.Event]:
-    """SIGTERM ends the watch between two looks, as a service manager asks."""
-    stopping = asyncio.Event()
-    if sys.platform == "win32":
-        yield stopping
-        return
-    loop = asyncio.get_running_loop()
-    loop.add_signal_handler(signal.SIGTERM, stopping.set)
-    try:
-        yield stopping
-    finally:
-        loop.remove_signal_handler(signal.SIGTERM)

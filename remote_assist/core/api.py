@@ -6,7 +6,7 @@ Times are RFC 3339 UTC. An error is always `ApiError` with an HTTP status: 400 u
 
 import msgspec
 
-from remote_assist.core.messages import Acknowledgement, StoredRecord, Wrap
+from remote_assist.core.messages import Acknowledgement, SignedEnrolment, StoredRecord, Wrap
 
 
 class Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -150,6 +150,54 @@ class AlarmsTaken(Body, frozen=True):
     """POST /v1/alarms/{source}/{kind} (a source with its secret as bearer token)."""
 
     alarms: tuple[AlarmTaken, ...]
+
+
+class AlarmSummary(Body, frozen=True):
+    """An alarm a worker may take. `agent`: the enrolled machine, by name or id, as the source labelled it."""
+
+    id: int
+    source: str
+    title: str
+    agent: str
+    host: str
+    severity: str
+    started: str
+    ticket: str
+
+
+class OpenAlarms(Body, frozen=True):
+    """GET /v1/alarms: those that fire, have a ticket, and nobody works on."""
+
+    alarms: tuple[AlarmSummary, ...]
+
+
+class AlarmClaim(Body, frozen=True):
+    """POST /v1/alarms/claims: take an alarm for 15 minutes, or (`done`) say that it was worked on."""
+
+    id: int
+    done: bool = False
+
+
+class AlarmClaimed(Body, frozen=True):
+    """`taken`: it is the caller's."""
+
+    taken: bool
+
+
+class MachineSummary(Body, frozen=True):
+    """An enrolled machine. `here`: it waits at this node now. Only what `signed` proves may be believed."""
+
+    id: str
+    name: str
+    seen: str
+    here: bool
+    signed: SignedEnrolment
+
+
+class Machines(Body, frozen=True):
+    """GET /v1/machines."""
+
+    machines: tuple[MachineSummary, ...]
 
 
 class HookTaken(Body, frozen=True):

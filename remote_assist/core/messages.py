@@ -62,14 +62,42 @@ class PairingVerdict(Message, frozen=True, tag="pairing-verdict"):
     mac: bytes
 
 
+class EnrolmentWish(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A machine asks to be enrolled under `name`: plain lines of the keys it made for that (core/enrolment.py)."""
+
+    name: str
+    enrolment_key: str
+    consent_key: str
+
+
+class SignedEnrolment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The exact bytes of an Enrolment, the technician's signature (SSHSIG `enrol`) and certificate."""
+
+    enrolment: bytes
+    signature: str
+    certificate: str
+
+
+class EnrolmentProof(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """An enrolled machine's proof for one pairing: SSHSIG `machine` by its enrolment key."""
+
+    signed: SignedEnrolment
+    signature: str
+
+
 class AgentStatement(Message, frozen=True, tag="agent-statement"):
-    """Sealed in 2. `host_key`: OpenSSH public key line, made for this session."""
+    """Sealed in 2. `host_key`: OpenSSH public key line, made for this session.
+
+    `wish`: this machine asks to be enrolled; `proof`: it is enrolled and was called without a code.
+    """
 
     host_key: str
     agent_version: str
     platform: str
     host_name: str
     checkpoint: str
+    wish: EnrolmentWish | msgspec.UnsetType = msgspec.UNSET
+    proof: EnrolmentProof | msgspec.UnsetType = msgspec.UNSET
 
 
 class SignedStatement(Message, frozen=True, tag="signed-statement"):
@@ -88,12 +116,16 @@ class SignedStatement(Message, frozen=True, tag="signed-statement"):
 
 
 class TechnicianEnvelope(Message, frozen=True, tag="technician-envelope"):
-    """Sealed in 4. `statement` is the exact bytes signed; `lists` are SignedList JSON (core/lists.py)."""
+    """Sealed in 4. `statement` is the exact bytes signed; `lists` are SignedList JSON (core/lists.py).
+
+    `enrolment`: the technician's yes to the machine's wish; then there is no session.
+    """
 
     statement: bytes
     signature: str
     certificate: str
     lists: tuple[bytes, ...]
+    enrolment: SignedEnrolment | msgspec.UnsetType = msgspec.UNSET
 
 
 class Grant(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -109,7 +141,7 @@ class Grant(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 
 
 class Verdict(Message, frozen=True, tag="verdict"):
-    """Sealed in 6. Granted when `grants` is not empty; else `reason` is denied, timed-out or unverified."""
+    """Sealed in 6. Granted when `grants` is not empty; else `reason` is denied, timed-out, unverified or enrolled."""
 
     grants: tuple[Grant, ...] = ()
     reason: str = ""
@@ -322,6 +354,32 @@ class TicketClosed(Message, frozen=True, tag="ticket-closed"):
 
     session: str
 
+
+# --- an enrolled machine that waits to be called (text; WS /v1/standby) ---------------------------
+
+
+class StandBy(Message, frozen=True, tag="stand-by"):
+    """machine → relay, after its Challenge: who it is, and SSHSIG `standby` by its enrolment key over `join_bytes` of
+    the relay's origin, the machine's id and the nonce."""
+
+    version: int
+    signed: SignedEnrolment
+    signature: str
+
+
+class StandingBy(Message, frozen=True, tag="standing-by"):
+    """relay → machine: it can be called from now on."""
+
+    machine: str
+
+
+class Called(Message, frozen=True, tag="called"):
+    """relay → machine: a technician waits at this nameplate; dial /v1/join/{nameplate}."""
+
+    nameplate: str
+
+
+ToMachine = Challenge | StandingBy | Called | RelayRefused
 
 ToAgent = (
     Challenge

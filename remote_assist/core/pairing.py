@@ -101,6 +101,7 @@ class _Pairing:
         self._said: list[bytes] = []
         self._keys: PairingKeys | None = None
         self._transcript = b""
+        self._offer = b""
         self._code = code
 
     @property
@@ -109,6 +110,13 @@ class _Pairing:
         if not self._transcript:
             raise LocalProtocolError("there is no transcript before message 2")
         return self._transcript
+
+    @property
+    def offer(self) -> bytes:
+        """Hash over what both ends said in the open (elements and nonces): what an enrolled machine signs."""
+        if not self._offer:
+            raise LocalProtocolError("there is no offer before message 2")
+        return self._offer
 
     @property
     def resume_key(self) -> bytes:
@@ -190,6 +198,7 @@ class TechnicianPairing(_Pairing):
         self._check_hello(reply.version, reply.y, reply.nonce)
         self._keys = self._finish(self._side, reply.y, self._nonce + reply.nonce)
         self._said += [reply.y, reply.nonce]
+        self._offer = transcript_hash(self._said)
         self._check_mac(reply.mac, AGENT_TO_TECHNICIAN, reply.sealed)
         statement = self._open(_AGENT_STATEMENT, reply.sealed, AgentStatement)
         if not _is_plain_key(statement.host_key):
@@ -222,14 +231,21 @@ class AgentPairing(_Pairing):
         super().__init__(code, nonce=nonce)
         self._side = SPAKE2_B(**_identities(code), entropy_f=entropy)
 
-    def receive_start(self, start: PairingStart, statement: AgentStatement) -> PairingReply:
-        """Message 2 for message 1. Raises CodeBurned. Remember the attempt durably before sending the answer."""
+    def receive_start(
+        self, start: PairingStart, statement: AgentStatement | Callable[[bytes], AgentStatement]
+    ) -> PairingReply:
+        """Message 2 for message 1. Raises CodeBurned. Remember the attempt durably before sending the answer.
+
+        A `statement` that depends on what was said so far is made of the `offer`.
+        """
         self._step("receive_start")
         self._check_hello(start.version, start.x, start.nonce)
         element = self._side.start()
         self._keys = self._finish(self._side, start.x, start.nonce + self._nonce)
         self._said = [*_start_fields(start, self._code), element, self._nonce]
-        sealed = self._seal(_AGENT_STATEMENT, statement)
+        self._offer = transcript_hash(self._said)
+        said = statement if isinstance(statement, AgentStatement) else statement(self._offer)
+        sealed = self._seal(_AGENT_STATEMENT, said)
         mac = self._shared.confirm(AGENT_TO_TECHNICIAN, [*self._said, sealed])
         self._said += [sealed, mac]
         self._transcript = transcript_hash(self._said)

@@ -98,6 +98,7 @@ _ALL: tuple[Code, ...] = (
     *_act("1600", "chat", "Says a line to the customer", "The line was on the customer's screen"),
     Code("RA1601E", "customer-said", "The customer said a line to the technician"),
     *_act("1700", "disclose", "Puts something on the ticket; catalog names it and its readers", "The disclosure ended"),
+    Code("RA1711E", "standing-consent-used", "The customer's standing consent allowed it; catalog names its number"),
     *_act("1800", "elevate", "Asks the customer to become root for one action", "The customer was asked"),
     Code("RA1900R", "refused", "An action was refused; nothing was done"),
     Code("RA1901E", "intent-aborted", "An intent was not acknowledged in time; nothing was done"),
@@ -107,6 +108,7 @@ _ALL: tuple[Code, ...] = (
 )
 
 _OF_ORGANISATION: tuple[tuple[Code, frozenset[str]], ...] = (
+    (Code("RA1710E", "machine-enrolled", "A technician enrolled a machine"), frozenset({"technician"})),
     (Code("RA2000E", "records-begun", "Somebody's own records begin"), frozenset({*_PEOPLE, "relay"})),
     (Code("RA2001E", "review-signed", "A reviewer signed off a session"), frozenset({"reviewer"})),
     (Code("RA2002E", "recording-read", "A recording was read through the relay"), frozenset({"relay"})),

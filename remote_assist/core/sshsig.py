@@ -25,7 +25,7 @@ NAMESPACES = {
     purpose: f"{purpose}@remote-assist"
     for purpose in (
         *("login", "pair", "approve", "join", "review", "head", "ack", "list", "organisation", "pack"),
-        *("share", "attach"),
+        *("share", "attach", "enrol", "machine", "standby", "standing"),
     )
 }
 """Purpose → SSHSIG namespace."""

@@ -15,6 +15,9 @@ import msgspec
 
 from remote_assist.core.api import (
     About,
+    AlarmClaim,
+    AlarmClaimed,
+    AlarmSummary,
     Anchoring,
     Anchorings,
     ApiError,
@@ -27,10 +30,13 @@ from remote_assist.core.api import (
     LoggedRecord,
     Login,
     LoginAnswer,
+    Machines,
+    MachineSummary,
     NewNote,
     NewRecords,
     NewRecordsAnswer,
     NewTicket,
+    OpenAlarms,
     Reconciled,
     Records,
     Retried,
@@ -179,6 +185,18 @@ class RelayApi:
     async def add_note(self, ticket: str, note: NewNote) -> TicketNote:
         """Put words on a ticket. Repeating it with the same key does nothing more."""
         return await self._call("POST", f"/v1/tickets/{_ticket_path(ticket)}/notes", TicketNote, note)
+
+    async def machines(self) -> tuple[MachineSummary, ...]:
+        """Enrolled machines, as the relay tells of them."""
+        return (await self._get("/v1/machines", Machines)).machines
+
+    async def open_alarms(self) -> tuple[AlarmSummary, ...]:
+        """Alarms that fire, have a ticket, and nobody works on."""
+        return (await self._get("/v1/alarms", OpenAlarms)).alarms
+
+    async def claim_alarm(self, alarm: int, *, done: bool = False) -> bool:
+        """Take an alarm for a while, or say that it was worked on; whether it is ours."""
+        return (await self._call("POST", "/v1/alarms/claims", AlarmClaimed, AlarmClaim(id=alarm, done=done))).taken
 
     async def search_tickets(self, text: str, system: str) -> tuple[Ticket, ...]:
         """Tickets of one system whose subject holds the text."""

@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import importlib
 from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -18,7 +19,7 @@ from remote_assist.core.certificates import ca_of
 from remote_assist.core.keys import fingerprint
 from remote_assist.core.lists import TrustedLists, open_lists
 from remote_assist.core.messages import Acknowledgement
-from remote_assist.core.records import decode_record
+from remote_assist.core.records import RecordDraft, decode_record
 from remote_assist.core.requests import Done
 from remote_assist.core.resume import LinkNews
 from remote_assist.errors import AssistError, RefusedError, UnreachableError, UsageError, VerificationError
@@ -36,10 +37,14 @@ from remote_assist.technician.login import (
 from remote_assist.technician.session_folder import SessionFacts, SessionFolder
 
 if TYPE_CHECKING:  # only names for types: SSH and pairing take a while to load, and who lists tickets needs neither
+    from remote_assist.core.enrolment import Machine
     from remote_assist.core.sharing import Part
     from remote_assist.technician.disclosing import Place
     from remote_assist.technician.invite import Invitation
     from remote_assist.technician.session import Session
+
+ANSWER_SECONDS = 60.0
+"""How long an enrolled machine may take to answer a call."""
 
 __all__ = ["Desk", "EndResult"]
 
@@ -54,6 +59,15 @@ def _tell_nobody(_session: str, _news: LinkNews, _since: datetime) -> None:
 
 def _utc_now() -> datetime:
     return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class EnrolledMachine:
+    """A machine whose enrolment was checked. `here`: it can be called now, says the relay."""
+
+    machine: "Machine"
+    here: bool
+    seen: str
 
 
 class Desk:
@@ -177,12 +191,17 @@ class Desk:
 
     # --- sessions ---------------------------------------------------------------------------------
 
-    async def invite(self, ticket: Ticket, scopes: tuple[str, ...], seconds: int) -> "Invitation":
-        """A support code for this ticket's customer. May ask for the key's passphrase."""
+    async def invite(
+        self, ticket: Ticket, scopes: tuple[str, ...], seconds: int, *, machine: str = "", enrolling: bool = False
+    ) -> "Invitation":
+        """A support code for this ticket's customer. May ask for the key's passphrase.
+
+        With `machine` that enrolled machine is called instead; `enrolling`: the customer's machine is enrolled by it.
+        """
         from remote_assist.technician.invite import Invitation, Inviter, Wanted
         from remote_assist.technician.log_watch import look
 
-        wanted = Wanted(ticket, scopes, seconds)
+        wanted = Wanted(ticket, scopes, seconds, machine, enrolling)
         wanted.check()
         now, credential = self._clock(), self._credential()
         raw = await self.api.lists()
@@ -190,10 +209,58 @@ class Desk:
         self.home.remember_lists(raw)
         await look(self.api, self._log_memory())
         relay, addresses = self.identity.relay, self.api.addresses
-        inviter = Inviter(self.settings, self.home, relay, self._token, credential, raw, self._clock, addresses)
+        inviter = Inviter(
+            self.settings,
+            self.home,
+            relay,
+            self._token,
+            credential,
+            raw,
+            self._clock,
+            addresses,
+            frozenset(self.lists.revocations.serials),
+            self._own_record,
+        )
         invitation = await Invitation.open(inviter, wanted)
         self._invitations.append(invitation)
         return invitation
+
+    async def call(self, machine: str, ticket: Ticket, scopes: tuple[str, ...], seconds: int) -> str:
+        """A session with an enrolled machine, as far as its standing consent allows; answers its id.
+
+        Raises VerificationError when another machine answers, ConsentDenied, RefusedError when it is not connected.
+        """
+        async with await self.invite(ticket, scopes, seconds, machine=machine) as called:
+            try:
+                async with asyncio.timeout(ANSWER_SECONDS):
+                    return await called.paired()
+            except TimeoutError as error:
+                raise UnreachableError("the machine did not answer in time", advice="Try again.") from error
+
+    async def machines(self) -> tuple[EnrolledMachine, ...]:
+        """The enrolled machines this relay knows, each with a signature of the organisation that holds."""
+        from remote_assist.core.enrolment import check_enrolment
+
+        found = []
+        for one in await self.api.machines():
+            with contextlib.suppress(VerificationError):
+                machine = check_enrolment(one.signed, ca_line=self.ca_line, revoked=self.lists.revocations.serials)
+                found.append(EnrolledMachine(machine, one.here, one.seen))
+        return tuple(found)
+
+    async def machine(self, name: str) -> EnrolledMachine:
+        """One of them, by name or id. Raises UsageError for none, or several of that name."""
+        found = [one for one in await self.machines() if name in {one.machine.id, one.machine.enrolment.name}]
+        if len(found) != 1:
+            known = "several machines are" if found else "no machine is"
+            raise UsageError(f"{known} enrolled as '{name[:60]}'", advice="`remote-assist enrolled` lists them.")
+        return found[0]
+
+    async def _own_record(self, draft: RecordDraft) -> None:
+        from remote_assist.technician.own_records import OwnRecords
+
+        own = OwnRecords(self.api, self._credential(), self.identity.role, self.log_keys[0], clock=self._clock)
+        await own.write(draft)
 
     async def sessions(self) -> tuple[SessionSummary, ...]:
         """The technician's sessions (a reviewer: all), as the relay tells them."""
@@ -277,8 +344,10 @@ class Desk:
             now=self._clock(),
         )
 
-    async def end(self, session: str, note: str, reason: str = "") -> EndResult:
+    async def end(self, session: str, note: str, reason: str = "", *, closing: bool = True) -> EndResult:
         """End a session for everybody, with a closing note; one that ended already only gets the note.
+
+        With `closing=False` the ticket stays open: a worker looked, people go on.
 
         Raises UnreachableError that says what is undelivered.
         """
@@ -289,7 +358,7 @@ class Desk:
         try:
             await look(self.api, self._log_memory())
             if (await self.api.session(session)).state == "ended":
-                return await self._ending.finish(folder, note, None)
+                return await self._ending.finish(folder, note, None, closing=closing)
             async with await self.connect(session) as connected:
                 done = await connected.say_end(reason)
         except UnreachableError as error:
@@ -297,7 +366,7 @@ class Desk:
                 f"{error.message}; undelivered: the end of session {session} and the closing note",
                 advice="Repeat the same `end` later; the customer can end the session at any time.",
             ) from error
-        return await self._ending.finish(folder, note, done)
+        return await self._ending.finish(folder, note, done, closing=closing)
 
     async def records(self, session: str) -> list[LoggedRecord]:
         """A session's records as the relay stores them; verify them before believing."""

@@ -64,7 +64,7 @@ class Ending:
                 "this text contains a support code", reason="live-code", advice="Codes are spoken, never written down."
             )
 
-    async def finish(self, folder: SessionFolder, note: str, done: Done | None) -> EndResult:
+    async def finish(self, folder: SessionFolder, note: str, done: Done | None, *, closing: bool = True) -> EndResult:
         """After the agent was told (`done`), or was found ended already: the note, then the keys go.
 
         Raises UnreachableError when the note could not be delivered.
@@ -73,7 +73,8 @@ class Ending:
         acknowledged = done is None or done.acknowledgement is not None
         if not acknowledged:
             acknowledged = await self._is_ended(facts.session)
-        held = await self._close_ticket(facts.ticket, facts.session, note, await _issues_found(folder))
+        note_of = self._note(facts.session, note, await _issues_found(folder), closing=closing)
+        held = await self._close_ticket(facts.ticket, note_of)
         missing = _missing(acknowledged=acknowledged, held=held)
         if not missing:
             folder.end()
@@ -85,9 +86,11 @@ class Ending:
     async def _state_is_ended(self, session: str) -> bool:
         return (await self._api.session(session)).state == "ended"
 
-    async def _close_ticket(self, ticket: str, session: str, text: str, issues: tuple[str, ...]) -> bool:
+    def _note(self, session: str, text: str, issues: tuple[str, ...], *, closing: bool) -> NewNote:
         digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
-        note = NewNote(text=text, key=f"end:{session}:{digest}", session=session, closing=True, issues=issues)
+        return NewNote(text=text, key=f"end:{session}:{digest}", session=session, closing=closing, issues=issues)
+
+    async def _close_ticket(self, ticket: str, note: NewNote) -> bool:
         try:
             await self._api.add_note(ticket, note)
         except UnreachableError as error:
@@ -97,7 +100,7 @@ class Ending:
             ) from error
 
         async def shown() -> bool:
-            return holds_note(await self._api.ticket(ticket), session, text)
+            return holds_note(await self._api.ticket(ticket), note.session, note.text)
 
         return await self._wait_until(shown)
 

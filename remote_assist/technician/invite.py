@@ -17,6 +17,7 @@ from urllib.parse import quote
 
 from remote_assist.core.codec import encode
 from remote_assist.core.codes import SupportCode, choose_words
+from remote_assist.core.enrolment import open_code
 from remote_assist.core.messages import Burn, NameplateAssigned, PeerJoined, PeerLeft
 from remote_assist.errors import AssistError, CodeBurned, RemoteProtocolError, UnreachableError
 from remote_assist.technician.pairing_attempt import (
@@ -42,14 +43,14 @@ class Invitation:
         self._inviter = inviter
         self._wanted = wanted
         self._link = link
-        self._code = _new_code(assigned.nameplate)
+        self._code = self._new_code(assigned)
         self._expires = self._expiry(assigned)
 
     @classmethod
     async def open(cls, inviter: Inviter, wanted: Wanted) -> "Invitation":
         """Get a nameplate and choose the words. Raises UsageError, RefusedError, UnreachableError."""
         wanted.check()
-        link = await inviter.addresses.reach(partial(_dial, inviter, wanted.ticket.id))
+        link = await inviter.addresses.reach(partial(_dial, inviter, wanted))
         try:
             async with asyncio.timeout(inviter.settings.connect_deadline_seconds):
                 said = read_rendezvous(await link.receive())
@@ -130,7 +131,7 @@ class Invitation:
             if isinstance(said, PeerJoined):
                 return
             if isinstance(said, NameplateAssigned) and on_new_code is not None:
-                self._code = _new_code(said.nameplate)
+                self._code = self._new_code(said)
                 self._expires = self._expiry(said)
                 on_new_code(self._code)
             elif isinstance(said, NameplateAssigned):
@@ -139,6 +140,10 @@ class Invitation:
                 )
             elif not (isinstance(said, PeerLeft) and said.reason == "gone"):
                 raise unexpected(said)
+
+    def _new_code(self, assigned: NameplateAssigned) -> SupportCode:
+        """A secret code; for an enrolled machine, which proves itself otherwise, one without a secret."""
+        return open_code(assigned.nameplate) if self._wanted.machine else _new_code(assigned.nameplate)
 
     async def _burn(self, reason: str) -> None:
         with contextlib.suppress(AssistError, TimeoutError):
@@ -150,11 +155,12 @@ class Invitation:
         return self._inviter.clock() + timedelta(seconds=seconds)
 
 
-async def _dial(inviter: Inviter, ticket: str, origin: str) -> Link:
+async def _dial(inviter: Inviter, wanted: Wanted, origin: str) -> Link:
     settings = inviter.settings
+    machine = f"&machine={wanted.machine}" if wanted.machine else ""
     return await dial(
         origin,
-        f"/v1/nameplate?ticket={quote(ticket, safe=':')}",
+        f"/v1/nameplate?ticket={quote(wanted.ticket.id, safe=':')}{machine}",
         headers={"Authorization": f"Bearer {inviter.token}"},
         tls_ca_file=settings.tls_ca_file,
         proxy_url=settings.proxy_url,

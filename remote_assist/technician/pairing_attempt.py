@@ -6,16 +6,19 @@ Rule 2: a joiner that leaves before its reply costs no guess; after the reply th
 
 import asyncio
 import secrets
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeVar
+
+import msgspec
 
 from remote_assist.core.api import Ticket
 from remote_assist.core.codec import decode, encode
 from remote_assist.core.codes import SupportCode, session_id
 from remote_assist.core.consent import wishes_of
-from remote_assist.core.keys import fingerprint, load_public, new_key, private_bytes, public_line
+from remote_assist.core.enrolment import check_enrolment, check_machine, sign_enrolment
+from remote_assist.core.keys import PrivateKey, fingerprint, load_public, new_key, private_bytes, public_line
 from remote_assist.core.messages import (
     PROTOCOL_VERSION,
     AgentStatement,
@@ -29,10 +32,11 @@ from remote_assist.core.messages import (
     RelayRefused,
     Rendezvous,
     SignedStatement,
+    TechnicianEnvelope,
     Verdict,
 )
 from remote_assist.core.pairing import TechnicianPairing, sign_statement
-from remote_assist.core.records import format_time
+from remote_assist.core.records import Actor, RecordDraft, format_time
 from remote_assist.core.wishes import common, parse_wishes
 from remote_assist.errors import (
     AssistError,
@@ -42,6 +46,7 @@ from remote_assist.errors import (
     RefusedError,
     RemoteProtocolError,
     UsageError,
+    VerificationError,
 )
 from remote_assist.settings import PairingSettings, TechnicianSettings
 from remote_assist.technician.home import Home
@@ -63,11 +68,16 @@ _MessageT = TypeVar("_MessageT")
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What the customer is asked for. `seconds`: how long."""
+    """What the customer is asked for. `seconds`: how long.
+
+    `machine`: the id of the enrolled machine that must answer; `enrolling`: a machine is enrolled, no session opened.
+    """
 
     ticket: Ticket
     scopes: tuple[str, ...]
     seconds: int
+    machine: str = ""
+    enrolling: bool = False
 
     def check(self) -> None:
         """Raise UsageError for scopes or times no agent would show."""
@@ -88,6 +98,9 @@ class Inviter:
     lists: tuple[bytes, ...]
     clock: Callable[[], datetime]
     addresses: Addresses
+    revoked: frozenset[int] = frozenset()
+    record: Callable[[RecordDraft], Awaitable[None]] | None = None
+    """Writes a record of the technician's own, durably; needed to enrol."""
 
 
 class PairingAttempt:
@@ -108,6 +121,10 @@ class PairingAttempt:
             return ""
         agent = self._pairing.receive_reply(reply)
         check_agent_statement(agent)
+        if self._wanted.enrolling:
+            return await self._enrol(agent)
+        if self._wanted.machine:
+            self._check_machine(agent)
         session, folder, statement = self._prepare(agent)
         try:
             await self._link.send_binary(statement)
@@ -123,19 +140,7 @@ class PairingAttempt:
         inviter, ticket = self._inviter, self._wanted.ticket
         session_key = new_key(secrets.token_bytes(32))
         certificate = inviter.credential.certificate
-        statement = SignedStatement(
-            version=PROTOCOL_VERSION,
-            transcript=self._pairing.transcript,
-            agent_host_key=agent.host_key,
-            session_key=public_line(session_key),
-            ticket=ticket.id,
-            subject=ticket.subject,
-            scopes=self._wanted.scopes,
-            seconds=self._wanted.seconds,
-            relay=inviter.relay,
-            organisation_ca=certificate.ca_line,
-        )
-        envelope = sign_statement(inviter.credential.key, certificate.line, statement, inviter.lists)
+        envelope = self._signed(agent, session_key)
         session = session_id(envelope.statement)
         now = inviter.clock()
         folder = inviter.home.new_session(session)
@@ -157,6 +162,63 @@ class PairingAttempt:
         )
         message = self._pairing.statement(envelope)
         return session, folder, encode(message, max_bytes=self._limits.message_max_bytes)
+
+    def _signed(self, agent: AgentStatement, session_key: PrivateKey) -> TechnicianEnvelope:
+        inviter, ticket = self._inviter, self._wanted.ticket
+        certificate = inviter.credential.certificate
+        statement = SignedStatement(
+            version=PROTOCOL_VERSION,
+            transcript=self._pairing.transcript,
+            agent_host_key=agent.host_key,
+            session_key=public_line(session_key),
+            ticket=ticket.id,
+            subject=ticket.subject,
+            scopes=self._wanted.scopes,
+            seconds=self._wanted.seconds,
+            relay=inviter.relay,
+            organisation_ca=certificate.ca_line,
+        )
+        return sign_statement(inviter.credential.key, certificate.line, statement, inviter.lists)
+
+    def _check_machine(self, agent: AgentStatement) -> None:
+        """The machine that was called, and no other, at the other end of this very pairing; raise otherwise."""
+        if not agent.proof:
+            raise VerificationError("whoever answered proved no enrolment", where="enrolment")
+        check_machine(
+            agent.proof,
+            offer=self._pairing.offer,
+            host_key=agent.host_key,
+            wanted=self._wanted.machine,
+            ca_line=self._inviter.credential.certificate.ca_line,
+            revoked=self._inviter.revoked,
+        )
+
+    async def _enrol(self, agent: AgentStatement) -> str:
+        """Sign the machine's wish, after it is on record; the id of the machine."""
+        if not agent.wish:
+            raise RemoteProtocolError("the customer joined to be helped, not to enrol: remote-assist enroll")
+        inviter, wish = self._inviter, agent.wish
+        certificate = inviter.credential.certificate
+        signed = sign_enrolment(
+            inviter.credential.key,
+            certificate.line,
+            wish,
+            relay=inviter.relay,
+            organisation_ca=certificate.ca_line,
+            issued=format_time(inviter.clock()),
+        )
+        machine = check_enrolment(signed, ca_line=certificate.ca_line).id
+        assert inviter.record is not None
+        actor = Actor(kind="technician", key=certificate.key_fingerprint, serial=certificate.serial)
+        details = {"name": wish.name, "key": fingerprint(wish.enrolment_key), "ticket": self._wanted.ticket.id}
+        await inviter.record(RecordDraft(code="RA1710E", actor=actor, about=machine, details=details))
+        envelope = self._signed(agent, new_key(secrets.token_bytes(32)))
+        message = self._pairing.statement(msgspec.structs.replace(envelope, enrolment=signed))
+        await self._link.send_binary(encode(message, max_bytes=self._limits.message_max_bytes))
+        verdict = await self._verdict()
+        if verdict.reason != "enrolled":
+            raise _denied(verdict)
+        return machine
 
     async def _verdict(self) -> Verdict:
         limits = self._limits

@@ -32,6 +32,9 @@ ALLOWED: dict[str, str] = {
     "POST /v1/tickets/{ticket}/notes": "technician",
     "GET /v1/tickets/{ticket}/reconcile": "technician reviewer operator",
     "POST /v1/tickets/{ticket}/reconcile": "technician operator",
+    "GET /v1/alarms": "technician",
+    "POST /v1/alarms/claims": "technician",
+    "GET /v1/machines": "technician reviewer",
     "GET /v1/outbox": "technician reviewer operator",
     "POST /v1/outbox/retry": "technician operator",
     "GET /v1/sessions": "technician reviewer",
@@ -48,6 +51,7 @@ ALLOWED: dict[str, str] = {
     "WS /v1/nameplate": "technician",
     "WS /v1/sessions/{session}/stream": "technician",
     "WS /v1/join/{nameplate}": "nobody technician reviewer operator",
+    "WS /v1/standby": "nobody technician reviewer operator",
     "WS /v1/agent": "nobody technician reviewer operator",
     "WS /v1/streams/{ticket}": "nobody technician reviewer operator",
 }

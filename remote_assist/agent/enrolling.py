@@ -1,0 +1,91 @@
+"""`enroll`: paired once by a code, this machine gets an enrolment that a technician of the organisation signed.
+
+    code → pairing → verified → administrator's yes → enrolment checked and kept, CA pinned → verdict `enrolled`
+
+Rule: no session comes of it; what may be done here later says the standing consent, and nothing stands yet.
+"""
+
+import contextlib
+import platform
+from collections.abc import Awaitable, Callable
+
+from remote_assist.agent.enrolled import EnrolledHome
+from remote_assist.agent.join import known_relay
+from remote_assist.agent.memory import KnownRelay
+from remote_assist.agent.pairing_attempt import Attempt
+from remote_assist.agent.surroundings import Surroundings
+from remote_assist.core.codes import SupportCode
+from remote_assist.core.enrolment import Machine, check_enrolment
+from remote_assist.core.keys import new_key
+from remote_assist.core.messages import EnrolmentWish, Verdict
+from remote_assist.core.statement import VerifiedTechnician
+from remote_assist.errors import AssistError, ConsentDenied, RefusedError, VerificationError
+
+Confirm = Callable[[VerifiedTechnician, Machine], Awaitable[bool]]
+"""Asks the administrator at this machine."""
+
+
+async def enroll(
+    around: Surroundings, code: SupportCode, name: str, confirm: Confirm, *, ca_line: str | None
+) -> Machine:
+    """Enrol this machine under `name`. Raises CodeBurned, RefusedError, ConsentDenied, VerificationError."""
+    around.home.prepare()
+    home = EnrolledHome(around.home.path)
+    wish = home.wish(name, around.entropy)
+    link = await around.dial(f"/v1/join/{code.nameplate}")
+    attempt = Attempt(
+        code,
+        link,
+        home=around.home,
+        known=known_relay(around, ca_line),
+        host_key=new_key(around.entropy(32)),
+        host_name=platform.node() or name,
+        limits=around.settings.pairing,
+        moment=around.moment,
+        entropy=around.entropy,
+        wish=wish,
+    )
+    try:
+        technician = await attempt.run(lambda: None)
+        machine = await _agreed(attempt, technician, wish, confirm)
+        assert attempt.enrolment is not None
+        home.keep(attempt.enrolment)
+        known = KnownRelay(ca=technician.certificate.ca_line, numbers=technician.lists.numbers)
+        for origin in around.origins:
+            around.home.remember_relay(origin, known)
+        await attempt.send_verdict(Verdict(reason="enrolled"))
+    finally:
+        await link.close()
+    return machine
+
+
+async def _agreed(attempt: Attempt, technician: VerifiedTechnician, wish: EnrolmentWish, confirm: Confirm) -> Machine:
+    try:
+        machine = _offered(attempt, technician, wish)
+        if not await confirm(technician, machine):
+            raise ConsentDenied("the answer was no; this machine is not enrolled", reason="denied")
+    except AssistError as error:
+        with contextlib.suppress(AssistError):
+            await attempt.send_verdict(Verdict(reason="denied", sentence=error.message[:200]))
+        raise
+    return machine
+
+
+def _offered(attempt: Attempt, technician: VerifiedTechnician, wish: EnrolmentWish) -> Machine:
+    if attempt.enrolment is None:
+        raise RefusedError(
+            "the technician invited to a session, not to an enrolment",
+            reason="out-of-scope",
+            advice="Ask for a code from `remote-assist invite --enroll`.",
+        )
+    certificate = technician.certificate
+    machine = check_enrolment(
+        attempt.enrolment, ca_line=certificate.ca_line, revoked=technician.lists.revocations.serials
+    )
+    enrolment = machine.enrolment
+    asked = (wish.name, wish.enrolment_key, wish.consent_key)
+    if (enrolment.name, enrolment.enrolment_key, enrolment.consent_key) != asked:
+        raise VerificationError("the technician signed another machine than this one", where="enrolment")
+    if machine.by.key_line != certificate.key_line:
+        raise VerificationError("somebody else signed the enrolment than who invited", where="enrolment")
+    return machine
