@@ -17,25 +17,24 @@ from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import msgspec
-import structlog
 
-from relay.anchor_wish import anchor_now
-from relay.backup import Copied, back_up, restore
 from relay.configuration import read_settings
 from relay.data_folder import add_cosigner, adopt, initialise, read_address, require_data
-from relay.examination import Finding, examine
-from relay.front_door import split_listen
 from relay.memory import keep_freed_memory
 from relay.postgres import server_url
-from relay.server import Relay
 from remote_assist import __version__
 from remote_assist.core.hostile import safe_text
 from remote_assist.errors import AssistError, Exit, UnreachableError, UsageError
 from remote_assist.settings import RelaySettings
+
+if TYPE_CHECKING:
+    from relay.backup import Copied
+
+# A verb loads what it needs when it runs: `check --wait` and `init` need no server, and scripts call them often.
 
 SWITCH_SECONDS = 0.0005
 """How soon a waiting thread gets its turn: the default of 5 ms would be added to every acknowledgement under load."""
@@ -174,6 +173,8 @@ def _serve(arguments: argparse.Namespace) -> int:
 
 def _settings(arguments: argparse.Namespace) -> RelaySettings:
     """The settings of a serving relay: the file's, and over them what the command line says."""
+    from relay.front_door import split_listen
+
     host, port = (None, None) if arguments.listen is None else split_listen(arguments.listen)
     said = {
         "data": arguments.data,
@@ -219,6 +220,8 @@ def _check(arguments: argparse.Namespace) -> int:
 
 
 def _examine(arguments: argparse.Namespace) -> int:
+    from relay.examination import Finding, examine
+
     try:
         findings = examine(_settings_of_check(arguments), now=_now())
     except AssistError as error:
@@ -236,6 +239,8 @@ def _examine(arguments: argparse.Namespace) -> int:
 
 
 def _anchor(arguments: argparse.Namespace) -> int:
+    from relay.anchor_wish import anchor_now
+
     settings = read_settings(arguments.config, {"data": arguments.data})
     require_data(settings.data, settings.database)
     well = True
@@ -256,12 +261,16 @@ def _settings_of_check(arguments: argparse.Namespace) -> RelaySettings:
 
 
 def _back_up(arguments: argparse.Namespace) -> int:
+    from relay.backup import back_up
+
     copied = back_up(arguments.data, arguments.file, database=_database(arguments))
     _tell(f"{arguments.file} holds {_up_to(copied)}; it holds the log key too: keep it as you keep the data folder")
     return Exit.DONE
 
 
 def _restore(arguments: argparse.Namespace) -> int:
+    from relay.backup import restore
+
     copied = restore(
         arguments.file,
         arguments.data,
@@ -277,13 +286,15 @@ def _restore(arguments: argparse.Namespace) -> int:
     return Exit.DONE
 
 
-def _up_to(copied: Copied) -> str:
+def _up_to(copied: "Copied") -> str:
     if copied.last_index < 0:
         return "no records yet"
     return f"the log up to record {copied.last_index}, acknowledged at {copied.last_time}"
 
 
 async def _serve_until_told(settings: RelaySettings, *, accept_rollback: bool) -> int:
+    from relay.server import Relay
+
     keep_freed_memory()
     told = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -341,6 +352,8 @@ def _fault_of(data: Path, tls_ca: Path | None) -> str:
 
 def _log_to_stderr() -> None:
     """One JSON object a line; values of events are words and numbers of ours, never what peers said."""
+    import structlog
+
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,

@@ -11,16 +11,18 @@ import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 import structlog
-from nats.aio.client import Client
-from nats.aio.msg import Msg
-from nats.aio.subscription import Subscription
-from nats.errors import Error, NoRespondersError
 
 from remote_assist.core.hostile import safe_text
 from remote_assist.errors import AuditUnavailable, UnreachableError, UsageError
+
+if TYPE_CHECKING:  # a relay that is alone has no bus, and need not have the library of one
+    from nats.aio.client import Client
+    from nats.aio.msg import Msg
+    from nats.aio.subscription import Subscription
 
 ANSWER_SECONDS = 2.0
 CONNECT_SECONDS = 5
@@ -38,19 +40,22 @@ class Held(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 @dataclass(frozen=True, slots=True)
 class _Holding:
     held: Held
-    subscription: Subscription
+    subscription: "Subscription"
     lost: Callable[[], None]
 
 
 class Bus:
-    """One node's connection to NATS. Its names are held until `release` or the end of the process."""
+    """One node's connection to NATS. Its names are held until `release` or the end of the process.
+
+    Raises UsageError where the library is missing.
+    """
 
     def __init__(self, url: str, node: str, prefix: str, *, ca_file: Path | None = None) -> None:
         self._url = url
         self._node = node
         self._prefix = prefix
         self._ca_file = ca_file
-        self._client = Client()
+        self._client = _new_client()
         self._names: dict[str, _Holding] = {}
 
     @property
@@ -60,6 +65,8 @@ class Bus:
 
     async def start(self) -> None:
         """Connect. Raises UnreachableError, UsageError; later the client comes back by itself, with all names."""
+        from nats.errors import Error
+
         tls = ssl.create_default_context(cafile=str(self._ca_file)) if self._url.startswith("tls:") else None
         try:
             await self._client.connect(
@@ -92,7 +99,7 @@ class Bus:
         await self.release(name)
         subject = f"{self._prefix}.{name}"
 
-        async def asked(message: Msg) -> None:
+        async def asked(message: "Msg") -> None:
             await self._asked(name, message)
 
         subscription = await self._client.subscribe(subject, cb=asked)
@@ -108,6 +115,8 @@ class Bus:
 
     async def find(self, name: str) -> Held | None:
         """Who holds `name`. Raises AuditUnavailable `bus-gone` when NATS does not answer."""
+        from nats.errors import Error, NoRespondersError
+
         own = self._names.get(name)
         if own is not None:
             return own.held
@@ -119,7 +128,7 @@ class Bus:
             raise AuditUnavailable("the relay cannot ask its other nodes", reason="bus-gone") from error
         return _understood(reply.data)
 
-    async def _asked(self, name: str, message: Msg) -> None:
+    async def _asked(self, name: str, message: "Msg") -> None:
         holding = self._names.get(name)
         if holding is None:
             return
@@ -130,6 +139,14 @@ class Bus:
         if newer is not None and newer.epoch > holding.held.epoch:
             await self.release(name)
             holding.lost()
+
+
+def _new_client() -> "Client":
+    try:
+        from nats.aio.client import Client
+    except ImportError as error:
+        raise UsageError("`bus` needs the package nats-py", advice="Install remote-assist[nodes].") from error
+    return Client()
 
 
 def _understood(raw: bytes) -> Held | None:

@@ -15,12 +15,10 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from relay import retention
 from relay.data_folder import require_private
 from relay.postgres import server_url
-from relay.sinks import fault_in
+from relay.retention_periods import fault_in
 from relay.trust import read_bounded
-from relay.witnesses import fault_in_anchor
 from remote_assist.core.codes import relay_origin
 from remote_assist.errors import ContentError, UsageError
 from remote_assist.settings import (
@@ -80,9 +78,8 @@ def read_settings(file: Path | None, said: Mapping[str, Any]) -> RelaySettings:
     settings = _from_folder(settings, file, said)
     _check_ticket_systems(settings, where)
     _check_nodes(settings, where, file)
-    _check_outgoing("push", settings.push, fault_in, where)
-    _check_outgoing("anchors", settings.anchors, fault_in_anchor, where)
-    if fault := retention.fault_in(settings.retention):
+    _check_targets(settings, where)
+    if fault := fault_in(settings.retention):
         raise ContentError(f"{where}: [retention]: {fault}")
     return settings
 
@@ -157,6 +154,18 @@ def _check_ticket_systems(settings: RelaySettings, where: str) -> None:
     for name, words in RULE_WORDS.items():
         if getattr(rules, name) not in words:
             raise ContentError(f"{where}: [ticket_rules]: {name} is one of {', '.join(words)}")
+
+
+def _check_targets(settings: RelaySettings, where: str) -> None:
+    """What speaks HTTP is loaded only where something is set: every verb reads its settings, few go out."""
+    if settings.push:
+        from relay.sinks import fault_in as fault_in_push
+
+        _check_outgoing("push", settings.push, fault_in_push, where)
+    if settings.anchors:
+        from relay.witnesses import fault_in_anchor
+
+        _check_outgoing("anchors", settings.anchors, fault_in_anchor, where)
 
 
 def _check_outgoing(

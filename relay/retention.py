@@ -21,23 +21,16 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from relay.admission import RecordRefused
 from relay.chains import Chains, Consequence
+from relay.retention_periods import CONTENT, days_of
 from relay.schema import chunks, holds, sessions, wraps
 from relay.store import Store
 from remote_assist.core.codes import is_session_id
 from remote_assist.core.records import Actor, Record, RecordDraft, format_time
 from remote_assist.errors import AuditUnavailable
 
-PRESETS = {"pci-1y": 365, "hipaa-6y": 6 * 365 + 2, "sox-7y": 7 * 365 + 2}
-"""Name → days. What each rule asks for, and who decides that it applies: docs/compliance.md."""
-
-CONTENT, RECORDINGS = "content", "recordings"
-CLASSES = (CONTENT, RECORDINGS)
-"""What a period can be set for: all sealed content of a session, or its recordings, bundles and files alone."""
-
 EVERYTHING = "everything"
 SWEEP_SESSIONS = 64
 _ABOUT = re.compile(r"s-[a-z2-7]{16}|ticket [0-9]{1,12}|everything")
-_DAYS = re.compile(r"([1-9][0-9]{0,4})d")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,22 +40,6 @@ class Ended:
     session: str
     kind: str
     period: str
-
-
-def days_of(period: str) -> int | None:
-    """Days in a period: a preset's name or `90d`; None for any other text."""
-    found = _DAYS.fullmatch(period)
-    return PRESETS.get(period) if found is None else int(found[1])
-
-
-def fault_in(retention: dict[str, str]) -> str:
-    """What is wrong with a `[retention]` table, or nothing."""
-    for kind, period in retention.items():
-        if kind not in CLASSES:
-            return f"there is no class '{kind}'; classes: {', '.join(CLASSES)}"
-        if days_of(period) is None:
-            return f"{kind} is '{period}'; it is a number of days (90d) or one of {', '.join(PRESETS)}"
-    return ""
 
 
 class Retention:

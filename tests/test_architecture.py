@@ -184,8 +184,6 @@ def _is_false(node: ast.expr) -> bool:
 
 @pytest.mark.parametrize("module", ["remote_assist.commands.customer", "remote_assist.agent.join"])
 def test_the_agent_never_loads_what_only_other_sides_need(module: str) -> None:
-    program = f"import sys, {module}; print('\\n'.join(sys.modules))"
-    loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
     unwanted = {
         "textual",
         "rich",
@@ -198,7 +196,18 @@ def test_the_agent_never_loads_what_only_other_sides_need(module: str) -> None:
         "winrm",
         "mss",
     }
-    assert unwanted & {name.split(".")[0] for name in loaded} == set()
+    assert unwanted & loaded_with(module) == set()
+
+
+def test_a_relay_that_is_alone_needs_no_library_of_several_nodes_and_loads_no_migration() -> None:
+    assert {"nats", "psycopg", "alembic"} & loaded_with("relay.server") == set()
+
+
+def loaded_with(module: str) -> set[str]:
+    """Packages that are there once a module is."""
+    program = f"import sys, {module}; print('\\n'.join(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    return {name.split(".")[0] for name in done.stdout.split()}
 
 
 def test_every_module_says_what_truth_lives_in_it() -> None:

@@ -10,16 +10,14 @@ Rule 3: a database that is ahead of this program is refused, not guessed at.
 
 A new revision: change relay/schema.py, add `versions/rNNNN_what.py` (revision "NNNN", down_revision the newest there).
 Two that were written side by side make two heads: the later to land takes the next number.
+A file's name carries its revision, so a database that is up to date is known without loading alembic.
 """
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from alembic import command
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, inspect, text
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from remote_assist.errors import ContentError, UnreachableError
@@ -49,16 +47,28 @@ class Standing:
 
 def standing(connection: Connection) -> Standing:
     """How far a database is. Raises ContentError when it is ahead of this program, or not a relay's."""
-    scripts = ScriptDirectory(str(FOLDER))
-    newest = str(scripts.get_current_head())
-    found = MigrationContext.configure(connection).get_current_revision() or ""
-    if found and found not in {one.revision for one in scripts.walk_revisions()}:
+    known = revisions()
+    newest, found = known[-1], _revision_of(connection)
+    if found and found not in known:
         raise _unknown(f"revision {found}", newest)
     if connection.dialect.name == "sqlite":
         number = int(connection.exec_driver_sql("PRAGMA user_version").scalar_one())
         if number not in ({NUMBERED} if found else BEFORE | {0}):
             raise _unknown(f"version {number}", newest)
     return Standing(found, newest)
+
+
+def revisions() -> tuple[str, ...]:
+    """Every revision this program knows, oldest first."""
+    names = (re.fullmatch(r"r(\d{4})_\w+\.py", path.name) for path in (FOLDER / "versions").iterdir())
+    return tuple(sorted(name[1] for name in names if name))
+
+
+def _revision_of(connection: Connection) -> str:
+    """The table is alembic's own: one row, one column."""
+    if not inspect(connection).has_table("alembic_version"):
+        return ""
+    return str(connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar() or "")
 
 
 def migrate(engine: Engine) -> Standing:
@@ -96,6 +106,9 @@ def _hold(connection: Connection) -> None:
 
 
 def _upgrade(connection: Connection) -> None:
+    from alembic import command
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(FOLDER).replace("%", "%%"))
     config.attributes["connection"] = connection

@@ -12,7 +12,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, select
 
 from relay.database import open_engine
-from relay.migrations import FOLDER, Standing, migrate, standing
+from relay.migrations import FOLDER, Standing, migrate, revisions, standing
 from relay.postgres import open_server
 from relay.schema import metadata, records, tickets, tiles
 from remote_assist.errors import ContentError
@@ -118,6 +118,7 @@ def test_there_is_one_newest_revision_and_their_numbers_follow_each_other() -> N
     assert len(scripts.get_heads()) == 1, "two revisions follow the same one: the later takes the next number"
     found = [one.revision for one in reversed(list(scripts.walk_revisions()))]
     assert found == [f"{number:04d}" for number in range(1, len(found) + 1)]
+    assert found == list(revisions()), "a file's name does not carry its revision"
 
 
 @pytest.mark.parametrize("path", sorted((FOLDER / "versions").glob("r*.py"))[1:], ids=lambda path: path.stem)

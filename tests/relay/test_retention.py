@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from relay.backup import back_up, restore
-from relay.retention import PRESETS, days_of, fault_in
+from relay.retention_periods import PRESETS, days_of, fault_in
 from relay.schema import chunks, wraps
 from remote_assist import cli
 from remote_assist.core.messages import Wrap
