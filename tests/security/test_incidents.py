@@ -46,8 +46,25 @@ INCIDENTS: dict[str, tuple[str, dict[str, str]]] = {
         {"tests/security/test_extraction.py": "test_nothing_here_extracts_archives"},
     ),
     "T21": ("terminal escapes in logs", {"tests/security/test_screens.py": ""}),
+    "T23": (
+        "a link raced into the way of a fix or an upload",
+        {
+            "tests/diagnostics/test_verbs.py": "test_links_raced_into_the_way_never_carry_a_fix_elsewhere",
+            "tests/transport/test_posix_changes.py": (
+                "test_a_folder_swapped_for_a_link_ten_thousand_times_leads_nowhere_outside"
+            ),
+        },
+    ),
     "T24": ("free text in the parameters of a fix", {"tests/security/test_fix_parameters.py": ""}),
     "T25": ("a support tool as a tunnel into the network", {"tests/security/test_ssh.py": ""}),
+    "T26": (
+        "a log-in to Windows relayed to any machine, or sent where it can be read",
+        {
+            "tests/transport/test_winrm_hop.py": "",
+            "tests/transport/test_outward.py": "test_a_name_whose_dns_changes_"
+            "between_check_and_use_leads_where_it_was_judged_to",
+        },
+    ),
     "T27": ("consent clicked by nobody", {"tests/security/test_consent.py": ""}),
     "T28": ("a consent used again elsewhere", {"tests/security/test_consent.py": ""}),
     "T29": ("secret words in arguments, environments and logs", {"tests/security/test_consent.py": ""}),

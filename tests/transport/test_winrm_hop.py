@@ -1,13 +1,16 @@
-"""A Windows machine over WinRM: unmodified pywinrm against a peer with real NTLM and message encryption.
+"""A Windows machine over WinRM (T26): unmodified pywinrm against a peer with real NTLM and message encryption.
 
 Nothing here ran on Windows. PowerShell's answers are written from its documentation: what is tested is the road.
 """
 
 import base64
+import http.server
 import json
 import os
+import ssl
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -128,12 +131,44 @@ async def test_a_wrong_password_is_told_from_a_machine_that_is_away(windows: Win
         await away.hop()
 
 
-async def test_a_certificate_that_does_not_hold_is_refused(windows: Windows, tmp_path: Path) -> None:
+async def test_t26_a_certificate_that_does_not_hold_is_refused(windows: Windows, tmp_path: Path) -> None:
     with peer(tmp_path / "other", name="other.example.com") as other:
         for trust in (windows.trust, other.trust):
             with pytest.raises(RefusedError, match="certificate") as refused:
                 await Windows(other.place, trust).hop()
             assert refused.value.reason == "host-key"
+
+
+async def test_t26_a_machine_that_asks_for_basic_gets_no_password(windows: Windows) -> None:
+    """Neither over HTTPS, where Basic would be readable to that machine, nor where plain HTTP is spoken."""
+    heard: list[str] = []
+
+    class Asking(http.server.BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            heard.append(self.headers.get("Authorization", ""))
+            self.send_response(401)
+            self.send_header("WWW-Authenticate", 'Basic realm="WSMAN"')
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, format: str, *arguments: object) -> None:
+            """Silent."""
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Asking)
+    certificate = Path(windows.trust)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, certificate.with_name("key"))
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        asking = Windows(parse_hop(f"winrm://admin@localhost:{server.server_port}"), windows.trust)
+        with pytest.raises(RefusedError, match="does not take these credentials"):
+            await asking.hop()
+        assert heard
+        assert not [one for one in heard if one.lower().startswith("basic")]
+    finally:
+        server.shutdown()
+        server.server_close()
 
 
 async def test_its_password_is_nowhere_to_be_seen(windows: Windows) -> None:
