@@ -25,7 +25,7 @@ from remote_assist.commands.technician_options import (
 from remote_assist.commands.technician_run import exit_status, own_trouble, stdin_chunks, write_all
 from remote_assist.core.terminal_filter import TerminalFilter
 from remote_assist.errors import AssistError, Exit, UsageError
-from remote_assist.transport.own_terminal import on_resize, raw_keys, window_size
+from remote_assist.transport.own_terminal import keys, on_resize, raw_keys, screen, window_size
 
 if TYPE_CHECKING:  # only a name for types: the desk loads SSH and HTTP
     from remote_assist.technician.terminal import Terminal
@@ -88,13 +88,18 @@ async def _hold(terminal: "Terminal") -> None:
 
 async def _show(terminal: "Terminal") -> None:
     safe = SafeOutput() if os.isatty(STDOUT) else None
-    async for raw in terminal.output():
-        await asyncio.to_thread(write_all, STDOUT, raw if safe is None else safe.feed(raw))
+    with screen(STDOUT, _write_out) as show:
+        async for raw in terminal.output():
+            await show(raw if safe is None else safe.feed(raw))
+
+
+async def _write_out(raw: bytes) -> None:
+    await asyncio.to_thread(write_all, STDOUT, raw)
 
 
 async def _type(terminal: "Terminal", *, leaving: bool) -> None:
     with contextlib.suppress(AssistError):  # the output side says what happened to the link
-        async for raw in _until_left(stdin_chunks()) if leaving else stdin_chunks():
+        async for raw in _until_left(keys(STDIN)) if leaving else stdin_chunks():
             await terminal.write(raw)
         if leaving:
             await terminal.close()
@@ -102,10 +107,10 @@ async def _type(terminal: "Terminal", *, leaving: bool) -> None:
             await terminal.end_input()
 
 
-async def _until_left(keys: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def _until_left(typed: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     """The keys up to `~.` at the beginning of a line. A lone ~ there waits for the next key."""
     fresh, held = True, b""
-    async for raw in keys:
+    async for raw in typed:
         rest, held = held + raw, b""
         line = b"\r" if fresh else b""  # so that one pattern finds it wherever a line begins
         if found := _LEAVING.search(line + rest):

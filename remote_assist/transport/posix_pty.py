@@ -53,10 +53,11 @@ class Window:
 class RunningTerminal:
     """A program at a terminal of its own. The methods are those of RunningProgram, and `resize`."""
 
-    def __init__(self, master: int, process: asyncio.SubprocessTransport, exited: asyncio.Event) -> None:
+    def __init__(self, master: int, process: asyncio.SubprocessTransport, ear: "_Ear") -> None:
         self._master = master
         self._process = process
-        self._exited = exited
+        self._ear = ear
+        self._exited = ear.exited
         self._group = process.get_pid()
         self._closing: asyncio.Task[None] | None = None
         self._stopped = asyncio.Event()
@@ -154,19 +155,17 @@ class RunningTerminal:
         """Wait until the terminal can be read or written; False when the program ended and nothing came any more."""
         assert callable(watch)
         assert callable(forget)
-        arrived = asyncio.Event()
-        watch(self._master, arrived.set)
+        arrived = asyncio.get_running_loop().create_future()
+        watch(self._master, _resolve, arrived)
         try:
-            while not arrived.is_set():
-                if self._exited.is_set():
-                    with contextlib.suppress(TimeoutError):
-                        await asyncio.wait_for(arrived.wait(), LINGER_SECONDS)
-                    return arrived.is_set()
-                await _either(arrived, self._exited)
+            await self._ear.first(arrived)
+            if not arrived.done():
+                await asyncio.wait([arrived], timeout=LINGER_SECONDS)
+            return arrived.done()
         finally:
+            arrived.cancel()
             if self._master >= 0:
                 forget(self._master)
-        return True
 
     def _hang_up(self, number: signal.Signals) -> None:
         self._signal(number)
@@ -195,9 +194,24 @@ class _Ear(asyncio.SubprocessProtocol):
 
     def __init__(self) -> None:
         self.exited = asyncio.Event()
+        self._waiting: set[asyncio.Future[None]] = set()
 
     def process_exited(self) -> None:
         self.exited.set()
+        for future in self._waiting:
+            _resolve(future)
+
+    async def first(self, other: "asyncio.Future[None]") -> None:
+        """Wait until the program ended or `other` is done: once for each read, so without a task of its own."""
+        if self.exited.is_set():
+            return
+        either = asyncio.get_running_loop().create_future()
+        other.add_done_callback(lambda _other: _resolve(either))
+        self._waiting.add(either)
+        try:
+            await either
+        finally:
+            self._waiting.discard(either)
 
 
 async def start_terminal(
@@ -233,7 +247,7 @@ async def start_terminal(
     finally:
         os.close(slave)
     GUARD.watch(process.get_pid())
-    return RunningTerminal(master, process, ear.exited)
+    return RunningTerminal(master, process, ear)
 
 
 def _take_terminal() -> None:
@@ -245,10 +259,6 @@ def _packed(window: Window) -> bytes:
     return struct.pack("HHHH", window.rows, window.columns, 0, 0)
 
 
-async def _either(*events: asyncio.Event) -> None:
-    tasks = [asyncio.ensure_future(event.wait()) for event in events]
-    try:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in tasks:
-            task.cancel()
+def _resolve(future: "asyncio.Future[None]") -> None:
+    if not future.done():
+        future.set_result(None)
