@@ -15,7 +15,7 @@ RESUMED_SECONDS = 10.0
 
 ROUNDS = 3
 SESSIONS = [
-    pytest.param(6, id="6", marks=pytest.mark.slow),
+    pytest.param(6, id="6", marks=[pytest.mark.slow, pytest.mark.full]),  # test_relay_restart.py has four real ones
     pytest.param(200, id="200", marks=[pytest.mark.full, pytest.mark.timeout(1800)]),
 ]
 AGENTS = [

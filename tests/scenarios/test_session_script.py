@@ -25,7 +25,10 @@ def test_the_script_is_the_one_of_the_readme() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("options", [[], ["-euo", "pipefail"]], ids=["bash", "bash -euo pipefail"])
+@pytest.mark.parametrize(
+    "options",
+    [pytest.param([], id="bash", marks=pytest.mark.full), pytest.param(["-euo", "pipefail"], id="bash -euo pipefail")],
+)
 def test_the_script_works_as_it_stands(tmp_path: Path, options: list[str]) -> None:
     script = SCRIPT.read_text().replace("8470", str(free_port()))
     log = Path("/var/log/dpkg.log")
