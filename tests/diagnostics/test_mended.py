@@ -46,6 +46,21 @@ FIRST = ["sh", "-c", 'exec 3<&0; "$@" <&3 & wait $!', "sh"]
 
 SYSCTL = "mount -t tmpfs t /etc/sysctl.d; "
 
+SYSLOG_INIT = r"""cat > /etc/init.d/rsyslog <<'E'
+#!/bin/sh
+### BEGIN INIT INFO
+# Provides: rsyslog
+# Default-Start: 2 3 4 5
+### END INIT INFO
+case $1 in
+  start) start-stop-daemon --start --quiet --pidfile /run/rsyslogd.pid --exec /usr/sbin/rsyslogd ;;
+  stop) start-stop-daemon --stop --quiet --retry 5 --pidfile /run/rsyslogd.pid --exec /usr/sbin/rsyslogd ;;
+  status) start-stop-daemon --status --pidfile /run/rsyslogd.pid ;;
+esac
+E
+chmod 755 /etc/init.d/rsyslog; sed -i '/imklog/d' /etc/rsyslog.conf"""
+"""Debian's rsyslog has a unit only; this is the script a system without systemd starts it by. Not the kernel's log."""
+
 FAULTS = [
     Fault("linux.disk.became-read-only", "fail", 'mkdir "$D/m"; echo "t $D/m tmpfs rw 0 0" | over /etc/fstab; '
           'mount -t tmpfs t "$D/m"; mount -o remount,ro "$D/m"', "read-only", fix=True),
@@ -58,7 +73,7 @@ FAULTS = [
     Fault("linux.accounts.second-root", "fail", "layer /etc; echo 'toor:x:0:0::/root:/bin/sh' >> /etc/passwd; "
           "echo 'toor:!:19000::::::' >> /etc/shadow", "2 accounts", fix=True, needs="usermod"),
     Fault("linux.limits.open-files", "fail", r"printf '99000\t0\t100000\n' | over /proc/sys/fs/file-nr; "
-          "echo 100000 | over /proc/sys/fs/file-max; " + SYSCTL, "files", needs="sysctl"),
+          "echo 100000 | over /proc/sys/fs/file-max; " + SYSCTL, "files", fix=True, needs="sysctl"),
     Fault("linux.limits.processes", "fail", "echo '0.1 0.1 0.1 1/990 7' | over /proc/loadavg; echo 1000 | over /proc/sys/kernel/pid_max; "
           "echo 2000 | over /proc/sys/kernel/threads-max; " + SYSCTL, "possible processes", fix=True, needs="sysctl"),
     Fault("linux.limits.connections-tracked", "fail", "echo 99000 | over /proc/sys/net/netfilter/nf_conntrack_count; "
@@ -74,6 +89,13 @@ FAULTS = [
     Fault("linux.database.mysql-down", "fail", "lo; layer /var/lib/mysql; mount -t tmpfs t /run; mkdir /run/mysqld; "
           "chown mysql:mysql /run/mysqld; layer /var/log", "", fix=True, needs="mariadbd"),
     Fault("linux.cron.not-running", "fail", "mount -t tmpfs t /run", "", fix=True, needs="cron"),
+    Fault("linux.logging.not-running", "warn", "layer /etc; layer /var/log; layer /var/spool; mount -t tmpfs t /run; "
+          + SYSLOG_INIT, "does not run", fix=True, needs="rsyslogd"),
+    Fault("linux.printer.stopped", "fail", "lo; layer /etc; layer /var/spool; layer /var/log; layer /var/cache; mount -t tmpfs t /run; "
+          "mkdir -p /run/cups/certs; printf 'FileDevice Yes\\n' >> /etc/cups/cups-files.conf; cupsd; "
+          "for n in 1 2 3 4 5 6 7 8 9; do lpstat -r 2>/dev/null | grep -q 'is running' && break; sleep 0.2; done; "
+          "lpadmin -p Office -E -v file:/dev/null; cupsdisable Office; echo hello | lp -d Office >&2",
+          "Office is stopped and 1 jobs wait", fix=True, needs="cupsd"),
     Fault("linux.disk.deleted-but-open", "warn", "lo; mount -t tmpfs t /run; layer /var/log; service nginx start >&2; "
           "fallocate -l 1100M /var/log/nginx/error.log; rm /var/log/nginx/error.log", "deleted files", fix=True, needs="nginx"),
 ]  # fmt: skip

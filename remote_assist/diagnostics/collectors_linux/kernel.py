@@ -25,9 +25,10 @@ async def kernel_limits(look: Look) -> Gathered:
     """Tables of fixed size and how full they are. What this kernel does not have is absent."""
     facts: dict[str, object] = {}
     handles = (await look.text_or("/proc/sys/fs/file-nr")).split()
-    if len(handles) == 3 and int(handles[2]):
-        facts["files_open"], facts["files_max"] = int(handles[0]), int(handles[2])
-        facts["files_pct"] = round(100 * int(handles[0]) / int(handles[2]), 1)
+    most = (await look.text_or("/proc/sys/fs/file-max")).strip()
+    if len(handles) == 3 and most.isdigit() and int(most):
+        facts["files_open"], facts["files_max"] = int(handles[0]), int(most)
+        facts["files_pct"] = round(100 * int(handles[0]) / int(most), 1)
     for name, used, limit in (
         ("conntrack", "/proc/sys/net/netfilter/nf_conntrack_count", "/proc/sys/net/netfilter/nf_conntrack_max"),
         ("watches", "", "/proc/sys/fs/inotify/max_user_watches"),

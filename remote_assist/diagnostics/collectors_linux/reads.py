@@ -44,7 +44,8 @@ READS: dict[str, tuple[str, ...]] = {
     ),
     "users": ("$ who", "/etc/passwd"),
     "kernel_limits": (
-        "/proc/loadavg", "/proc/meminfo", "/proc/sys/fs/file-nr", "/proc/sys/fs/inotify/max_user_watches",
+        "/proc/loadavg", "/proc/meminfo", "/proc/sys/fs/file-nr", "/proc/sys/fs/file-max",
+        "/proc/sys/fs/inotify/max_user_watches",
         "/proc/sys/kernel/pid_max", "/proc/sys/kernel/random/entropy_avail", "/proc/sys/kernel/threads-max",
         "/proc/sys/net/netfilter/nf_conntrack_count", "/proc/sys/net/netfilter/nf_conntrack_max",
     ),

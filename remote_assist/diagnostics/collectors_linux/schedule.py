@@ -21,6 +21,9 @@ INSTALLED = {
     "logger": ("/usr/sbin/rsyslogd", "/usr/sbin/syslog-ng", "/lib/systemd/systemd-journald"),
     "time": ("/usr/sbin/chronyd", "/usr/sbin/ntpd", "/lib/systemd/systemd-timesyncd"),
 }
+LOGGER_UNITS = dict(zip(INSTALLED["logger"], ("rsyslog", "syslog-ng", "systemd-journald"), strict=True))
+"""Program → how this system calls the service that runs it."""
+
 Row = dict[str, object]
 
 
@@ -90,6 +93,8 @@ async def daemons(look: Look) -> Gathered:
     for kind, programs in DAEMONS.items():
         facts[f"{kind}_running"] = bool(names & set(programs))
         facts[f"{kind}_installed"] = any([await look.exists(path) for path in INSTALLED[kind]])
+    units = [unit for path, unit in LOGGER_UNITS.items() if await look.exists(path)]
+    facts |= {"logger_unit": units[0]} if units else {}
     facts["cron_jobs"] = len(await look.folder("/etc/cron.d", max_entries=200)) + int(await look.exists("/etc/crontab"))
     return Gathered(facts)
 
