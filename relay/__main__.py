@@ -1,4 +1,4 @@
-"""The command `remote-assist-relay`: init, adopt, cosigner, serve, check, anchor, backup, restore.
+"""The command `remote-assist-relay`: init, adopt, cosigner, rotate-log-key, serve, check, anchor, backup, restore.
 
 Real clock, dice, signals and streams enter here.
 """
@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from relay.configuration import read_settings
-from relay.data_folder import add_cosigner, adopt, initialise, read_address, require_data
+from relay.data_folder import add_cosigner, adopt, initialise, read_address, require_data, require_private
 from relay.memory import keep_freed_memory
 from relay.postgres import server_url
 from remote_assist import __version__
@@ -68,6 +68,7 @@ def build_parser() -> argparse.ArgumentParser:
     adopting = _verb(verbs, "adopt", _adopt, "take over what `remote-assist ca adopt … -o OUT` signed")
     adopting.add_argument("source", type=Path, metavar="OUT")
     _verb(verbs, "cosigner", _cosigner, "make a second key (ML-DSA-44) that signs checkpoints as well")
+    _verb(verbs, "rotate-log-key", _rotate, "make the log key that will follow the present one, also while it serves")
     serving = _verb(verbs, "serve", _serve, "serve until SIGTERM", config=True)
     _shared(serving)
     serving.add_argument("--bus", metavar="URL", help="NATS server that says which node an agent is at: nats://HOST")
@@ -160,6 +161,17 @@ def _cosigner(arguments: argparse.Namespace) -> int:
     line = add_cosigner(arguments.data, entropy=secrets.token_bytes)
     _tell(line)
     _tell(f"next: remote-assist ca adopt {arguments.data} --dir ORG; it signs from the next start of the relay on")
+    return Exit.DONE
+
+
+def _rotate(arguments: argparse.Namespace) -> int:
+    from relay.log_keys import NEXT, prepare_next
+
+    require_private(arguments.data, folder=True)
+    prepare_next(arguments.data, secrets.token_bytes)
+    data = arguments.data
+    _tell(f"made {data / NEXT}, which signs nothing yet; next: remote-assist ca adopt {data} --dir ORG")
+    _tell("a serving relay changes over by itself when the list names it; live sessions keep the old key to their end")
     return Exit.DONE
 
 

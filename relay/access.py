@@ -36,6 +36,7 @@ class Verb(StrEnum):
     CHECKPOINT = "checkpoint"
     CONSISTENCY = "consistency"
     ANCHORINGS = "anchorings"
+    SUCCESSIONS = "successions"
     TILE = "tile"
     ENTRIES = "entries"
     TICKETS = "tickets"
@@ -84,6 +85,7 @@ MAY: dict[Verb, frozenset[str]] = {
     Verb.CHECKPOINT: ANYONE,
     Verb.CONSISTENCY: ANYONE,
     Verb.ANCHORINGS: frozenset({TECHNICIAN, REVIEWER, OPERATOR}),
+    Verb.SUCCESSIONS: ANYONE,
     Verb.TILE: ANYONE,
     Verb.ENTRIES: frozenset({REVIEWER, OPERATOR}),
     Verb.TICKETS: frozenset({TECHNICIAN, REVIEWER}),

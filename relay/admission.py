@@ -59,6 +59,8 @@ class NewSession:
     certificate: Certificate
     keys: SessionKeys
     until: datetime
+    log_keys: tuple[str, ...] = ()
+    """Public lines of the log keys that the technician's lists name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +129,7 @@ def check_opening(record: Record, *, keys: SessionKeys, trust: Trust, now: datet
         certificate=certificate,
         keys=SessionKeys(host_key, journal_key),
         until=min(now + timedelta(seconds=statement.seconds), certificate.valid_before),
+        log_keys=opened.log_keys,
     )
 
 

@@ -9,6 +9,7 @@ promised last, or the operator's word that nobody knows.
 """
 
 import os
+import re
 import sqlite3
 from contextlib import closing, suppress
 from dataclasses import dataclass
@@ -17,18 +18,22 @@ from pathlib import Path
 from relay.checkpoints import CHECKPOINT, contradiction
 from relay.data_folder import ADOPT_REQUEST, COSIGN_KEY, DATABASE, LOG_KEY, read_log_key, require_data, write_new
 from relay.database import open_engine, open_read_only
+from relay.log_keys import NEXT, OLD, SUCCESSION
 from relay.migrations import bring_up_to_date, migrate, standing
 from relay.postgres import open_server
 from relay.schema import nameplates, spent_nonces, tokens, wraps
 from relay.transfer import transfer
 from relay.trust import CA_FILE, LISTS_FOLDER, read_bounded
-from remote_assist.core.checkpoint import MAX_NOTE_BYTES, Checkpoint, open_checkpoint
+from remote_assist.core.checkpoint import Checkpoint, open_checkpoint
 from remote_assist.core.keys import load_private, public_line
 from remote_assist.core.lists import KINDS
+from remote_assist.core.signed_note import MAX_NOTE_BYTES
 from remote_assist.errors import ContentError, UsageError, VerificationError
 
 FILES = (LOG_KEY, COSIGN_KEY, ADOPT_REQUEST, CHECKPOINT, CA_FILE, *(f"{LISTS_FOLDER}/{kind}.json" for kind in KINDS))
-PRIVATE = {LOG_KEY, COSIGN_KEY}
+ROTATED = re.compile(rf"{re.escape(NEXT)}|{re.escape(OLD)}[0-9a-f]{{8}}|{re.escape(SUCCESSION)}[0-9a-f]{{8}}")
+"""Names of further log keys and of the notes by which they followed each other."""
+
 MAX_FILE_BYTES = 1 << 20
 TABLE = "backup_files"
 NOT_COPIED = (wraps, tokens, nameplates, spent_nonces)
@@ -51,7 +56,8 @@ def back_up(data: Path, file: Path, *, database: str = "") -> Copied:
     require_data(data, database)
     read_log_key(data)
     # Read before the database, so that the copy never holds less than its checkpoint says.
-    beside = {name: read_bounded(data / name, MAX_FILE_BYTES) for name in FILES if (data / name).exists()}
+    names = (*FILES, *(path.name for path in data.iterdir() if ROTATED.fullmatch(path.name)))
+    beside = {name: read_bounded(data / name, MAX_FILE_BYTES) for name in names if (data / name).exists()}
     try:
         write_new(file, b"")
     except FileExistsError as error:
@@ -164,7 +170,7 @@ def _open_copy(file: Path) -> tuple[dict[str, bytes], Copied]:
                 raise ContentError(f"{file} is damaged", advice="Take another copy.")
             _check_revision(file)
             rows = copy.execute(f"SELECT name, raw FROM {TABLE}").fetchall()  # noqa: S608  # our own constant
-            beside = {str(name): bytes(raw) for name, raw in rows if name in FILES}
+            beside = {str(name): bytes(raw) for name, raw in rows if name in FILES or ROTATED.fullmatch(str(name))}
             if LOG_KEY not in beside:
                 raise ContentError(f"{file} holds no log key")
             return beside, _end_of(copy)
@@ -185,7 +191,7 @@ def _check_revision(file: Path) -> None:
 def _fill(data: Path, file: Path, beside: dict[str, bytes]) -> None:
     (data / LISTS_FOLDER).mkdir(mode=0o700)
     for name, raw in beside.items():
-        write_new(data / name, raw, mode=0o600 if name in PRIVATE else 0o644)
+        write_new(data / name, raw, mode=0o600 if name.startswith(LOG_KEY) or name == COSIGN_KEY else 0o644)
     write_new(data / DATABASE, b"")
     with (
         closing(sqlite3.connect(f"file:{file.resolve()}?mode=ro", uri=True)) as copy,
@@ -214,7 +220,8 @@ def _check_log(data: Path, beside: dict[str, bytes], known: Checkpoint | None, *
 
 def _checkpoint(note: bytes, beside: dict[str, bytes], where: str) -> Checkpoint:
     try:
-        return open_checkpoint(note.decode(), (public_line(load_private(beside[LOG_KEY])),))
+        held = (raw for name, raw in beside.items() if name.startswith(LOG_KEY))
+        return open_checkpoint(note.decode(), tuple(public_line(load_private(raw)) for raw in held))
     except UnicodeDecodeError as error:
         raise VerificationError("the checkpoint is no text", where=where) from error
 

@@ -17,6 +17,7 @@ from relay.access import OPERATOR, REVIEWER, Caller
 from relay.admission import Admitted, RecordRefused
 from relay.checkpoints import Checkpoints
 from relay.ledger import Ledger, acknowledged_before
+from relay.log_keys import LogKeys
 from relay.schema import chains, records
 from relay.sessions import page_of
 from relay.store import Store
@@ -24,7 +25,7 @@ from relay.trust import TrustFolder
 from remote_assist.core import sshsig
 from remote_assist.core.api import ChainSummary, Records
 from remote_assist.core.chain import Chain, link
-from remote_assist.core.keys import PrivateKey, fingerprint
+from remote_assist.core.keys import fingerprint
 from remote_assist.core.messages import Acknowledgement, StoredRecord
 from remote_assist.core.organisation import (
     RELAY,
@@ -72,7 +73,7 @@ class Chains:
         ledger: Ledger,
         checkpoints: Checkpoints,
         trust: TrustFolder,
-        log_key: PrivateKey,
+        keys: LogKeys,
         *,
         clock: Callable[[], datetime],
         consequences: dict[str, Consequence] | None = None,
@@ -81,7 +82,7 @@ class Chains:
         self._ledger = ledger
         self._checkpoints = checkpoints
         self._trust = trust
-        self._log_key = log_key
+        self._keys = keys
         self._clock = clock
         self._consequences = consequences or {}
 
@@ -106,7 +107,7 @@ class Chains:
 
     def write_in(self, connection: Connection, draft: RecordDraft) -> Acknowledgement:
         """As `write`, inside a transaction of the writer thread."""
-        name, first = relays_opening(self._log_key)
+        name, first = relays_opening(self._keys.current)
         assert first.opening is not None
         place = read_place(connection, name)
         if place is None:
@@ -143,7 +144,7 @@ class Chains:
         """One chain. RefusedError `absent` when there is none, or it is not the caller's to see."""
         found = await self._store.read(lambda connection: _summaries(connection, name))
         if not found or (caller.role not in EVERYBODYS and found[0].key != caller.key):
-            raise RefusedError("there are no such records", reason="absent", advice="`audit list --own` lists them.")
+            raise RefusedError("there are no such records", reason="absent", advice="`audit list --chains` lists them.")
         return found[0]
 
     async def page(self, caller: Caller, name: str, start: int, size: int) -> Records:
@@ -193,7 +194,9 @@ class Chains:
 
     def _own(self, connection: Connection, chain: Chain, draft: RecordDraft) -> Acknowledgement:
         record, raw = link(chain, draft, self._clock())
-        return self._ledger.keep(connection, Admitted(sign_head(self._log_key, record, raw), record, record_hash(raw)))
+        return self._ledger.keep(
+            connection, Admitted(sign_head(self._keys.current, record, raw), record, record_hash(raw))
+        )
 
 
 def read_place(connection: Connection, name: str) -> Place | None:

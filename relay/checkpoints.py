@@ -19,13 +19,15 @@ import structlog
 from sqlalchemy import Connection
 
 from relay.data_folder import replace_file, write_new
+from relay.log_keys import LogKeys
 from relay.log_tree import TreeReader
 from relay.store import Store
 from relay.trust import read_bounded
-from remote_assist.core.checkpoint import MAX_NOTE_BYTES, Checkpoint, open_checkpoint, sign_checkpoint, sign_rollback
+from remote_assist.core.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint, sign_rollback
 from remote_assist.core.cosignature import cosign
-from remote_assist.core.keys import PrivateKey, public_line
+from remote_assist.core.keys import public_line
 from remote_assist.core.records import Actor, RecordDraft, format_time
+from remote_assist.core.signed_note import MAX_NOTE_BYTES, log_origin
 from remote_assist.core.tree import EMPTY, TreeHead
 from remote_assist.errors import AuditUnavailable, ContentError, RefusedError, UsageError, VerificationError
 
@@ -45,7 +47,7 @@ class Checkpoints:
     def __init__(
         self,
         store: Store,
-        log_key: PrivateKey,
+        keys: LogKeys,
         data: Path,
         *,
         clock: Callable[[], datetime],
@@ -57,14 +59,13 @@ class Checkpoints:
         self._cosign_seed = cosign_seed
         self._look_seconds = LOOK_SECONDS if several else None
         self._store = store
-        self._log_key = log_key
-        self._log_keys = (public_line(log_key),)
+        self._keys = keys
         self._data = data
         self._clock = clock
         self._interval_seconds = interval_seconds
         self._grown = asyncio.Event()
         self._signed = asyncio.Condition()
-        self.current = open_checkpoint(sign_checkpoint(log_key, EMPTY), self._log_keys)
+        self.current = open_checkpoint(sign_checkpoint(keys.current, EMPTY), keys.lines)
 
     async def start(self, record: Callable[[RecordDraft], Awaitable[object]] | None = None) -> None:
         """Compare the database with the last checkpoint and sign what grew since.
@@ -109,6 +110,10 @@ class Checkpoints:
                 structlog.get_logger("checkpoints").error("contradiction", cause=error.message)
             await asyncio.sleep(self._interval_seconds)
 
+    async def renew(self) -> None:
+        """Sign what the log is with the key that follows. Raises AuditUnavailable, OSError, VerificationError."""
+        await self._sign()
+
     async def covering(self, index: int, *, seconds: float = COVER_SECONDS) -> Checkpoint:
         """The last checkpoint, once it covers leaf `index` (-1: as it is). Raises RefusedError after `seconds`."""
         if self._look_seconds is not None and self.current.size <= index:
@@ -122,13 +127,25 @@ class Checkpoints:
             ) from error
         return self.current
 
+    @property
+    def successions(self) -> tuple[str, ...]:
+        """The notes by which the log's keys followed each other. Reads files."""
+        return self._keys.successions
+
+    def signed_for(self, connection: Connection, session: str, found: Checkpoint) -> Checkpoint:
+        """A checkpoint for whoever is in a session: signed by the key that acknowledges its records."""
+        key = self._keys.of_session(connection, session)
+        if key is self._keys.current:
+            return found
+        return open_checkpoint(sign_checkpoint(key, found.head), (public_line(key),))
+
     def _read(self) -> Checkpoint | None:
         try:
             raw = read_bounded(self._data / CHECKPOINT, MAX_NOTE_BYTES)
         except FileNotFoundError:
             return None
         try:
-            return open_checkpoint(raw.decode(), self._log_keys)
+            return open_checkpoint(raw.decode(), self._keys.lines)
         except (VerificationError, UnicodeDecodeError) as error:
             raise ContentError(
                 f"{self._data / CHECKPOINT} is not what this relay wrote",
@@ -140,22 +157,23 @@ class Checkpoints:
         head, fault = await self._store.read(lambda connection: _grown(connection, last))
         if fault:
             raise VerificationError(fault, where=CHECKPOINT)
-        if head.size > last.size:
+        if head.size > last.size or last.origin != log_origin(self._keys.line):
             await self._publish(head)
 
     async def _publish(self, head: TreeHead) -> None:
-        note = sign_checkpoint(self._log_key, head)
+        note = sign_checkpoint(self._keys.current, head)
         if self._cosign_seed is not None:
-            note += cosign(self._cosign_seed, self.current.origin, head, int(self._clock().timestamp()))
+            origin = log_origin(self._keys.line)
+            note += cosign(self._cosign_seed, origin, head, int(self._clock().timestamp()))
         await asyncio.to_thread(_keep, self._data, note)
         async with self._signed:
-            self.current = open_checkpoint(note, self._log_keys)
+            self.current = open_checkpoint(note, self._keys.lines)
             self._signed.notify_all()
 
     async def _accept(self, lost: TreeHead, record: Callable[[RecordDraft], Awaitable[object]]) -> None:
         now = self._clock()
         found = await self._store.read(lambda connection: TreeReader(connection).head())
-        note = sign_rollback(self._log_key, time=format_time(now), lost=lost, found=found)
+        note = sign_rollback(self._keys.current, time=format_time(now), lost=lost, found=found)
         name = f"rollback-{now:%Y%m%dT%H%M%S%f}.note"
         await asyncio.to_thread(write_new, self._data / name, note.encode())
         structlog.get_logger("checkpoints").error("rollback-accepted", promised=lost.size, found=found.size, note=name)

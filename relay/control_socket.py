@@ -2,7 +2,7 @@
 
     Challenge ▶ ◀ Join ─ signature ─ Joined ▶        ◀ Append … Acknowledged ▶        StreamOffered ▶
 
-    StoreChunk, AskCheckpoint, AskProofs: answered beside the Appends, a few at a time
+    StoreChunk, AskCheckpoint, AskProofs, AskSuccessions: answered beside the Appends, a few at a time
 
 Rule 1: acknowledgements leave only after the commit, in the order of the Appends.
 Rule 2: a session's agent counts as connected only once the session exists: after its first record is stored.
@@ -14,6 +14,7 @@ from contextlib import suppress
 from datetime import datetime
 
 from aiohttp import web
+from sqlalchemy import Connection
 
 from relay.access import Caller, Verb
 from relay.admission import SessionKeys
@@ -39,6 +40,7 @@ from remote_assist.core.messages import (
     AppendRefused,
     AskCheckpoint,
     AskProofs,
+    AskSuccessions,
     Challenge,
     CheckpointGiven,
     ChunkRefused,
@@ -49,6 +51,7 @@ from remote_assist.core.messages import (
     SessionClosed,
     StoreChunk,
     StoreRoom,
+    SuccessionsGiven,
 )
 from remote_assist.core.records import format_time, join_bytes
 from remote_assist.core.room import Room
@@ -68,6 +71,9 @@ MAX_STORING = 8
 
 MAX_REFUSALS = 64
 """Refused Appends on one connection before it is closed."""
+
+Question = AskCheckpoint | AskProofs | AskSuccessions
+"""What an agent may ask about the log."""
 
 Queue = asyncio.Queue[tuple[Pending, float] | None]
 """Appends on their way to the disk, each with the time it was read."""
@@ -198,7 +204,7 @@ class ControlSocket:
         storing: set[asyncio.Task[None]] = set()
         try:
             while (message := await _heard(line.socket)) is not None:
-                if isinstance(message, AskCheckpoint | AskProofs):
+                if isinstance(message, Question):
                     await self._question(line, message, questions)
                     continue
                 if isinstance(message, StoreChunk):
@@ -217,16 +223,23 @@ class ControlSocket:
             with suppress(asyncio.QueueFull):
                 pending.put_nowait(None)
 
-    async def _question(
-        self, line: AgentLine, message: AskCheckpoint | AskProofs, questions: "set[asyncio.Task[None]]"
-    ) -> None:
+    async def _question(self, line: AgentLine, message: Question, questions: "set[asyncio.Task[None]]") -> None:
         """Answer beside the Appends, whose acknowledgements must not wait for a checkpoint."""
         if len(questions) >= MAX_QUESTIONS:
             await asyncio.wait(questions, return_when=asyncio.FIRST_COMPLETED)
-        work = self._checkpoint(line, message) if isinstance(message, AskCheckpoint) else self._proofs(line, message)
-        task = asyncio.create_task(work)
+        task = asyncio.create_task(self._answered(line, message))
         questions.add(task)
         task.add_done_callback(questions.discard)
+
+    async def _answered(self, line: AgentLine, question: Question) -> None:
+        match question:
+            case AskCheckpoint():
+                await self._checkpoint(line, question)
+            case AskProofs():
+                await self._proofs(line, question)
+            case AskSuccessions():
+                notes = await asyncio.to_thread(lambda: self._checkpoints.successions)
+                await say(line.socket, SuccessionsGiven(notes=notes))
 
     async def _chunk(self, line: AgentLine, message: StoreChunk, storing: "set[asyncio.Task[None]]") -> None:
         """Store beside the Appends; beyond a few at once the socket is read no further."""
@@ -248,11 +261,15 @@ class ControlSocket:
         answer = CheckpointGiven(since=asked.since)
         with suppress(RefusedError):
             found = await self._newest(asked)
-            proof: tuple[bytes, ...] = ()
-            if 0 <= asked.since <= found.size:
-                proof = await self._store.read(lambda c: TreeReader(c).consistency(asked.since, found.size))
-            answer = CheckpointGiven(since=asked.since, checkpoint=found.note, consistency=proof)
+            answer = await self._store.read(lambda c: self._shown(c, line.session, asked, found))
         await say(line.socket, answer)
+
+    def _shown(self, connection: Connection, session: str, asked: AskCheckpoint, found: Checkpoint) -> CheckpointGiven:
+        note = self._checkpoints.signed_for(connection, session, found).note
+        proof: tuple[bytes, ...] = ()
+        if 0 <= asked.since <= found.size:
+            proof = TreeReader(connection).consistency(asked.since, found.size)
+        return CheckpointGiven(since=asked.since, checkpoint=note, consistency=proof)
 
     async def _newest(self, asked: AskCheckpoint) -> Checkpoint:
         """The checkpoint to answer with. Whoever asks may have seen a later one of another node, which is here in a
@@ -314,10 +331,10 @@ async def _replace(line: AgentLine) -> None:
     await refuse(line.socket, error, Verb.AGENT, line.session)
 
 
-async def _heard(socket: RelaySocket) -> Append | StoreChunk | AskCheckpoint | AskProofs | None:
+async def _heard(socket: RelaySocket) -> Append | StoreChunk | Question | None:
     """The agent's next message, None at its end. Raises RemoteProtocolError."""
     message: object = await hear(socket, FromAgent)  # type: ignore[arg-type]  # a union of tagged structs
-    if message is None or isinstance(message, Append | StoreChunk | AskCheckpoint | AskProofs):
+    if message is None or isinstance(message, Append | StoreChunk | Question):
         return message
     raise RemoteProtocolError(f"a {type(message).__name__} out of turn")
 

@@ -26,10 +26,10 @@ from relay.database import Database, SqliteFile
 from relay.migrations import bring_up_to_date
 from relay.postgres import PostgresServer
 from relay.trust import CA_FILE, LISTS_FOLDER, check_log_key, read_bounded, read_trust
-from remote_assist.core.checkpoint import log_origin
 from remote_assist.core.cosignature import SEED_BYTES, cosigner_key
 from remote_assist.core.keys import MAX_PRIVATE_BYTES, load_private, new_key, private_bytes, public_line
 from remote_assist.core.lists import KINDS, MAX_LIST_BYTES, adopt_request, open_adopt_request
+from remote_assist.core.signed_note import log_origin
 from remote_assist.core.sshsig import PrivateKey
 from remote_assist.errors import ContentError, UsageError, VerificationError
 

@@ -21,6 +21,7 @@ from relay.data_folder import DATABASE, read_log_key, require_data
 from relay.database import open_read_only
 from relay.directory import node_subject
 from relay.front_door import load_tls
+from relay.log_keys import NEXT, LogKeys
 from relay.migrations import standing, words_of
 from relay.nodes import bus_prefix
 from relay.postgres import open_server
@@ -28,10 +29,10 @@ from relay.schema import records
 from relay.ticket_systems import TicketSystems
 from relay.tls_dates import validity
 from relay.trust import check_log_key, read_bounded, read_trust
-from remote_assist.core.checkpoint import MAX_NOTE_BYTES, open_checkpoint
+from remote_assist.core.checkpoint import open_checkpoint
 from remote_assist.core.codes import relay_origin
-from remote_assist.core.keys import public_line
 from remote_assist.core.records import parse_time
+from remote_assist.core.signed_note import MAX_NOTE_BYTES
 from remote_assist.errors import AssistError, ContentError
 from remote_assist.settings import AnchorSettings, RelaySettings
 
@@ -150,7 +151,7 @@ def _bus(settings: RelaySettings, now: datetime) -> str:
 
 
 async def _reach_bus(settings: RelaySettings) -> str:
-    bus = Bus(settings.bus, "", bus_prefix(read_log_key(settings.data)), ca_file=settings.bus_ca)
+    bus = Bus(settings.bus, "", bus_prefix(LogKeys(settings.data)), ca_file=settings.bus_ca)
     try:
         await bus.start()
         serving = await bus.find(node_subject(relay_origin(settings.node))) if settings.node else None
@@ -198,6 +199,12 @@ def _certificate(settings: RelaySettings, now: datetime) -> str:
 def _adoption(settings: RelaySettings, now: datetime) -> str:
     _, _, lists = read_trust(settings.data, now=now)
     check_log_key(lists, read_log_key(settings.data))
+    keys = LogKeys(settings.data)
+    if (settings.data / NEXT).exists() and keys.waiting(lists.organisation.log_keys) is None:
+        raise ContentError(
+            f"{settings.data / NEXT} waits for the organisation's list to name it",
+            advice=f"remote-assist ca adopt {settings.data} --dir ORG; or remove that file to keep the present key.",
+        )
     numbers = ", ".join(f"{kind} {number}" for kind, number in lists.numbers.items())
     return f"by {lists.organisation.name}; lists: {numbers}"
 
@@ -221,7 +228,7 @@ def _promised(data: Path) -> int:
         note = read_bounded(data / CHECKPOINT, MAX_NOTE_BYTES).decode("utf-8", "replace")
     except FileNotFoundError:
         return 0
-    return open_checkpoint(note, (public_line(read_log_key(data)),)).size
+    return open_checkpoint(note, LogKeys(data).lines).size
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from sqlalchemy import Connection, func, insert, select, update
 
 from relay.admission import Admitted, NewSession, RecordRefused
 from relay.foreign import number_of
+from relay.log_keys import LogKeys
 from relay.log_tree import LogTree
 from relay.participants import note as note_participants
 from relay.schema import insert_missing, outbox, records, sessions, tickets, wraps
@@ -24,7 +25,7 @@ from remote_assist.core.messages import Acknowledgement, Wrap
 from remote_assist.core.record_codes import JOURNAL_KEY_CODES, SESSION_ENDED
 from remote_assist.core.records import NO_RECORD, acknowledgement_bytes, format_time, leaf_hash
 from remote_assist.core.sshsig import PrivateKey
-from remote_assist.errors import RefusedError
+from remote_assist.errors import RefusedError, VerificationError
 
 MAX_HEADS = 10_000
 """Sessions whose last record is kept in memory."""
@@ -57,8 +58,8 @@ class Appended:
 class Ledger:
     """The writer thread's side of the log."""
 
-    def __init__(self, log_key: PrivateKey, *, clock: Callable[[], datetime]) -> None:
-        self._log_key = log_key
+    def __init__(self, keys: LogKeys, *, clock: Callable[[], datetime]) -> None:
+        self._keys = keys
         self._clock = clock
         self._heads: OrderedDict[str, Head] = OrderedDict()
         self._next_index: int | None = None
@@ -93,6 +94,7 @@ class Ledger:
                     continue
                 if head is None:
                     head = _open_session(connection, one, self._now())
+                    self._keys.opened(session, self._opening_key(one))
                 _check_place(head, one)
             except RecordRefused as error:
                 refusal = error
@@ -100,7 +102,7 @@ class Ledger:
             if stored == 0:
                 _keep_wraps(connection, session, keys)
                 keys = ()
-            given.append(self.keep(connection, one))
+            given.append(self.keep(connection, one, self._keys.of_session(connection, session)))
             note_participants(connection, one.record, one.newcomer)
             _tell_of(connection, one, head, given[-1].time)
             head = replace(
@@ -115,12 +117,12 @@ class Ledger:
             _keep_wraps(connection, session, keys)
         return Appended(tuple(given), refusal, head is not None and head.ended, stored)
 
-    def keep(self, connection: Connection, one: Admitted) -> Acknowledgement:
-        """Give a record that continues its chain its time and index, and sign for it."""
+    def keep(self, connection: Connection, one: Admitted, key: PrivateKey | None = None) -> Acknowledgement:
+        """Give a record that continues its chain its time and index, and sign for it (with the present log key)."""
         record = one.record
         index, time = self._take_index(connection), self._now()  # in this order: the index brings the last time along
         message = acknowledgement_bytes(record.session, record.seq, one.hash, time, index)
-        signature = sshsig.sign(self._log_key, "ack", message)
+        signature = sshsig.sign(key or self._keys.current, "ack", message)
         connection.execute(
             insert(records),
             {
@@ -140,6 +142,12 @@ class Ledger:
         return Acknowledgement(
             session=record.session, seq=record.seq, hash=one.hash, time=time, index=index, signature=signature
         )
+
+    def _opening_key(self, one: Admitted) -> PrivateKey:
+        try:
+            return self._keys.named(one.opening.log_keys if one.opening is not None else ())
+        except VerificationError as error:
+            raise RecordRefused(one.record.seq, "stale-lists", error.message) from error
 
     def _now(self) -> str:
         # A clock that was set back must not make the log run backwards.

@@ -4,12 +4,14 @@
                                            `?fresh=1` until it covers all there is
     /v1/log/tile/L/N[.p/W]                 hashes; N in groups of three digits, all but the last with x before
     /v1/log/tile/entries/N[.p/W]           entries (59 bytes each: time, record hash), each with its length before it
+    /v1/log/successions                    how the log's keys followed each other
     /v1/log/consistency?from=M&to=N        the proof, ready made
     /v1/log/anchorings?from=LEAF           checkpoints that witnesses outside took, and what they answered
 
 Rule: tiles never change, so anybody may keep them; nothing here tells what a record says or whose it is.
 """
 
+import asyncio
 import re
 
 from aiohttp import web
@@ -21,7 +23,7 @@ from relay.log_tree import MAX_LEVEL, WIDTH, TreeReader, tree_size
 from relay.pages import answer, query_numbers
 from relay.schema import anchorings
 from relay.store import Store
-from remote_assist.core.api import Anchoring, Anchorings, ConsistencyAnswer
+from remote_assist.core.api import Anchoring, Anchorings, ConsistencyAnswer, SuccessionsAnswer
 from remote_assist.errors import RefusedError, UsageError
 
 _TILE = re.compile(r"(?:(0|[1-9][0-9]?)/)?((?:x[0-9]{3}/){0,4}[0-9]{3})(?:\.p/([1-9][0-9]{0,2}))?")
@@ -62,6 +64,10 @@ class LogPages:
         """GET /v1/log/anchorings?from=LEAF."""
         start = query_numbers(request, "from").get("from", 0)
         return answer(await self._store.read(lambda connection: _anchorings(connection, start)))
+
+    async def successions(self, request: web.Request, caller: Caller | None) -> web.StreamResponse:
+        """GET /v1/log/successions."""
+        return answer(SuccessionsAnswer(notes=await asyncio.to_thread(lambda: self._checkpoints.successions)))
 
     async def tile(self, request: web.Request, caller: Caller | None) -> web.StreamResponse:
         """GET /v1/log/tile/L/N[.p/W]."""

@@ -3,7 +3,6 @@
 shared by all nodes: the database, the log key, the lists         a node's own: sockets, streams, penalties
 """
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -12,13 +11,13 @@ from sqlalchemy import Connection, delete
 
 from relay import directory, presence
 from relay.bus import Bus
+from relay.log_keys import LogKeys
 from relay.schema import insert_missing, spent_nonces
 from relay.store import Store
 from relay.switchboard import Switchboard
 from remote_assist.core.codes import relay_origin
-from remote_assist.core.keys import derived_secret, public_line
+from remote_assist.core.keys import derived_secret
 from remote_assist.core.records import format_time
-from remote_assist.core.sshsig import PrivateKey
 from remote_assist.errors import RefusedError
 from remote_assist.settings import RelaySettings
 
@@ -41,9 +40,9 @@ class Nodes:
 class SharedNonces:
     """Login nonces that one node gives and another takes: the same secret, and a table of those that came back."""
 
-    def __init__(self, store: Store, log_key: PrivateKey) -> None:
+    def __init__(self, store: Store, keys: LogKeys) -> None:
         self._store = store
-        self.secret = derived_secret(log_key, "login-nonce")
+        self.secret = derived_secret(keys.current, "login-nonce")
 
     async def spend(self, nonce: bytes, now: datetime, lifetime: timedelta) -> None:
         """Raise RefusedError `stale` when any node took this nonce before."""
@@ -61,7 +60,7 @@ async def join_nodes(
     settings: RelaySettings,
     store: Store,
     switchboard: Switchboard,
-    log_key: PrivateKey,
+    keys: LogKeys,
     *,
     clock: Callable[[], datetime],
 ) -> Nodes:
@@ -69,17 +68,17 @@ async def join_nodes(
     if not settings.bus:
         return Nodes(None, presence.OneNode(switchboard), directory.OneNode(), None)
     node = relay_origin(settings.node)
-    bus = Bus(settings.bus, node, bus_prefix(log_key), ca_file=settings.bus_ca)
+    bus = Bus(settings.bus, node, bus_prefix(keys), ca_file=settings.bus_ca)
     await bus.start()
     await bus.hold(directory.node_subject(node), 0, lost=lambda: None)
     return Nodes(
         bus,
         presence.ManyNodes(switchboard, store, bus, node=node),
         directory.ManyNodes(store, bus, node=node, clock=clock, most_per_owner=settings.nameplates_per_technician),
-        SharedNonces(store, log_key),
+        SharedNonces(store, keys),
     )
 
 
-def bus_prefix(log_key: PrivateKey) -> str:
+def bus_prefix(keys: LogKeys) -> str:
     """Keeps the relays of several organisations apart that share a NATS server."""
-    return f"remote-assist.{hashlib.sha256(public_line(log_key).encode()).hexdigest()[:16]}"
+    return f"remote-assist.{keys.first_origin.rpartition('/')[2][:16]}"

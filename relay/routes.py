@@ -10,6 +10,7 @@
     GET  /v1/log/checkpoint                checkpoint     anyone
     GET  /v1/log/consistency               consistency    anyone
     GET  /v1/log/anchorings                anchorings     operator, reviewer, technician
+    GET  /v1/log/successions               successions    anyone
     GET  /v1/log/tile/entries/{tile:.+}    entries        operator, reviewer
     GET  /v1/log/tile/{tile:.+}            tile           anyone
     GET  /v1/tickets                       tickets        reviewer, technician
@@ -97,6 +98,7 @@ ROUTES: tuple[Route, ...] = (
     Route(Verb.CHECKPOINT, "GET", "/v1/log/checkpoint"),
     Route(Verb.CONSISTENCY, "GET", "/v1/log/consistency"),
     Route(Verb.ANCHORINGS, "GET", "/v1/log/anchorings"),
+    Route(Verb.SUCCESSIONS, "GET", "/v1/log/successions"),
     Route(Verb.ENTRIES, "GET", "/v1/log/tile/entries/{tile:.+}"),
     Route(Verb.TILE, "GET", "/v1/log/tile/{tile:.+}"),
     Route(Verb.TICKETS, "GET", "/v1/tickets"),

@@ -26,11 +26,12 @@ from relay.checkpoints import Checkpoints
 from relay.chunks import Chunks
 from relay.control_socket import ControlSocket
 from relay.courier import Courier
-from relay.data_folder import ADDRESS, hold, open_database, read_cosign_seed, read_log_key, replace_file, require_data
+from relay.data_folder import ADDRESS, hold, open_database, read_cosign_seed, replace_file, require_data
 from relay.front_door import FrontDoor, bind, origins_of, own_address, split_listen
 from relay.hook_pages import HookPages
 from relay.lane import Traffic
 from relay.ledger import Ledger
+from relay.log_keys import LogKeys
 from relay.log_pages import LogPages
 from relay.login import Logins
 from relay.metrics import Metrics, MetricsPage, serve_metrics
@@ -45,6 +46,7 @@ from relay.quotas import HourlyQuota
 from relay.readiness import Readiness
 from relay.rendezvous import Rendezvous
 from relay.retention import Retention, consequences
+from relay.rotation import Rotation
 from relay.routes import build_application
 from relay.session_proofs import SessionProofs
 from relay.sessions import count_live
@@ -63,8 +65,7 @@ from relay.tls_files import TlsFiles
 from relay.trust import TrustFolder
 from remote_assist.core.messages import StoreRoom
 from remote_assist.core.room import Marks
-from remote_assist.core.sshsig import PrivateKey
-from remote_assist.errors import UnreachableError
+from remote_assist.errors import AssistError, UnreachableError
 from remote_assist.settings import RelaySettings
 
 WATCH_SECONDS = 1.0
@@ -98,6 +99,7 @@ class Relay:
         self._switchboard = Switchboard(entropy=entropy, streams_per_session=settings.streams_per_session)
         self._systems: TicketSystems | None = None
         self._rules: SessionRules
+        self.rotation: Rotation
         self._alarms: AlarmDesk
         self._lock: BinaryIO | None = None
         self._store: Store | None = None
@@ -163,15 +165,15 @@ class Relay:
         self._lock = hold(settings.data)
         files = TlsFiles(settings.tls_cert, settings.tls_key)
         tls = files.context
-        log_key = read_log_key(settings.data)
-        trust = TrustFolder(settings.data, log_key, clock=self._clock)
+        keys = LogKeys(settings.data)
+        trust = TrustFolder(settings.data, keys.current, clock=self._clock)
         listening = bind(settings.host, settings.port, tls=tls is not None)
         try:
             port = listening.getsockname()[1]
             origins = origins_of(settings.host, port, tls=tls is not None, asked=_own_names(settings))
             self._store = Store(open_database(settings.data, settings.database), min_free_bytes=settings.min_free_bytes)
             door = self._open_door()
-            application = await self._assemble(self._store, log_key, trust, origins, door)
+            application = await self._assemble(self._store, keys, trust, origins, door)
             self._runner = web.AppRunner(
                 application,
                 access_log=None,
@@ -192,10 +194,10 @@ class Relay:
         structlog.get_logger("server").info("serving", address=self.address)
 
     async def _assemble(
-        self, store: Store, log_key: PrivateKey, trust: TrustFolder, origins: tuple[str, ...], door: FrontDoor
+        self, store: Store, keys: LogKeys, trust: TrustFolder, origins: tuple[str, ...], door: FrontDoor
     ) -> web.Application:
         settings, clock, entropy = self._settings, self._clock, self._entropy
-        nodes = self._nodes = await join_nodes(settings, store, self._switchboard, log_key, clock=clock)
+        nodes = self._nodes = await join_nodes(settings, store, self._switchboard, keys, clock=clock)
         tokens = Tokens(store, clock=clock, entropy=entropy, several=nodes.several)
         await tokens.load()
         systems = TicketSystems(settings.ticket_systems, settings.ticket_rules.default)
@@ -216,12 +218,12 @@ class Relay:
             written=courier.notice,
             several=nodes.several,
         )
-        ledger = Ledger(log_key, clock=clock)
+        ledger = Ledger(keys, clock=clock)
         store.on_undo(ledger.forget)
         await store.write(ledger.catch_up)
         checkpoints = Checkpoints(
             store,
-            log_key,
+            keys,
             settings.data,
             clock=clock,
             interval_seconds=settings.checkpoint_interval_seconds,
@@ -229,7 +231,7 @@ class Relay:
             cosign_seed=read_cosign_seed(settings.data),
         )
         ordered = consequences(lambda: chunks.forget(), clock)
-        self.chains = Chains(store, ledger, checkpoints, trust, log_key, clock=clock, consequences=ordered)
+        self.chains = Chains(store, ledger, checkpoints, trust, keys, clock=clock, consequences=ordered)
         await checkpoints.start(self.chains.write if self._accept_rollback else None)
         chunks = Chunks(
             store,
@@ -278,6 +280,16 @@ class Relay:
             check_new=self._readiness.check_new,
             answer_seconds=settings.answer_deadline_seconds,
         )
+        self.rotation = Rotation(
+            keys,
+            trust,
+            store,
+            self.chains,
+            checkpoints,
+            clock=clock,
+            overlap_seconds=settings.log_key_overlap_seconds,
+        )
+        await self.rotation.look()
         self._readiness.watch(store)
         self._pushes = metrics.pushes = open_pushes(
             settings.push, store, checkpoints, self.chains, settings.data, host_name=socket.gethostname(), clock=clock
@@ -297,6 +309,7 @@ class Relay:
             proofs.work(),
             self._watch(trust, door),
             self.retention.work(),
+            self.rotation.work(),
             *pushing,
             *(anchor.work() for anchor in self._anchors),
         )
@@ -432,6 +445,7 @@ class Relay:
             Verb.CHECKPOINT: log.checkpoint,
             Verb.CONSISTENCY: log.consistency,
             Verb.ANCHORINGS: log.anchorings,
+            Verb.SUCCESSIONS: log.successions,
             Verb.TILE: log.tile,
             Verb.ENTRIES: log.entries,
             Verb.TICKETS: tickets.tickets,
@@ -495,6 +509,13 @@ class Relay:
             door.sweep()
             if trust.refresh():
                 self._switchboard.drop_revoked(trust.lists.revocations.serials)
+            await self._change_log_key()
+
+    async def _change_log_key(self) -> None:
+        try:
+            await self.rotation.look()
+        except (AssistError, OSError) as error:
+            structlog.get_logger("rotation").warning("delayed", cause=type(error).__name__)
 
     @property
     def _marks(self) -> Marks:

@@ -92,6 +92,7 @@ class SessionProofs:
         while flush_in(connection, row.ticket, self._clock()):  # the end is told before its proof
             pass
         last = _acknowledgement(row)
+        checkpoint = self._checkpoints.signed_for(connection, last.session, checkpoint)
         text = session_proof_text(proof_in(connection, last, checkpoint), checkpoint)
         note = Note(key=f"proof {last.session}", author=AUTHOR, text=text, session=last.session)
         insert_note(connection, row.ticket, note, format_time(self._clock()))

@@ -188,6 +188,7 @@ class RelaySettings:
     session_bytes_per_second: int = 0
     token_lifetime_seconds: int = 12 * 3600
     login_nonce_seconds: int = 60
+    log_key_overlap_seconds: int = 12 * 3600
     nameplate_lifetime_seconds: int = 600
     nameplate_early_leaves: int = 2
     pairing_deadline_seconds: float = 180.0

@@ -23,6 +23,7 @@ from remote_assist.core.messages import (
     Acknowledged,
     AppendRefused,
     AskCheckpoint,
+    AskSuccessions,
     Challenge,
     CheckpointGiven,
     ChunkRefused,
@@ -33,6 +34,7 @@ from remote_assist.core.messages import (
     SessionClosed,
     StoreRoom,
     StreamOffered,
+    SuccessionsGiven,
     TicketClosed,
     ToAgent,
 )
@@ -102,7 +104,7 @@ class Control:
         self._log = log
         self._link: Link | None = None
         self._asking = asyncio.Lock()
-        self._answer: asyncio.Future[CheckpointGiven] | None = None
+        self._answer: asyncio.Future[CheckpointGiven | SuccessionsGiven] | None = None
 
     async def run(self) -> None:
         """Join and rejoin until cancelled or the relay holds the end.
@@ -151,6 +153,17 @@ class Control:
 
     async def ask(self, question: AskCheckpoint) -> CheckpointGiven:
         """Ask the relay about its log. Raises UnreachableError: not connected, or no answer in time."""
+        answer = await self._ask(question)
+        if not isinstance(answer, CheckpointGiven):
+            raise UnreachableError("the relay answered something else than it was asked")
+        return answer
+
+    async def successions(self) -> tuple[str, ...]:
+        """How the log's keys followed each other. Raises UnreachableError."""
+        answer = await self._ask(AskSuccessions())
+        return answer.notes if isinstance(answer, SuccessionsGiven) else ()
+
+    async def _ask(self, question: AskCheckpoint | AskSuccessions) -> CheckpointGiven | SuccessionsGiven:
         async with self._asking:
             if self._link is None:
                 raise UnreachableError("the relay is not connected now")
@@ -211,7 +224,7 @@ class Control:
                     await self._uploads.answered(message)
                 case StoreRoom():
                     self.relay_room = room_of(message.level)
-                case CheckpointGiven():
+                case CheckpointGiven() | SuccessionsGiven():
                     if self._answer is not None and not self._answer.done():
                         self._answer.set_result(message)
                 case StreamOffered():

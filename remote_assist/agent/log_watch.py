@@ -29,6 +29,9 @@ class Asks(Protocol):
     async def ask(self, question: AskCheckpoint) -> CheckpointGiven:
         """Raises UnreachableError."""
 
+    async def successions(self) -> tuple[str, ...]:
+        """How the log's keys followed each other. Raises UnreachableError."""
+
 
 class LogWatch:
     """One session's eye on the log."""
@@ -53,6 +56,8 @@ class LogWatch:
         UnreachableError.
         """
         async with self._turn:
+            if note:
+                await self._learn(relay, note)
             theirs = open_checkpoint(note, self.memory.log_keys, where="the technician's checkpoint") if note else None
             try:
                 return await self._meet(relay, theirs, self.memory.last())
@@ -69,6 +74,7 @@ class LogWatch:
             for_us = await relay.ask(AskCheckpoint(since=0 if seen is None else seen.size, index=index))
             if not for_us.checkpoint:
                 raise self._withheld(theirs, seen)
+            await self._learn(relay, for_us.checkpoint)
             if theirs is None:
                 self.memory.take(for_us.checkpoint, for_us.consistency)
                 return for_us.checkpoint, ()
@@ -78,6 +84,10 @@ class LogWatch:
                 self.memory.confront(theirs, newest, for_them.consistency)
                 return newest.note, for_them.consistency
         raise UnreachableError("the relay gave two different checkpoints again and again")
+
+    async def _learn(self, relay: Asks, note: str) -> None:
+        if self.memory.lacks(note):
+            self.memory.learn(await relay.successions())
 
     def _withheld(self, theirs: Checkpoint | None, seen: Checkpoint | None) -> Exception:
         if theirs is None:

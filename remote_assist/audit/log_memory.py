@@ -5,7 +5,8 @@
 
 Rule 1: a checkpoint counts only with a log key's signature, and only when it continues the last one seen (F9, F10).
 Rule 2: what contradicts is never stored in place of what was seen; it goes into evidence, and the caller refuses.
-Rule 3: after the CA vouched for another log key the log is another one, and the memory begins anew.
+Rule 3: a log may change its key; then each key must have signed for the next (core/succession.py), else it is another
+log, whoever vouches for its key. Only a key that no list names any more is forgotten, and the memory begins anew.
 """
 
 import contextlib
@@ -18,8 +19,10 @@ from pathlib import Path
 import msgspec
 
 from remote_assist.audit.durable_file import make_folder, sync_folder, write_new
-from remote_assist.core.checkpoint import MAX_NOTE_BYTES, Checkpoint, log_origin, open_checkpoint
+from remote_assist.core.checkpoint import Checkpoint, open_checkpoint
 from remote_assist.core.records import format_time
+from remote_assist.core.signed_note import MAX_NOTE_BYTES, log_origin
+from remote_assist.core.succession import Succession, connects, follow
 from remote_assist.core.tree import check_consistency
 from remote_assist.errors import ContentError, VerificationError
 
@@ -51,6 +54,7 @@ class LogMemory:
 
     def __init__(self, home: Path, relay: str, log_keys: Sequence[str], *, clock: Callable[[], datetime]) -> None:
         self.log_keys = tuple(log_keys)
+        self._successions: tuple[Succession, ...] = ()
         self._home = home
         self._relay = relay
         self._clock = clock
@@ -69,6 +73,18 @@ class LogMemory:
                 where=str(self._path),
                 advice="Keep a copy, tell the organisation, then remove the file.",
             ) from error
+
+    def lacks(self, note: str) -> bool:
+        """Whether a note is of a key that only successions could join to those known. Raises VerificationError."""
+        origin, seen = note.partition("\n")[0], self.last()
+        if origin not in _origins(self.log_keys):
+            return True
+        return seen is not None and not connects(self._successions, seen.origin, origin)
+
+    def learn(self, notes: Sequence[str]) -> None:
+        """Believe the keys that notes of succession bring in, as far as they verify."""
+        self._successions = follow(self.log_keys, notes)
+        self.log_keys = tuple(dict.fromkeys((*self.log_keys, *(one.new_key for one in self._successions))))
 
     def take(self, note: str, consistency: Sequence[bytes], *, since: Checkpoint | None = None) -> Checkpoint:
         """Remember a checkpoint that continues the last one. Raises VerificationError; then evidence is saved.
@@ -91,6 +107,9 @@ class LogMemory:
 
     def confront(self, older: Checkpoint, newer: Checkpoint, consistency: Sequence[bytes]) -> None:
         """Check that a log only grew from one checkpoint to another. Raises VerificationError; evidence is saved."""
+        if not connects(self._successions, older.origin, newer.origin):
+            fault = "it is signed by another key, and the key of before did not sign for that one"
+            raise self.contradiction(fault, older.note, newer.note, consistency)
         try:
             check_consistency(older.head, newer.head, consistency, where="the relay's log")
         except VerificationError as error:

@@ -27,7 +27,7 @@ async def own_records(api: RelayApi, home: Home, trust: Trust, *roles: str) -> t
     log_keys = trust.with_lists(await api.lists())
     if not log_keys:
         raise VerificationError("no log key is vouched for, so nothing proves that a record is kept", where="log key")
-    return credential, OwnRecords(api, credential, identity.role, log_keys[0], clock=_now)
+    return credential, OwnRecords(api, credential, identity.role, log_keys, clock=_now)
 
 
 def _ask(prompt: str) -> bytes:

@@ -337,6 +337,12 @@ class Chains(Body, frozen=True):
     chains: tuple[ChainSummary, ...]
 
 
+class SuccessionsAnswer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """GET /v1/log/successions (anyone): the notes by which the log's keys followed each other (core/succession.py)."""
+
+    notes: tuple[str, ...]
+
+
 class ConsistencyAnswer(Body, frozen=True):
     """GET /v1/log/consistency?from=M&to=N (anyone): proves that the first M records are the beginning of the first N.
 

@@ -326,6 +326,16 @@ class ProofsGiven(Message, frozen=True, tag="proofs"):
     proofs: tuple[tuple[bytes, ...], ...] = ()
 
 
+class AskSuccessions(Message, frozen=True, tag="ask-successions"):
+    """agent → relay: how the log's keys followed each other; asked when a checkpoint is of a key not known yet."""
+
+
+class SuccessionsGiven(Message, frozen=True, tag="successions"):
+    """relay → agent: the notes (core/succession.py), in no order; none for a log whose key never changed."""
+
+    notes: tuple[str, ...] = ()
+
+
 class StreamOffered(Message, frozen=True, tag="stream-offered"):
     """relay → agent: a technician opened stream `stream`; dial /v1/streams/{ticket} (one use, 30 s)."""
 
@@ -391,12 +401,13 @@ ToAgent = (
     | StoreRoom
     | CheckpointGiven
     | ProofsGiven
+    | SuccessionsGiven
     | StreamOffered
     | SessionClosed
     | TicketClosed
     | RelayRefused
 )
-FromAgent = Join | Append | StoreChunk | AskCheckpoint | AskProofs
+FromAgent = Join | Append | StoreChunk | AskCheckpoint | AskProofs | AskSuccessions
 Rendezvous = NameplateAssigned | PeerJoined | PeerLeft | Burn | RelayRefused
 StreamControl = StreamOpened | RelayRefused
 Pairing = PairingStart | PairingReply | PairingStatement | PairingVerdict

@@ -18,12 +18,12 @@ from datetime import datetime
 
 from remote_assist.core import sshsig
 from remote_assist.core.certificates import Certificate, check_certificate
-from remote_assist.core.checkpoint import log_origin
 from remote_assist.core.codec import decode, encode
 from remote_assist.core.keys import PrivateKey, fingerprint, load_public, public_line
 from remote_assist.core.messages import Message, StoredRecord
 from remote_assist.core.record_codes import ORGANISATION_WRITERS, RECORDS_BEGUN
 from remote_assist.core.records import Actor, Opening, Record, RecordDraft, head_bytes, parse_time, place, record_hash
+from remote_assist.core.signed_note import log_origin
 from remote_assist.errors import AssistError, VerificationError
 
 PURPOSE = "organisation"

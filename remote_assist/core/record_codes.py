@@ -122,6 +122,8 @@ _OF_ORGANISATION: tuple[tuple[Code, frozenset[str]], ...] = (
     (Code("RA2023E", "push-recovered", "The live push delivers the log again"), frozenset({"relay"})),
     (Code("RA2024E", "checkpoint-anchored", "A checkpoint was given to an outside witness"), frozenset({"relay"})),
     (Code("RA2025E", "anchor-failed", "An outside witness cannot be given the checkpoint"), frozenset({"relay"})),
+    (Code("RA2030E", "log-key-followed", "Another log key took over from this one"), frozenset({"relay"})),
+    (Code("RA2031E", "log-key-destroyed", "A log key that no session needs was destroyed"), frozenset({"relay"})),
 )
 
 CODES: dict[str, Code] = {code.code: code for code in (*_ALL, *(code for code, _ in _OF_ORGANISATION))}

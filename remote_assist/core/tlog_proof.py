@@ -17,7 +17,8 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from remote_assist.core.checkpoint import MAX_NOTE_BYTES, Checkpoint, open_checkpoint
+from remote_assist.core.checkpoint import Checkpoint, open_checkpoint
+from remote_assist.core.signed_note import MAX_NOTE_BYTES
 from remote_assist.core.tree import HASH_BYTES, MAX_PROOF_HASHES, check_inclusion, leaf_of
 from remote_assist.errors import VerificationError
 

@@ -43,15 +43,16 @@ from remote_assist.core.api import (
     Retry,
     Sessions,
     SessionSummary,
+    SuccessionsAnswer,
     Ticket,
     TicketNote,
     Tickets,
 )
-from remote_assist.core.checkpoint import MAX_NOTE_BYTES
 from remote_assist.core.codec import decode, encode
 from remote_assist.core.codes import relay_origin
 from remote_assist.core.messages import Acknowledgement, StoredRecord, Wrap
 from remote_assist.core.organisation import is_chain_id
+from remote_assist.core.signed_note import MAX_NOTE_BYTES
 from remote_assist.errors import (
     AssistError,
     AuditUnavailable,
@@ -245,6 +246,10 @@ class RelayApi:
         if status >= 300:
             raise _refusal(status, raw)
         return raw[:MAX_NOTE_BYTES].decode("utf-8", "replace")
+
+    async def successions(self) -> tuple[str, ...]:
+        """The notes by which the log's keys followed each other."""
+        return (await self._get("/v1/log/successions", SuccessionsAnswer)).notes
 
     async def consistency(self, old: int, new: int) -> tuple[bytes, ...]:
         """The proof that the log of `old` records is the beginning of the one of `new`, unverified."""

@@ -296,7 +296,8 @@ class Desk:
             self.on_link(session, news, since)
 
         link = await AgentLink.open(Route(self.settings, self.api.addresses, self._token, ledger, self._clock, tell))
-        connected: Session = ssh.Session(link, folder, self._ending, self._clock, self._log_memory())
+        memory = self._log_memory()
+        connected: Session = ssh.Session(link, folder, self._ending, self._clock, memory, self.api.successions)
         try:
             await connected.compare_logs()
         except BaseException:

@@ -7,6 +7,8 @@
 Rule: what contradicts is refused with an evidence file (audit/log_memory.py) and nothing more goes through that link.
 """
 
+from collections.abc import Awaitable, Callable
+
 from remote_assist.audit.log_memory import LogMemory
 from remote_assist.core.checkpoint import open_checkpoint
 from remote_assist.technician.agent_link import AgentLink
@@ -18,6 +20,8 @@ EVERY_SECONDS = 60.0
 async def look(api: RelayApi, memory: LogMemory) -> None:
     """Ask the relay itself. Raises VerificationError (evidence saved), UnreachableError."""
     note = await api.checkpoint(fresh=False)
+    if memory.lacks(note):
+        memory.learn(await api.successions())
     seen, shown = memory.last(), open_checkpoint(note, memory.log_keys)
     proof: tuple[bytes, ...] = ()
     if seen is not None and seen.size < shown.size:
@@ -25,8 +29,11 @@ async def look(api: RelayApi, memory: LogMemory) -> None:
     memory.take(note, proof, since=seen)
 
 
-async def compare(link: AgentLink, memory: LogMemory) -> None:
-    """Show the agent what was seen here, and take what it sees. Raises VerificationError (evidence saved)."""
+async def compare(link: AgentLink, memory: LogMemory, successions: Callable[[], Awaitable[tuple[str, ...]]]) -> None:
+    """Show the agent what was seen here, and take what it sees. Raises VerificationError (evidence saved).
+
+    `successions` asks the relay how the log's keys followed each other.
+    """
     seen = memory.last()
     async with link.conversation() as conversation:
         answer = await conversation.show_checkpoint("" if seen is None else seen.note)
@@ -38,4 +45,6 @@ async def compare(link: AgentLink, memory: LogMemory) -> None:
             answer.consistency,
         )
     if answer.checkpoint:  # else the agent could not ask the relay now
+        if memory.lacks(answer.checkpoint):
+            memory.learn(await successions())
         memory.take(answer.checkpoint, answer.consistency, since=seen)

@@ -4,7 +4,7 @@ Rule: what the relay says of the chain decides only where the next record goes; 
 does not fit, never one that says something else. Two programs of one person at once: the later one tries again.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from remote_assist.core.chain import Chain, link
@@ -19,16 +19,23 @@ ATTEMPTS = 3
 
 
 class OwnRecords:
-    """A person's chain at one log. `role`: as which they write; `log_key`: the public line that vouches for keeping."""
+    """A person's chain at one log. `role`: as which they write; `log_keys`: public lines that vouch for keeping,
+    the one the log began with first: it names the chain, whatever key signs now."""
 
     def __init__(
-        self, api: RelayApi, credential: Credential, role: str, log_key: str, *, clock: Callable[[], datetime]
+        self,
+        api: RelayApi,
+        credential: Credential,
+        role: str,
+        log_keys: Sequence[str],
+        *,
+        clock: Callable[[], datetime],
     ) -> None:
         self._api = api
         self._key = credential.key
-        self._log_key = log_key
+        self._log_keys = tuple(log_keys)
         self._clock = clock
-        self.chain, self._first = persons_opening(credential.key, credential.certificate, role, log_key)
+        self.chain, self._first = persons_opening(credential.key, credential.certificate, role, log_keys[0])
         self.actor: Actor = self._first.actor
 
     async def write(self, draft: RecordDraft) -> Acknowledgement:
@@ -68,5 +75,5 @@ class OwnRecords:
         if [one.hash for one in given] != hashes or any(one.session != self.chain for one in given):
             raise VerificationError("the relay acknowledged other records than those it was given", where=self.chain)
         for one in given:
-            verify_acknowledgement(one, (self._log_key,))
+            verify_acknowledgement(one, self._log_keys)
         return given[-1]

@@ -79,6 +79,10 @@ OnOutput = Callable[[int, bytes], Awaitable[None] | None]
 """Given KIND_DATA (standard output) or KIND_ERROR (standard error) and the bytes. What it answers is awaited."""
 
 
+async def _no_successions() -> tuple[str, ...]:
+    return ()
+
+
 @dataclass(frozen=True, slots=True)
 class BundleSummary:
     """A bundle that arrived whole. `collectors`: name → how it ended."""
@@ -100,9 +104,11 @@ class Session:
         ending: Ending,
         clock: Callable[[], datetime],
         memory: LogMemory | None = None,
+        successions: Callable[[], Awaitable[tuple[str, ...]]] = _no_successions,
     ) -> None:
         self._link = link
         self._memory = memory
+        self._successions = successions
         self._watching: asyncio.Task[None] | None = None
         self._folder = folder
         self._ending = ending
@@ -132,7 +138,7 @@ class Session:
         """Agree with the agent on the relay's log, now and each minute. Raises VerificationError; see log_watch.py."""
         if self._memory is None:
             return
-        await compare(self._link, self._memory)
+        await compare(self._link, self._memory, self._successions)
         if self._watching is None:
             self._watching = asyncio.create_task(self._watch_log(self._memory))
 
@@ -140,7 +146,7 @@ class Session:
         while True:
             await asyncio.sleep(EVERY_SECONDS)
             try:
-                await compare(self._link, memory)
+                await compare(self._link, memory, self._successions)
             except VerificationError as error:
                 self._link.distrust = error
                 return

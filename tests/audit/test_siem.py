@@ -14,10 +14,10 @@ from ocsf_json_schema import OcsfJsonSchemaEmbedded, get_ocsf_schema
 from remote_assist.audit.cef import cef_line, cef_text, parse_cef
 from remote_assist.audit.ocsf import VERSION, ocsf_event, ocsf_line
 from remote_assist.audit.siem_event import Context, SiemEvent, context_of, event_of
-from remote_assist.core.checkpoint import log_origin
 from remote_assist.core.messages import Acknowledgement
 from remote_assist.core.record_codes import CODES, ORGANISATION_WRITERS
 from remote_assist.core.records import Actor, Outcome, Record, encode_record, record_hash
+from remote_assist.core.signed_note import log_origin
 from remote_assist.errors import RemoteProtocolError
 from tests.audit.own import relays, ritas
 from tests.audit.world import LOG_LINE, Log, new_world, play

@@ -9,15 +9,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from hypothesis import given
 from hypothesis import strategies as st
 
-from remote_assist.core.checkpoint import (
-    key_id,
-    log_origin,
-    open_checkpoint,
-    open_rollback,
-    sign_checkpoint,
-    sign_rollback,
-)
+from remote_assist.core.checkpoint import open_checkpoint, open_rollback, sign_checkpoint, sign_rollback
 from remote_assist.core.keys import new_key, public_line
+from remote_assist.core.signed_note import key_id, log_origin
 from remote_assist.core.tlog_proof import LogProof, proof_text, read_proof, verify_proof
 from remote_assist.core.tree import EMPTY, Frontier, TreeHead, inclusion_ranges, leaf_of, proof_of, subtree_root
 from remote_assist.errors import ContentError, LocalProtocolError, VerificationError

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PublicKey
 
-from remote_assist.core.checkpoint import log_origin, open_checkpoint, sign_checkpoint
+from remote_assist.core.checkpoint import open_checkpoint, sign_checkpoint
 from remote_assist.core.cosignature import (
     check_cosigned,
     cosign,
@@ -19,6 +19,7 @@ from remote_assist.core.cosignature import (
     read_cosigner,
 )
 from remote_assist.core.keys import new_key, public_line
+from remote_assist.core.signed_note import log_origin
 from remote_assist.core.tree import TreeHead
 from remote_assist.errors import ContentError, VerificationError
 

@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from remote_assist.core import keys, sshsig
-from remote_assist.core.checkpoint import log_origin
 from remote_assist.core.cosignature import cosigner_key
 from remote_assist.core.lists import (
     KINDS,
@@ -32,6 +31,7 @@ from remote_assist.core.lists import (
     requested_cosigner,
     sign_list,
 )
+from remote_assist.core.signed_note import log_origin
 from remote_assist.errors import LocalProtocolError, UsageError, VerificationError
 from tests.core.pairs import ALICE_LINE, CA, CA_LINE, EXPIRES, ISSUED, LOG, NOW, OTHER_CA, list_bodies, signed_lists
 

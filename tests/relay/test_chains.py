@@ -33,7 +33,7 @@ async def written_by(
     )
     async with RelayApi(world.url, token=token) as api:
         credential = Credential(person.key, certificate)
-        yield OwnRecords(api, credential, role, world.organisation.log_key, clock=world.clock), api
+        yield OwnRecords(api, credential, role, (world.organisation.log_key,), clock=world.clock), api
 
 
 def hold(actor: Actor, about: str = "s-abcdefghijklmnop") -> RecordDraft:

@@ -15,9 +15,9 @@ import structlog
 
 from relay.__main__ import main
 from relay.data_folder import ADDRESS, COSIGN_KEY, LOG_KEY
-from remote_assist.core.checkpoint import log_origin
 from remote_assist.core.cosignature import read_cosigner
 from remote_assist.core.lists import open_adopt_request, requested_cosigner
+from remote_assist.core.signed_note import log_origin
 from tests.relay.world import Organisation, TurnableClock
 
 

@@ -115,11 +115,15 @@ class Organisation:
         self.write_lists(self.folder / "out", number=1)
         adopt(self.folder / "out", self.data, now=self.clock())
 
-    def write_lists(self, out: Path, *, number: int, revoked: tuple[int, ...] = (), log_key: str = "") -> None:
+    def write_lists(
+        self, out: Path, *, number: int, revoked: tuple[int, ...] = (), log_key: str = "", more: tuple[str, ...] = ()
+    ) -> None:
         """ca.pub and the four signed lists with this number."""
         expires = (self.clock() + timedelta(days=365)).strftime("%Y-%m-%dT%H:%M:%SZ")
         bodies: tuple[AnyList, ...] = (
-            OrganisationList(number=number, name="Example Support", log_keys=(log_key or self.log_key,), issued=ISSUED),
+            OrganisationList(
+                number=number, name="Example Support", log_keys=(log_key or self.log_key, *more), issued=ISSUED
+            ),
             ReviewersList(
                 number=number, keys=(ReviewerKey(id="r-1", public=bytes(32)),), issued=ISSUED, expires=expires
             ),

@@ -22,6 +22,7 @@ ALLOWED: dict[str, str] = {
     "POST /v1/login": "nobody technician reviewer operator",
     "GET /v1/lists": "technician reviewer operator",
     "GET /v1/log/checkpoint": "nobody technician reviewer operator",
+    "GET /v1/log/successions": "nobody technician reviewer operator",
     "GET /v1/log/consistency": "nobody technician reviewer operator",
     "GET /v1/log/anchorings": "technician reviewer operator",
     "GET /v1/log/tile/{tile:.+}": "nobody technician reviewer operator",
