@@ -14,6 +14,7 @@ from remote_assist.core import keys
 from remote_assist.core.keys import PrivateKey
 from remote_assist.core.lists import (
     KINDS,
+    MAX_COSIGNERS,
     MAX_LIST_BYTES,
     OrganisationList,
     PacksList,
@@ -173,7 +174,7 @@ def _vouch(
         name=name,
         log_keys=tuple(dict.fromkeys((*known, log_key))),
         issued=format_time(now),
-        cosigners=tuple(dict.fromkeys((*cosigners, *filter(None, [cosigner])))),
+        cosigners=tuple(dict.fromkeys((*cosigners, *filter(None, [cosigner]))))[-MAX_COSIGNERS:],
     )
     folder.write_list(ca_key, body)
 
