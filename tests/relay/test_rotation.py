@@ -31,8 +31,9 @@ async def rotated(world: RelayWorld) -> str:
     organisation.write_lists(organisation.folder / "out", number=2, more=(new,))
     adopt(organisation.folder / "out", organisation.data, now=world.clock())
     async with asyncio.timeout(60):
-        while (organisation.data / NEXT).exists():
+        while not (await world.call("GET", "/v1/log/checkpoint"))[1].startswith(log_origin(new).encode()):
             await asyncio.sleep(0.05)
+    assert not (organisation.data / NEXT).exists()
     return new
 
 
