@@ -170,6 +170,7 @@ _BOTH = select(
     foreign_tickets.c.url,
     foreign_tickets.c.status,
     foreign_tickets.c.assignee,
+    foreign_tickets.c.requester,
 ).outerjoin(foreign_tickets, foreign_tickets.c.ticket == tickets.c.id)
 """Tickets with what their own system says of them, if they have one."""
 
@@ -214,6 +215,8 @@ def _ticket(row: Row[Any], open_sessions: Sequence[str], live: Collection[str]) 
         url=row.url or "",
         status=row.status or "",
         assignee=row.assignee or "",
+        closed=row.closed or "",
+        requester=row.requester or "",
     )
 
 

@@ -74,7 +74,7 @@ def keep(connection: Connection, system: str, seen: RemoteTicket, now: str) -> i
     else:
         number = int(row.ticket)
         connection.execute(update(foreign_tickets).where(foreign_tickets.c.ticket == number).values(**said))
-    closed = now if seen.closed else None
+    closed = func.coalesce(tickets.c.closed, now) if seen.closed else None  # the first time it was seen closed
     values = {"subject": seen.subject[:MAX_SUBJECT_CHARS], "closed": closed}
     connection.execute(update(tickets).where(tickets.c.id == number).values(**values))
     return number

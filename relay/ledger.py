@@ -23,7 +23,7 @@ from relay.schema import insert_missing, outbox, records, sessions, tickets, wra
 from remote_assist.core import sshsig
 from remote_assist.core.messages import Acknowledgement, Wrap
 from remote_assist.core.record_codes import JOURNAL_KEY_CODES, SESSION_ENDED
-from remote_assist.core.records import NO_RECORD, acknowledgement_bytes, format_time, leaf_hash
+from remote_assist.core.records import NO_RECORD, Record, acknowledgement_bytes, format_time, leaf_hash
 from remote_assist.core.sshsig import PrivateKey
 from remote_assist.errors import RefusedError, VerificationError
 
@@ -33,6 +33,8 @@ MAX_HEADS = 10_000
 MAX_SESSION_WRAPS = 4096
 
 CUSTOMER_VISIBLE = "customer"
+
+_TELL = insert(outbox)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,7 @@ class Ledger:
         head = self._head(connection, session)
         given: list[Acknowledgement] = []
         refusal: RecordRefused | None = None
-        stored = 0
+        stored, told = 0, []
         for one in offered:
             try:
                 if head is not None and one.record.seq < head.next_seq:
@@ -104,7 +106,9 @@ class Ledger:
                 keys = ()
             given.append(self.keep(connection, one, self._keys.of_session(connection, session)))
             note_participants(connection, one.record, one.newcomer)
-            _tell_of(connection, one, head, given[-1].time)
+            told.append(_row_of(one.record, head))
+            if one.record.code == SESSION_ENDED:
+                _end_session(connection, one.record, given[-1].time)
             head = replace(
                 head,
                 next_seq=one.record.seq + 1,
@@ -113,6 +117,8 @@ class Ledger:
             )
             self._remember(session, head)
             stored += 1
+        if told:
+            connection.execute(_TELL, told)  # all at once: a row costs a fifth of what it does alone
         if head is not None:
             _keep_wraps(connection, session, keys)
         return Appended(tuple(given), refusal, head is not None and head.ended, stored)
@@ -229,18 +235,14 @@ def _ticket_of(connection: Connection, ticket: str, seq: int) -> int:
     return number
 
 
-def _tell_of(connection: Connection, one: Admitted, head: Head, time: str) -> None:
-    """What follows from a session's record: a row for its ticket's note, and the session's end."""
-    record = one.record
-    connection.execute(
-        insert(outbox),
-        {"session": record.session, "seq": record.seq, "ticket": head.ticket, "visibility": CUSTOMER_VISIBLE},
-    )
-    if record.code == SESSION_ENDED:
-        reason = (record.outcome.reason or record.outcome.status) if record.outcome is not None else ""
-        connection.execute(
-            update(sessions).where(sessions.c.id == record.session).values(ended=time, end_reason=reason)
-        )
+def _row_of(record: Record, head: Head) -> dict[str, object]:
+    """The outbox's row for a session's record: its ticket is to hear of it."""
+    return {"session": record.session, "seq": record.seq, "ticket": head.ticket, "visibility": CUSTOMER_VISIBLE}
+
+
+def _end_session(connection: Connection, record: Record, time: str) -> None:
+    reason = (record.outcome.reason or record.outcome.status) if record.outcome is not None else ""
+    connection.execute(update(sessions).where(sessions.c.id == record.session).values(ended=time, end_reason=reason))
 
 
 def _check_place(head: Head, one: Admitted) -> None:

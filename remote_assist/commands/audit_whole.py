@@ -68,18 +68,16 @@ async def read_whole(arguments: argparse.Namespace, api: RelayApi, trust: Trust)
 
 
 async def ticket_facts(api: RelayApi) -> tuple[TicketFacts, ...]:
-    """What reports about incidents take from the ticket system: here the built-in book's dates.
-
-    A connector that knows more (category, requester, its own dates of first response and closing) fills these fields.
-    """
+    """What reports about incidents take from the tickets, as the relay knows them: dates, and who asked for help."""
     return tuple(
         TicketFacts(
             ticket=one.id,
             subject=one.subject,
             opened=one.opened,
-            closed=one.notes[-1].time if one.state == "closed" and one.notes else "",
+            closed=one.closed,
+            requester=one.requester,
         )
-        for one in [await api.ticket(ticket.id) for ticket in await api.tickets()]
+        for one in await api.tickets()
     )
 
 

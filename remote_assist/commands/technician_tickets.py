@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from remote_assist.commands.pdf import write_pdf
 from remote_assist.commands.printing import Printer
 from remote_assist.commands.technician_options import add_technician_options, open_desk
 from remote_assist.core.api import Delivery, Difference, NewNote, Ticket
@@ -42,6 +43,9 @@ def add_commands(verbs: Any) -> None:
     reopen.add_argument("--note", metavar="TEXT", required=True, help="why; it goes on the ticket")
     story = _act(acts, "story", _story, "what happened, from alarm to repair, each step with its record")
     story.add_argument("ticket", metavar="ID")
+    story.add_argument(
+        "--pdf", metavar="FILE", type=Path, default=None, help="write a PDF; needs Chromium or Chrome on this machine"
+    )
     story.add_argument("--html", metavar="FILE", type=Path, default=None, help="write a page to send or print")
     outbox = _act(acts, "outbox", _outbox, "notes on their way to other ticket systems, and those that got stuck")
     outbox.add_argument("--dead", action="store_true", default=False, help="only those that nobody tries any more")
@@ -140,10 +144,8 @@ async def _story(arguments: argparse.Namespace) -> int:
         ticket = await desk.ticket(arguments.ticket)
         sessions = [one async for one in desk.api.each_session(ticket=ticket.id)]
         told = tell(ticket, [await _verified(desk, one.id) for one in reversed(sessions)])
-    if arguments.html is not None:
-        _write_page(arguments.html, page(told))
-        printer.value("file", arguments.html, f"wrote {arguments.html}")
-        return Exit.DONE
+    if arguments.html is not None or arguments.pdf is not None:
+        return _write_files(printer, arguments, page(told))
     printer.object(told)
     for line in lines(told):
         if printer.plain:
@@ -167,6 +169,16 @@ async def _verified(desk: "Desk", session: str) -> "tuple[SessionReport, list[Re
         witnesses=desk.shown_acknowledgements(session),
     )
     return report, [decode_record(one.record) for one in logged]
+
+
+def _write_files(printer: Printer, arguments: argparse.Namespace, text: str) -> int:
+    if arguments.html is not None:
+        _write_page(arguments.html, text)
+        printer.value("file", arguments.html, f"wrote {arguments.html}")
+    if arguments.pdf is not None:
+        write_pdf(text, arguments.pdf)
+        printer.value("file", arguments.pdf, f"wrote {arguments.pdf}")
+    return Exit.DONE
 
 
 def _write_page(file: Path, text: str) -> None:

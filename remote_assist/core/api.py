@@ -98,10 +98,10 @@ class TicketReply(Body, frozen=True):
 
 
 class Ticket(Body, frozen=True):
-    """`state`: open, active (a session runs), closed.
+    """`state`: open, active (a session runs), closed (and `closed`: since when, as far as it is known here).
 
-    Of a ticket of another system: `url`, `status` and `assignee` as that system says, `replies` what others wrote
-    there, `fault` why it could not be asked now (then it is as last seen).
+    Of a ticket of another system: `url`, `status`, `assignee`, `requester` as that system says, `replies` what others
+    wrote there, `fault` why it could not be asked now (then it is as last seen).
     """
 
     id: str
@@ -116,6 +116,8 @@ class Ticket(Body, frozen=True):
     assignee: str = ""
     replies: tuple[TicketReply, ...] = ()
     fault: str = ""
+    closed: str = ""
+    requester: str = ""
 
 
 class Tickets(Body, frozen=True):

@@ -1,5 +1,7 @@
 """Reviews and reports as a reviewer types them, against a real relay; sign-offs hold for stock ssh-keygen."""
 
+import csv
+import io
 import json
 import subprocess
 from collections.abc import Iterator
@@ -108,6 +110,16 @@ def test_reports_tell_what_happened(served: Served, capsys: pytest.CaptureFixtur
     found = report("incidents")
     assert [(one["fix"], one["solved"]) for one in found["Incidents"]] == [("free-port@2", "no")] * 2
     assert found["Sums, all"][0]["opened"] == "2"
+    capsys.readouterr()
+    assert cli.main(["audit", "report", "incidents", "--format", "csv", "--response-within", "1h"]) == 0
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert [(one["solved"], one["sessions"], one["response_kept"], one["repair_kept"]) for one in rows] == [
+        ("0", "1", "1", "")
+    ] * 2
+    assert cli.main(["audit", "report", "incidents", "--format", "html", "--repair-within", "8h"]) == 0
+    shown = capsys.readouterr().out
+    assert shown.count("<svg") == 4 and "Sums, by customer" in shown and "<script" not in shown
+    assert cli.main(["audit", "report", "audit-trail", "--format", "csv"]) == 2
     page = report("maintenance-record", "--ticket", fixes[0]["ticket"])
     assert any(title.endswith("work") and len(rows) == 2 for title, rows in page.items())
     assert report("control-failures")["Does not hold"] == []

@@ -1,6 +1,7 @@
 """A real session from ticket to repair, and the story told of it: text, JSON, page; rules of tickets on the way."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,11 @@ import pytest
 from tests.scenarios.world import TakenPort, served_world
 
 pytestmark = pytest.mark.slow
+
+
+def pdf_option(folder: Path) -> tuple[str, ...]:
+    """Also as PDF, where a browser is installed."""
+    return ("--pdf", str(folder / "story.pdf")) if shutil.which("chromium") else ()
 
 
 def test_a_repaired_incident_is_told_in_order_with_its_records(tmp_path: Path) -> None:
@@ -22,7 +28,8 @@ def test_a_repaired_incident_is_told_in_order_with_its_records(tmp_path: Path) -
             world.command("end", session, "--note", "The port was taken; freed and verified.")
             told = json.loads(world.command("tickets", "story", ticket, "--json").stdout)
             shown = world.command("tickets", "story", ticket).stdout
-            world.command("tickets", "story", ticket, "--html", str(tmp_path / "story.html"))
+            files = ("--html", str(tmp_path / "story.html"), *pdf_option(tmp_path))
+            world.command("tickets", "story", ticket, *files, timeout=120)
             assert json.loads(world.command("tickets", "reconcile", ticket, "--json").stdout)["differences"] == []
             refused = world.command("invite", "--ticket", ticket, "--scopes", "diagnose", expect=3)
             world.command("tickets", "reopen", ticket, "--note", "It came back.")
@@ -38,4 +45,5 @@ def test_a_repaired_incident_is_told_in_order_with_its_records(tmp_path: Path) -
     assert told["solved"] and told["mechanically"] and told["repair_seconds"] > 0
     assert "repaired after" in shown and "by a fix of the catalog" in shown
     assert session in (tmp_path / "story.html").read_text()
+    assert not pdf_option(tmp_path) or (tmp_path / "story.pdf").read_bytes().startswith(b"%PDF-")
     assert f"ticket {ticket} is closed" in refused.stderr
