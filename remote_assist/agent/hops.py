@@ -6,6 +6,7 @@ machine is left alone for this session, so that nobody's account is locked. Rule
 """
 
 import asyncio
+import contextlib
 from collections import defaultdict
 from collections.abc import Awaitable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -91,19 +92,17 @@ class Hops:
         return await (self._by_ssh if place.kind == "ssh" else self._by_winrm)(place, pinned, secret)
 
     async def _by_winrm(self, place: HopPlace, pinned: Pinned, secret: Secret | None) -> "Hop":
-        """By the technician's password where one was sent, else by the one the customer types."""
+        """By the technician's password where one was sent; else by the customer's ticket, else as they type."""
+        from remote_assist.transport.winrm_connection import takes_tickets
         from remote_assist.transport.winrm_hop import WinrmHop
 
+        if secret is None and takes_tickets(place):
+            with contextlib.suppress(RefusedError):  # no ticket, or not one for that machine
+                return await _looked_at(WinrmHop(place, pinned, "", self._trust))
         typed = secret.password if secret else await self._prompt.typed(_password_question(place, self._name))
         if not typed:
             raise RefusedError(f"nobody gave a password for {place}", reason="credentials")
-        hop = WinrmHop(place, pinned, typed, self._trust)
-        try:
-            await self._counted(place, hop.look())
-        except BaseException:
-            hop.close()
-            raise
-        return hop
+        return await self._counted(place, _looked_at(WinrmHop(place, pinned, typed, self._trust)))
 
     async def _by_ssh(self, place: HopPlace, pinned: Pinned, secret: Secret | None) -> "Hop":
         known = self._keys.known(place.endpoint)
@@ -160,6 +159,16 @@ class Hops:
         except RefusedError:
             self._wrong[place] = self._wrong.get(place, 0) + 1
             raise
+
+
+async def _looked_at(hop: "WinrmHop") -> "Hop":
+    """The machine, logged in; hung up where that fails."""
+    try:
+        await hop.look()
+    except BaseException:
+        hop.close()
+        raise
+    return hop
 
 
 def hop_action(place: str) -> Action:

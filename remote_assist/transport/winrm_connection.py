@@ -1,10 +1,12 @@
 """One logged-in WSMan connection with its shell. Blocks; one thread at a time.
 
-Rule 1: message encryption is always on and Basic is never offered, so a password crosses no network readably. Rule 2:
+Rule 1: message encryption is always on and Basic is never offered, so a password crosses no network readably. Without
+a password the log-in is by Kerberos, with the ticket that this computer's user has. Rule 2:
 HTTPS goes to the address that was judged, with the certificate of the name. Rule 3: programs are started without
 cmd.exe, by an argv whose words are quoted as Windows programs take them apart.
 """
 
+import logging
 import ssl
 import subprocess
 import threading
@@ -16,13 +18,16 @@ import requests
 from requests.adapters import HTTPAdapter
 from winrm.exceptions import WinRMOperationTimeoutError
 from winrm.protocol import Protocol
+from winrm.transport import HAVE_KERBEROS
 
 from remote_assist.core.target import Command, Completed
 from remote_assist.core.wishes import HopPlace
 from remote_assist.transport.outward import Pinned
 
 PLAIN_PORT = 5985
-"""HTTP: the only plain port that is ever used, every message encrypted by NTLM."""
+"""HTTP: the only plain port that is ever used, every message encrypted by NTLM or Kerberos."""
+
+logging.getLogger("winrm").setLevel(logging.CRITICAL + 1)  # it would print its own tracebacks on the customer's screen
 
 POLL_SECONDS = 10
 READ_SECONDS = 30
@@ -38,9 +43,10 @@ class Connection:
         scheme = "http" if port == PLAIN_PORT else "https"
         self._protocol = Protocol(
             endpoint=f"{scheme}://{f'[{address}]' if ':' in address else address}:{port}/wsman",
-            transport="ntlm",
+            transport="ntlm" if password else "kerberos",
             username=place.user,
-            password=password,
+            password=password or None,
+            kerberos_hostname_override=host,
             server_cert_validation="validate",
             ca_trust_path=trust or system_trust(),
             message_encryption="always",
@@ -88,6 +94,11 @@ class Connection:
                 break
         self.end(self.shell, number)
         return Completed(status, bytes(kept[0]), bytes(kept[1]), time.monotonic() - began, cut, timed_out)
+
+
+def takes_tickets(place: HopPlace) -> bool:
+    """Whether Kerberos can be tried for this user (`name@REALM`) at this computer at all."""
+    return HAVE_KERBEROS and "@" in place.user
 
 
 def system_trust() -> str:

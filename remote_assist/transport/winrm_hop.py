@@ -1,7 +1,7 @@
 """A Windows machine behind the agent's, reached by WinRM, as a `Target`: nothing is installed there.
 
     winrm://USER@HOST         HTTPS on 5986, its certificate validated
-    winrm://USER@HOST:5985    HTTP, every message encrypted by NTLM (transport/winrm_connection.py)
+    winrm://USER@HOST:5985    HTTP, every message encrypted by NTLM or Kerberos (transport/winrm_connection.py)
 
 Rule: pywinrm blocks and one connection serves one request at a time, so each request takes a free one; a program that
 streams keeps its own.
@@ -17,6 +17,7 @@ from typing import NoReturn, TypeVar
 
 import requests
 from winrm.exceptions import AuthenticationError, InvalidCredentialsError, WinRMError
+from winrm.vendor.requests_kerberos.exceptions import KerberosExchangeError, MutualAuthenticationError
 
 from remote_assist.core.hostile import safe_text
 from remote_assist.core.target import Command, Completed, FileStatus
@@ -42,6 +43,7 @@ class WinrmHop(OnlyLookedAt):
     """Nobody is asked: what an account may not do over there fails as it is done."""
 
     def __init__(self, place: HopPlace, pinned: Pinned, password: str, trust: str = "") -> None:
+        """`password` empty: by the Kerberos ticket of this computer's user."""
         self.place = place
         self._pinned = pinned
         self._password = password
@@ -152,7 +154,12 @@ class WinrmHop(OnlyLookedAt):
         """Errors of pywinrm and requests in our words."""
         try:
             yield
-        except (InvalidCredentialsError, AuthenticationError) as error:
+        except (
+            InvalidCredentialsError,
+            AuthenticationError,
+            KerberosExchangeError,
+            MutualAuthenticationError,
+        ) as error:
             raise RefusedError(f"{self.place} does not take these credentials", reason="credentials") from error
         except requests.exceptions.SSLError as error:
             raise RefusedError(

@@ -1,13 +1,14 @@
 """A peer that speaks WS-Management as Windows does, for unmodified pywinrm: real NTLM and message encryption by
 pyspnego, WinRS shells, HTTPS or HTTP. Programs run here, by the argv that a Windows program finds in its command line.
 
-Not covered: PSRP runspaces, Kerberos, CredSSP, channel binding. What PowerShell would print is told by the test.
+Not covered: PSRP runspaces, CredSSP, channel binding. What PowerShell would print is told by the test.
 
-    python -m tests.scenarios.wsman_peer PORT [CERTIFICATE KEY]        with NTLM_USER_FILE set
+    python -m tests.scenarios.wsman_peer PORT [CERTIFICATE KEY]      NTLM_USER_FILE is set; or KRB5_KTNAME for Kerberos
 """
 
 import base64
 import http.server
+import os
 import socketserver
 import ssl
 import struct
@@ -202,6 +203,8 @@ class Peer(http.server.BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     context: Any = None
+    proof: bytes = b""
+    """What the client is told last, so that it knows whom it speaks with (Kerberos)."""
 
     def log_message(self, format: str, *arguments: object) -> None:
         """Silent."""
@@ -219,8 +222,11 @@ class Peer(http.server.BaseHTTPRequestHandler):
 
     def _log_in(self, scheme: str, token: str) -> bool:
         if self.context is None or self.context.complete:
-            protocol = "negotiate" if scheme == "Negotiate" else "ntlm"
-            self.context = spnego.server(protocol=protocol, options=spnego.NegotiateOptions.use_ntlm)
+            if "KRB5_KTNAME" in os.environ:
+                self.context = spnego.server(hostname="localhost", service="HTTP", protocol="kerberos")
+            else:
+                protocol = "negotiate" if scheme == "Negotiate" else "ntlm"
+                self.context = spnego.server(protocol=protocol, options=spnego.NegotiateOptions.use_ntlm)
         try:
             said = self.context.step(base64.b64decode(token))
         except spnego.exceptions.SpnegoError:
@@ -229,6 +235,7 @@ class Peer(http.server.BaseHTTPRequestHandler):
             return False
         if not self.context.complete:
             self._send(401, more=[("WWW-Authenticate", f"{scheme} {base64.b64encode(said).decode()}")])
+        self.proof = said or b""
         return bool(self.context.complete)
 
     def _encrypted(self, raw: bytes) -> None:
@@ -251,6 +258,9 @@ class Peer(http.server.BaseHTTPRequestHandler):
         self, status: int, body: bytes = b"", kind: str = "text/plain", more: Sequence[tuple[str, str]] = ()
     ) -> None:
         self.send_response(status)
+        if self.proof:
+            more = [*more, ("WWW-Authenticate", f"Negotiate {base64.b64encode(self.proof).decode()}")]
+            self.proof = b""
         for name, value in (*more, ("Content-Type", kind), ("Content-Length", str(len(body)))):
             self.send_header(name, value)
         self.end_headers()

@@ -52,7 +52,7 @@ class Windows:
 
 
 @contextmanager
-def peer(folder: Path, name: str = "localhost") -> Iterator[Windows]:
+def peer(folder: Path, name: str = "localhost", user: str = "EXAMPLE\\admin") -> Iterator[Windows]:
     folder.mkdir(parents=True, exist_ok=True)
     key, certificate, users = folder / "key", folder / "certificate", folder / "users"
     subject = ["-subj", f"/CN={name}", "-addext", f"subjectAltName=DNS:{name}"]
@@ -66,7 +66,7 @@ def peer(folder: Path, name: str = "localhost") -> Iterator[Windows]:
     server = subprocess.Popen(words, env=environment, cwd=ROOT)
     try:
         wait_for_port(port)
-        yield Windows(parse_hop(f"winrm://EXAMPLE\\admin@localhost:{port}"), str(certificate))
+        yield Windows(parse_hop(f"winrm://{user}@localhost:{port}"), str(certificate))
     finally:
         server.terminate()
         server.wait(20)
