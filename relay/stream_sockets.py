@@ -31,6 +31,10 @@ from remote_assist.core.messages import StreamOffered, StreamOpened
 from remote_assist.errors import AssistError, RefusedError, UsageError
 
 FIRST_EPOCH = 1
+
+AGENT_SECONDS = 6.0
+"""How long a redial waits for its agent: after a restart both ends come back, and either may be the first."""
+
 MAX_NUMBER = (1 << 32) - 1
 
 LOGIN_OVER = Ended(4001, "the login is over")
@@ -119,6 +123,8 @@ class StreamSockets:
         return socket
 
     async def _offer(self, session: str, resumed: tuple[int, int] | None, caller: Caller) -> Offer:
+        if resumed is not None:
+            await self._switchboard.arrival(session, AGENT_SECONDS)
         if not self._switchboard.is_live(session):
             raise _away()
         if resumed is None:

@@ -45,6 +45,7 @@ class Switchboard:
         self._lines: dict[str, AgentLine] = {}
         self._tickets: dict[str, Offer] = {}
         self._streams: dict[Offer, asyncio.Task[object]] = {}
+        self._awaited: dict[str, set[asyncio.Future[None]]] = {}
 
     @property
     def agents(self) -> int:
@@ -73,6 +74,9 @@ class Switchboard:
         """Make `line` the session's; returns the one it replaces."""
         old = self._lines.get(line.session)
         self._lines[line.session] = line
+        for waiting in self._awaited.get(line.session, ()):
+            if not waiting.done():
+                waiting.set_result(None)
         return old
 
     def disconnect(self, line: AgentLine) -> bool:
@@ -81,6 +85,20 @@ class Switchboard:
             return False
         del self._lines[line.session]
         return True
+
+    async def arrival(self, session: str, seconds: float) -> None:
+        """Wait until the session's agent is connected, for so long at most; not at all where enough wait already."""
+        if self.is_live(session) or len(self._awaited.get(session, ())) >= self._streams_per_session:
+            return
+        arrived = asyncio.get_running_loop().create_future()
+        waiting = self._awaited.setdefault(session, set())
+        waiting.add(arrived)
+        try:
+            await asyncio.wait([arrived], timeout=seconds)
+        finally:
+            waiting.discard(arrived)
+            if not waiting:
+                self._awaited.pop(session, None)
 
     def offer(self, session: str, *, stream: int, epoch: int, serial: int) -> Offer:
         """Announce a stream, run by the current task. RefusedError `busy` beyond the limit."""

@@ -110,6 +110,18 @@ async def test_without_its_agent_a_session_has_no_streams(world: RelayWorld) -> 
         assert isinstance(answer, RelayRefused) and answer.reason == "agent-away"
 
 
+async def test_a_redial_that_comes_before_its_agent_is_back_waits_for_it(world: RelayWorld) -> None:
+    agent, token = await opened_session(world)
+    await agent.link.close()
+    async with world.socket(f"/v1/sessions/{agent.session}/stream?stream=1&epoch=2", token=token) as technician:
+        await agent.connect()
+        offered = await agent.receive()
+        assert isinstance(offered, StreamOffered)
+        assert (offered.stream, offered.epoch) == (1, 2)
+        async with world.socket(f"/v1/streams/{offered.ticket}"):
+            assert await said(technician) == StreamOpened(session=agent.session, stream=1, epoch=2)
+
+
 @pytest.mark.parametrize(
     ("reason", "sentence"),
     [
