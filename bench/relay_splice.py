@@ -32,8 +32,12 @@ ROUND_TRIPS = 500
 class OutsideWorld(RelayWorld):
     """A world whose relay is a process of its own."""
 
-    def __init__(self, folder: Path, *, unlimited: bool = False) -> None:
-        """`unlimited`: one technician, one address and one ticket may have as many of everything as the bench opens."""
+    def __init__(self, folder: Path, *, unlimited: bool = False, under: tuple[str, ...] = ()) -> None:
+        """`unlimited`: one technician, one address and one ticket may have as many of everything as the bench opens.
+
+        `under`: a program, with its words, that runs the relay.
+        """
+        self._under = under
         super().__init__(folder)
         self._unlimited = unlimited
         self.organisation = Organisation(folder, TurnableClock())
@@ -52,7 +56,7 @@ class OutsideWorld(RelayWorld):
             config.write_text("unauthenticated_per_address = 8192\nsessions_per_technician = 100000\n")
             words += ["--config", str(config)]
         process = subprocess.Popen(
-            [sys.executable, "-m", "relay", *words],
+            [*self._under, sys.executable, "-m", "relay", *words],
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
         )

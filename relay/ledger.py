@@ -34,7 +34,7 @@ MAX_SESSION_WRAPS = 4096
 
 CUSTOMER_VISIBLE = "customer"
 
-_TELL = insert(outbox)
+_KEEP, _TELL = insert(records), insert(outbox)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +130,7 @@ class Ledger:
         message = acknowledgement_bytes(record.session, record.seq, one.hash, time, index)
         signature = sshsig.sign(key or self._keys.current, "ack", message)
         connection.execute(
-            insert(records),
+            _KEEP,
             {
                 "index": index,
                 "session": record.session,

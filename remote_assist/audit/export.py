@@ -161,7 +161,7 @@ def read_export(lines: Iterable[bytes]) -> Iterator[Header | list[RecordLine]]:
         raise _fault(number, "a byte before it changed: the digest is another")
 
 
-class BareLine(msgspec.Struct, frozen=True, tag_field="kind", tag="record"):
+class BareLine(msgspec.Struct, frozen=True, gc=False, tag_field="kind", tag="record"):
     """Of a record line, what verifying a whole log at once needs; the rest is passed over."""
 
     record: bytes

@@ -26,7 +26,7 @@ from remote_assist.core.tree import HASH_BYTES
 from remote_assist.errors import RemoteProtocolError, VerificationError
 
 
-class _Link(msgspec.Struct):
+class _Link(msgspec.Struct, gc=False):
     """What the chain needs of a record; all else of it is covered by its hash."""
 
     session: str
@@ -53,6 +53,7 @@ class WholeReport:
     chains: int
 
 
+_SHA = hashlib.sha256
 _DECODER = msgspec.json.Decoder(_Link)
 
 
@@ -61,6 +62,7 @@ class WholeCheck:
 
     def __init__(self, checkpoint: Checkpoint) -> None:
         self._checkpoint = checkpoint
+        self._size = checkpoint.size
         self._leaves: list[bytes] = [b""] * checkpoint.size
         self._count = 0
         self._chains: dict[str, _Chain] = {}
@@ -71,8 +73,12 @@ class WholeCheck:
             link = _DECODER.decode(raw)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise VerificationError(f"leaf {index}: not a record: {error}", where=f"leaf {index}") from error
-        digest = hashlib.sha256(raw)
-        self._add_leaf(index, b"\0" + time.encode() + digest.digest())
+        digest = _SHA(raw)
+        if index < self._size:  # what is newer than the checkpoint the next one covers
+            if index < 0 or self._leaves[index]:
+                raise VerificationError(f"leaf {index}: two records claim it", where=f"leaf {index}")
+            self._leaves[index] = _SHA(b"\0" + time.encode() + digest.digest()).digest()
+            self._count += 1
         chain = self._chains.get(link.session)
         if chain is None:
             chain = self._chains[link.session] = _Chain(raw)
@@ -94,14 +100,6 @@ class WholeCheck:
         for name, chain in self._chains.items():
             self._check_chain(name, chain, log_keys, ca_line)
         return WholeReport(self._count, len(self._chains))
-
-    def _add_leaf(self, index: int, entry: bytes) -> None:
-        if index >= self._checkpoint.size:
-            return  # newer than the checkpoint: the next one covers it
-        if index < 0 or self._leaves[index]:
-            raise VerificationError(f"leaf {index}: two records claim it", where=f"leaf {index}")
-        self._leaves[index] = hashlib.sha256(entry).digest()
-        self._count += 1
 
     def _check_chain(self, name: str, chain: _Chain, log_keys: Collection[str], ca_line: str | None) -> None:
         where = place(name, 0)

@@ -10,6 +10,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
+from functools import lru_cache
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import (
@@ -63,7 +64,7 @@ def check_certificate(
     Raises VerificationError that names the exact fault.
     """
     kind, body = _split(line)
-    ca = _signer(kind, base64.b64decode(body))
+    ca = _signer(kind, body)
     try:
         expected_ca = keys.load_public(ca_line)
     except ContentError as error:
@@ -73,8 +74,7 @@ def check_certificate(
             f"it is signed by another CA ({keys.fingerprint(ca)}, expected {keys.fingerprint(expected_ca)})",
             advice="Ask your operator which organisation this certificate belongs to.",
         )
-    parsed = _parse(kind, body)
-    _check_signature(parsed)
+    parsed = _proven(kind, body)
     if parsed.type is not SSHCertificateType.USER:
         raise _fault("it is a host certificate, not a user certificate")
     if parsed.critical_options:
@@ -139,7 +139,7 @@ def ca_of(line: str) -> str:
     Says who signed it, not that the signature holds: for one's own certificate, or before `check_certificate`.
     """
     kind, body = _split(line)
-    return _signer(kind, base64.b64decode(body))
+    return _signer(kind, body)
 
 
 def roles_of(line: str) -> tuple[str, ...]:
@@ -163,11 +163,20 @@ def _split(line: str) -> tuple[str, str]:
     return kind, body
 
 
-def _signer(kind: str, body: bytes) -> str:
+@lru_cache(maxsize=256)
+def _proven(kind: str, body: str) -> SSHCertificate:
+    """The certificate, its CA's signature checked. Remembered: a technician's stands in all sessions of a day."""
+    parsed = _parse(kind, body)
+    _check_signature(parsed)
+    return parsed
+
+
+@lru_cache(maxsize=256)
+def _signer(kind: str, body: str) -> str:
     """The CA's line. Looked up by hand: the library names neither a nested signer nor a SHA-1 signature."""
     plain = kind.encode("ascii").removesuffix(_SUFFIX)
     try:
-        reader = WireReader(body)
+        reader = WireReader(base64.b64decode(body))
         for _ in range(3 if plain == _ED25519 else 4):  # type, nonce, the key's own fields
             reader.string()
         reader.u64()  # serial

@@ -8,6 +8,8 @@ Format: OpenSSH PROTOCOL.key and RFC 4253 section 6.6.
 import base64
 import binascii
 import hashlib
+from dataclasses import dataclass
+from functools import lru_cache
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey, EllipticCurvePublicKey
@@ -101,11 +103,30 @@ def load_private(raw: bytes, passphrase: bytes | None = None) -> PrivateKey:
 
 def load_public(line: str) -> str:
     """The line in its one accepted form, without comment. Raises ContentError for anything but a plain public key."""
-    return line_of(public_key(line))
+    return parsed(line).line
 
 
 def public_key(line: str) -> PublicKey:
     """The key a line holds. Raises ContentError."""
+    return parsed(line).key
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """A public key, its line in the one accepted form, and the binary form in that."""
+
+    key: PublicKey
+    line: str
+    blob: bytes
+
+
+@lru_cache(maxsize=1024)
+def parsed(line: str) -> Parsed:
+    """What a line holds. Raises ContentError.
+
+    Remembered: the keys of an organisation and its live sessions stand in all they sign, and parsing one costs as much
+    as checking a signature.
+    """
     kind, body = split_line(line)
     if kind.endswith(_CERTIFICATE_SUFFIX):
         raise ContentError("this is a certificate, not a plain public key", advice="Name the .pub file beside it.")
@@ -117,7 +138,8 @@ def public_key(line: str) -> PublicKey:
         raise ContentError(f"the public key cannot be used: {error}", advice="Use ssh-keygen -t ed25519.") from error
     assert isinstance(key, PublicKey)
     _check_strength(key)
-    return key
+    accepted = line_of(key)
+    return Parsed(key, accepted, blob_of(accepted))
 
 
 def split_line(line: str) -> tuple[str, str]:
@@ -153,7 +175,7 @@ def line_of_blob(blob: bytes) -> str:
 
 def fingerprint(public_line: str) -> str:
     """`SHA256:…` exactly as `ssh-keygen -lf` prints it. Raises ContentError."""
-    digest = hashlib.sha256(blob_of(load_public(public_line))).digest()
+    digest = hashlib.sha256(parsed(public_line).blob).digest()
     return "SHA256:" + base64.b64encode(digest).decode("ascii").rstrip("=")
 
 

@@ -282,7 +282,7 @@ def parse_time(text: str) -> datetime:
     if not _TIME.fullmatch(text):
         raise RemoteProtocolError("a time that is not RFC 3339 UTC with microseconds")
     try:
-        return datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%f%z")
+        return datetime.fromisoformat(text)
     except ValueError as error:
         raise RemoteProtocolError(f"a time that does not exist: {text}") from error
 

@@ -66,12 +66,12 @@ def verify(signature: str, public_line: str, purpose: str, message: bytes) -> No
     """Return if `signature` is by the key of `public_line`, for `purpose`, over `message`; else VerificationError."""
     namespace = _namespace(purpose)
     try:
-        key = keys.public_key(public_line)
+        expected = keys.parsed(public_line)
     except ContentError as error:
         raise VerificationError(f"the key a signature should be by cannot be used: {error.message}") from error
     try:
-        raw = _open(_unarmor(signature), keys.blob_of(keys.line_of(key)), namespace)
-        verify_raw(key, raw, _signed_data(namespace, message))
+        raw = _open(_unarmor(signature), expected.blob, namespace)
+        verify_raw(expected.key, raw, _signed_data(namespace, message))
     except (ValueError, binascii.Error) as error:
         raise VerificationError(f"the signature is malformed: {error}") from error
     except InvalidSignature as error:
