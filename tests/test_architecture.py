@@ -42,6 +42,7 @@ LIBRARIES: dict[str, tuple[str, ...]] = {
     "textual": ("remote_assist/tui/",),
     "rich": ("remote_assist/tui/",),
     "pyte": ("remote_assist/tui/",),
+    "segno": ("remote_assist/tui/",),
     "paramiko": ("remote_assist/transport/",),
     "winrm": ("remote_assist/transport/",),
     "mss": ("remote_assist/transport/screen.py",),

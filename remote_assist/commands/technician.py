@@ -78,10 +78,11 @@ async def _login(arguments: argparse.Namespace) -> int:
 
 
 def _tui(arguments: argparse.Namespace) -> int:
+    from remote_assist.commands.tui_recordings import Recordings
     from remote_assist.tui.app import run_tui
 
     session = checked_session(arguments.session) if arguments.session else ""
-    return run_tui(technician_settings(arguments, os.environ), session=session)
+    return run_tui(technician_settings(arguments, os.environ), session=session, recordings=Recordings(arguments))
 
 
 async def _sessions(arguments: argparse.Namespace) -> int:

@@ -40,7 +40,9 @@ if TYPE_CHECKING:  # only names for types: SSH and pairing take a while to load,
     from remote_assist.core.enrolment import Machine
     from remote_assist.core.sharing import Part
     from remote_assist.technician.disclosing import Place
+    from remote_assist.technician.evidence import BundlesCompared
     from remote_assist.technician.invite import Invitation
+    from remote_assist.technician.knowledge import Article
     from remote_assist.technician.session import Session
 
 ANSWER_SECONDS = 60.0
@@ -380,6 +382,18 @@ class Desk:
 
         records = [decode_record(one.record) for one in await self.api.records(session)]
         return tuple(line.text() for line in timeline(records, names=technicians_in(records)))
+
+    async def articles(self) -> "tuple[Article, ...]":
+        """What this machine's catalog knows: issues and fixes, to be read."""
+        knowledge = await asyncio.to_thread(importlib.import_module, "remote_assist.technician.knowledge")
+        read: tuple[Article, ...] = await asyncio.to_thread(knowledge.articles)
+        return read
+
+    async def compare(self, older: Path, newer: Path) -> "BundlesCompared":
+        """What changed on a machine between two bundles. Raises ContentError, UsageError."""
+        evidence = await asyncio.to_thread(importlib.import_module, "remote_assist.technician.evidence")
+        compared: BundlesCompared = await asyncio.to_thread(evidence.compare_bundles, older, newer)
+        return compared
 
     def shown_acknowledgements(self, session: str) -> Sequence[Acknowledgement]:
         """The acknowledgements this technician was shown: a copy the relay's operator cannot change."""

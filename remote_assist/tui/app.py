@@ -34,8 +34,9 @@ from remote_assist.tui.messages import (
     ViewChosen,
 )
 from remote_assist.tui.pace import Pace
-from remote_assist.tui.ports import AskPassphrase, DeskPort, OpenDesk, Translate
+from remote_assist.tui.ports import AskPassphrase, DeskPort, OpenDesk, RecordingsPort, Translate
 from remote_assist.tui.roster import Roster
+from remote_assist.tui.screens.browse import BrowseScreen
 from remote_assist.tui.screens.help import HelpScreen
 from remote_assist.tui.screens.overview import OverviewScreen
 from remote_assist.tui.screens.tickets import TicketsScreen
@@ -52,6 +53,18 @@ LATER = ("remote_assist.tui.screens.ticket", "remote_assist.tui.screens.session"
 
 DEFAULTS = TuiSettings()
 
+VIM_KEYS = {
+    "j": "down",
+    "k": "up",
+    "h": "left",
+    "l": "right",
+    "g": "home",
+    "G": "end",
+    "ctrl+d": "pagedown",
+    "ctrl+u": "pageup",
+}
+"""What these keys mean wherever nobody types and a screen has no use of its own for them."""
+
 
 class AssistApp(App[None]):
     """The technician's screens over one desk."""
@@ -63,6 +76,10 @@ class AssistApp(App[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("question_mark", "help", "help", key_display="?"),
         Binding("o", "overview", "sessions"),
+        Binding("b", "read('knowledge')", "known issues", show=False),
+        Binding("c", "read('bundles')", "compare bundles", show=False),
+        Binding("v", "read('review')", "review", show=False),
+        *(Binding(key, f"as_key('{means}')", means, show=False) for key, means in VIM_KEYS.items()),
         Binding("ctrl+q", "quit", "quit", show=False, priority=True),
     ]
 
@@ -76,6 +93,7 @@ class AssistApp(App[None]):
         translate: Translate | None = None,
         settings: TuiSettings = DEFAULTS,
         home: Path | None = None,
+        recordings: RecordingsPort | None = None,
     ) -> None:
         super().__init__(ansi_color="NO_COLOR" in os.environ)
         if inks_of := inks(settings.theme):
@@ -86,7 +104,7 @@ class AssistApp(App[None]):
         self._state = read_state(home) if home is not None else TuiState()
         self._restored = home is None
         self.animation_level = "none"
-        self._work = Work(open_desk, downloads, pace.stopwatch, translate)
+        self._work = Work(open_desk, downloads, pace.stopwatch, translate, recordings)
         self._pace = pace
         self._roster = Roster()
         self._first_session = session
@@ -116,7 +134,9 @@ class AssistApp(App[None]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Inside a remote terminal, keys that leave or open the palette belong to the program there."""
-        if action in {"quit", "command_palette", "help", "overview"} and takes_every_key(self.focused):
+        if action in {"quit", "command_palette", "help", "overview", "read", "as_key"} and takes_every_key(
+            self.focused
+        ):
             return False
         return super().check_action(action, parameters)
 
@@ -193,6 +213,30 @@ class AssistApp(App[None]):
         if not isinstance(self.screen, OverviewScreen | ModalScreen):
             self.push_screen(OverviewScreen(self._work, self._pace, self._roster))
 
+    def action_as_key(self, key: str) -> None:
+        """Vim's keys move as the arrows do."""
+        target = self.focused or self.screen
+        target._forward_event(Key(key, None))  # simulate_key would put it behind keys typed since
+
+    def action_read(self, what: str) -> None:
+        """Open one of the screens one reads in, unless it is there already."""
+        if not isinstance(self.screen, ModalScreen | BrowseScreen):
+            self.push_screen(self._reading_screen(what))
+
+    def _reading_screen(self, what: str) -> Screen[None]:
+        # each is loaded when it is wanted
+        if what == "knowledge":
+            from remote_assist.tui.screens.knowledge import KnowledgeScreen
+
+            return KnowledgeScreen(self._work)
+        if what == "bundles":
+            from remote_assist.tui.screens.compare import BundlesScreen
+
+            return BundlesScreen(self._work)
+        from remote_assist.tui.screens.review import ReviewScreen
+
+        return ReviewScreen(self._work, self._pace)
+
     def action_help(self) -> None:
         if not isinstance(self.screen, HelpScreen):
             self.push_screen(HelpScreen(self.screen))
@@ -224,7 +268,13 @@ async def _load_later_screens() -> None:
         await asyncio.to_thread(importlib.import_module, name)
 
 
-def run_tui(settings: TechnicianSettings, *, session: str = "", open_desk: OpenDesk | None = None) -> int:
+def run_tui(
+    settings: TechnicianSettings,
+    *,
+    session: str = "",
+    open_desk: OpenDesk | None = None,
+    recordings: RecordingsPort | None = None,
+) -> int:
     """Show the screens until the technician leaves; answer the exit code. `session`: go straight there."""
 
     async def open_stored_login(ask_passphrase: AskPassphrase) -> DeskPort:
@@ -242,6 +292,7 @@ def run_tui(settings: TechnicianSettings, *, session: str = "", open_desk: OpenD
         translate=functools.partial(translate, chosen.translate) if chosen.translate else None,
         settings=chosen,
         home=settings.home,
+        recordings=recordings,
     )
     app.run()
     return int(app.return_code or Exit.DONE)

@@ -14,10 +14,20 @@ from remote_assist.core.api import SessionSummary, Ticket
 from remote_assist.core.requests import Done, Entry, Plan, Status
 from remote_assist.core.resume import LinkNews
 from remote_assist.errors import AssistError
+from remote_assist.technician.bundle_shelf import ShelvedBundle
 from remote_assist.technician.fact_search import FactHit
+from remote_assist.technician.knowledge import Article
 from remote_assist.technician.log_file import LogFile
 from remote_assist.tui.pending import ChatBuffer, HitBoard, OutputBuffer, ProgressBoard
-from remote_assist.tui.ports import EndPort, FindingPort, InvitationPort, SessionPort
+from remote_assist.tui.ports import (
+    ChangePort,
+    EndPort,
+    FindingPort,
+    InvitationPort,
+    KeptPort,
+    RecordingPort,
+    SessionPort,
+)
 
 
 class Job(StrEnum):
@@ -52,6 +62,11 @@ class Job(StrEnum):
     COMPARE = "compare two bundles"
     TEXTS = "read a text"
     TERMINAL = "open a terminal"
+    ARTICLES = "read the knowledge base"
+    BUNDLES = "list the bundles of this machine"
+    SHARE = "ask the customer to let a colleague in"
+    RECORDINGS = "list what is recorded"
+    REPLAY = "fetch a recording"
     END = "end the session"
 
 
@@ -308,6 +323,44 @@ class LogOpened(Message):
     """A text to show; whoever shows it closes it."""
 
     log: LogFile
+
+
+@dataclass
+class ArticlesRead(Message):
+    articles: Sequence[Article]
+
+
+@dataclass
+class BundlesListed(Message):
+    """Newest first."""
+
+    bundles: Sequence[ShelvedBundle]
+
+
+@dataclass
+class BundlesCompared(Message):
+    changes: Sequence[ChangePort]
+    notes: Sequence[str]
+
+
+@dataclass
+class RecordingsListed(Message):
+    recordings: Sequence[KeptPort]
+
+
+@dataclass
+class RecordingFetched(Message):
+    """A recording to play; whoever plays it closes it."""
+
+    recording: RecordingPort
+
+
+@dataclass
+class ColleagueLetIn(Message):
+    """What the customer's agent said of it; `leaves`: the session goes over to the colleague."""
+
+    done: Done
+    leaves: bool
 
 
 @dataclass

@@ -4,16 +4,19 @@ The real ones are `technician.desk.Desk`, `Session` and `Invitation`; tests hand
 Rule: every string that comes back is a peer's (`HostileStr` in all but type) until a widget showed it by `shown`.
 """
 
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
 from remote_assist.core.api import SessionSummary, Ticket
+from remote_assist.core.asciicast import Event, Header
 from remote_assist.core.codes import SupportCode
 from remote_assist.core.requests import ChatLine, Done, Entry, Plan, Progress, Status
 from remote_assist.core.resume import LinkNews
+from remote_assist.core.sharing import Part
+from remote_assist.technician.knowledge import Article
 from remote_assist.technician.transfers import FileMover
 
 OnProgress = Callable[[Progress], None]
@@ -177,7 +180,77 @@ class TicketBookPort(Protocol):
     async def add_note(self, ticket: str, text: str, *, key: str, session: str = "") -> None: ...
 
 
-class DeskPort(TicketBookPort, Protocol):
+class ChangePort(Protocol):
+    """One difference between two bundles. `change`: added, removed, changed or unknown."""
+
+    @property
+    def kind(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def change(self) -> str: ...
+    @property
+    def before(self) -> str: ...
+    @property
+    def after(self) -> str: ...
+
+
+class ComparedPort(Protocol):
+    """What changed, and what to know about the comparison."""
+
+    @property
+    def changes(self) -> Sequence[ChangePort]: ...
+    @property
+    def notes(self) -> Sequence[str]: ...
+
+
+class ReadingPort(Protocol):
+    """What is read on this machine."""
+
+    async def articles(self) -> Sequence[Article]: ...
+    async def compare(self, older: Path, newer: Path) -> ComparedPort: ...
+
+
+class SharingPort(Protocol):
+    """Letting a colleague in: as observer, beside oneself, or in one's place."""
+
+    async def share(self, session: str, certificate_file: Path, part: Part, seconds: int) -> Done: ...
+
+
+class KeptPort(Protocol):
+    """One thing a session keeps beside its records."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def what(self) -> str: ...
+    @property
+    def began(self) -> str: ...
+
+
+class RecordingPort(Protocol):
+    """A recording that was checked against the log. `faults`: what did not hold."""
+
+    @property
+    def title(self) -> str: ...
+    @property
+    def faults(self) -> Sequence[str]: ...
+    def open(self) -> tuple[Header, Iterator[Event]]:
+        """Read it from its beginning. Raises ContentError, also from the iterator."""
+
+    def close(self) -> None: ...
+
+
+class RecordingsPort(Protocol):
+    """What is recorded of a session, for whoever holds a reviewers' key."""
+
+    async def listed(self, session: str) -> Sequence[KeptPort]: ...
+    async def fetched(self, session: str, name: str, key: Path) -> RecordingPort: ...
+
+
+class DeskPort(TicketBookPort, ReadingPort, SharingPort, Protocol):
     """A technician, logged in."""
 
     on_link: OnLink

@@ -30,9 +30,14 @@ class TypedAhead:
         self._waiting: deque[Event] = deque()
         self._under_way: asyncio.Task[None] | None = None
 
+    @property
+    def busy(self) -> bool:
+        """Whether a key is under way or waits."""
+        return self._under_way is not None and not self._under_way.done()
+
     async def take(self, event: Event) -> None:
         """Deliver a key now, or when the one before it has arrived."""
-        if self._under_way is not None and not self._under_way.done():
+        if self.busy:
             if len(self._waiting) < MAX_WAITING:
                 self._waiting.append(event)
             return

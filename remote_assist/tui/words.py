@@ -38,6 +38,11 @@ def day_and_time(text: str) -> str:
     return f"{moment.astimezone():%d %b %H:%M}" if moment else text
 
 
+def day_and_time_of(seconds: float) -> str:
+    """`22 Nov 14:05` in the technician's own zone, of seconds since the epoch."""
+    return f"{datetime.fromtimestamp(seconds, UTC).astimezone():%d %b %H:%M}"
+
+
 def minutes_left(until: datetime, now: datetime) -> str:
     """`27 min`, `48 s`, `2 h 5 min`, `over`."""
     seconds = int((until - now).total_seconds())

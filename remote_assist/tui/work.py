@@ -45,7 +45,15 @@ from remote_assist.tui.messages import (
     TimelineRead,
 )
 from remote_assist.tui.pending import OutputBuffer, ProgressBoard
-from remote_assist.tui.ports import DeskPort, FindingPort, InvitationPort, OpenDesk, SessionPort, Translate
+from remote_assist.tui.ports import (
+    DeskPort,
+    FindingPort,
+    InvitationPort,
+    OpenDesk,
+    RecordingsPort,
+    SessionPort,
+    Translate,
+)
 
 LIMIT_SECONDS: dict[Job, float] = {
     Job.TICKETS: 60,
@@ -78,6 +86,11 @@ LIMIT_SECONDS: dict[Job, float] = {
     Job.COMPARE: 120,
     Job.TEXTS: 60,
     Job.TERMINAL: 24 * 3600,
+    Job.ARTICLES: 60,
+    Job.BUNDLES: 60,
+    Job.SHARE: 300,
+    Job.RECORDINGS: 120,
+    Job.REPLAY: 1800,
 }
 """How long each job may take before the screen gives up on it. The agent keeps its own, shorter limits."""
 
@@ -98,8 +111,10 @@ class Work:
         downloads: Path,
         stopwatch: Callable[[], float],
         translate: Translate | None = None,
+        recordings: RecordingsPort | None = None,
     ) -> None:
         self.downloads = downloads
+        self.recordings = recordings
         self.translate = translate
         self._open_desk = open_desk
         self._stopwatch = stopwatch
@@ -131,7 +146,7 @@ class Work:
 
     def load_tickets(self, screen: DOMNode) -> None:
         async def call() -> Message:
-            desk = await self._get_desk()
+            desk = await self.desk()
             tickets, sessions = await asyncio.gather(desk.tickets(), desk.sessions())
             return TicketsLoaded(tickets, sessions, desk.name)
 
@@ -139,7 +154,7 @@ class Work:
 
     def load_sessions(self, screen: DOMNode) -> None:
         async def call() -> Message:
-            return SessionsLoaded(await (await self._get_desk()).sessions())
+            return SessionsLoaded(await (await self.desk()).sessions())
 
         self.start(screen, Job.SESSIONS, call, exclusive=True)
 
@@ -147,14 +162,14 @@ class Work:
         key = f"note:{session or ticket}:{hashlib.sha256(text.encode('utf-8', 'replace')).hexdigest()[:16]}"
 
         async def call() -> Message:
-            await (await self._get_desk()).add_note(ticket, text, key=key, session=session)
+            await (await self.desk()).add_note(ticket, text, key=key, session=session)
             return NoteWritten(ticket)
 
         self.start(screen, Job.NOTE, call)
 
     def load_ticket(self, screen: DOMNode, ticket: str) -> None:
         async def call() -> Message:
-            desk = await self._get_desk()
+            desk = await self.desk()
             found, sessions = await asyncio.gather(desk.ticket(ticket), desk.sessions())
             return TicketLoaded(found, [session for session in sessions if session.ticket == ticket])
 
@@ -162,7 +177,7 @@ class Work:
 
     def open_ticket(self, screen: DOMNode, subject: str, description: str) -> None:
         async def call() -> Message:
-            return TicketOpened(await (await self._get_desk()).new_ticket(subject, description))
+            return TicketOpened(await (await self.desk()).new_ticket(subject, description))
 
         self.start(screen, Job.NEW_TICKET, call)
 
@@ -170,7 +185,7 @@ class Work:
 
     def invite(self, screen: DOMNode, ticket: Ticket, scopes: tuple[str, ...], seconds: int) -> None:
         async def call() -> Message:
-            return CodeMade(await (await self._get_desk()).invite(ticket, scopes, seconds))
+            return CodeMade(await (await self.desk()).invite(ticket, scopes, seconds))
 
         self.start(screen, Job.INVITE, call)
 
@@ -193,7 +208,7 @@ class Work:
     def connect(self, screen: DOMNode, session: str) -> None:
         async def call() -> Message:
             self._screens[session] = screen
-            return SessionConnected(await (await self._get_desk()).connect(session))
+            return SessionConnected(await (await self.desk()).connect(session))
 
         self.start(screen, Job.CONNECT, call)
 
@@ -267,7 +282,7 @@ class Work:
 
     def read_log(self, screen: DOMNode, session: str) -> None:
         async def call() -> Message:
-            return TimelineRead(await (await self._get_desk()).timeline(session))
+            return TimelineRead(await (await self.desk()).timeline(session))
 
         self.start(screen, Job.LOG, call)
 
@@ -284,7 +299,8 @@ class Work:
             raise RefusedError(question, reason=PASSPHRASE_WANTED)
         return self._passphrase
 
-    async def _get_desk(self) -> DeskPort:
+    async def desk(self) -> DeskPort:
+        """The one desk, opened at first use. Raises AssistError."""
         async with self._opening:
             if self._desk is None:
                 self._desk = await self._open_desk(self._give_passphrase)

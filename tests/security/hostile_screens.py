@@ -5,6 +5,7 @@
 When it ends it writes what the screens asked the façade for, one call a line.
 """
 
+import inspect
 import os
 import sys
 import time
@@ -12,14 +13,35 @@ from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
+from textual.events import Event, Key
 
 from remote_assist.core.api import TicketNote
+from remote_assist.core.asciicast import MARKER, OUTPUT
+from remote_assist.core.asciicast import Event as CastEvent
 from remote_assist.core.requests import KIND_DATA, KIND_ERROR, Done, Entry, PlanStep, Progress
 from remote_assist.errors import RefusedError
+from remote_assist.technician.knowledge import Article
 from remote_assist.tui.app import AssistApp
+from remote_assist.tui.messages import Job
 from remote_assist.tui.pace import Pace
 from remote_assist.tui.ports import AskPassphrase, OnProgress
-from tests.tui.world import PLAN, World, WorldDesk, WorldEvidence, WorldFinding, WorldInvitation, WorldSession
+from tests.tui.reading_world import WorldChange
+from tests.tui.world import (
+    PLAN,
+    World,
+    WorldDesk,
+    WorldEvidence,
+    WorldFinding,
+    WorldInvitation,
+    WorldRecordings,
+    WorldSession,
+)
+
+TELL = "HOSTILE_SCREENS_TELL"
+"""Names the file descriptor that is told when the screens are at rest."""
+
+LOOK_SECONDS, CALM_LOOKS = 0.02, 4
+LASTING = {Job.CHAT.value, Job.TERMINAL.value}
 
 PAYLOADS = (
     "\x1b]52;c;cHduZWQ=\x07",  # clipboard
@@ -136,10 +158,48 @@ def fill(world: World, words: Words) -> None:
     )  # fmt: skip
     world.lines = [words() for _ in range(40)]
     world.texts = {words(): "".join(words() for _ in range(5)), "last": words()}
+    world.articles = [
+        Article(words(), kind, words(), words(), words(), (words(), words())) for kind in ("issue", "fix")
+    ]
+    world.changes = [WorldChange(words(), words(), change, words(), words()) for change in ("changed", words())]
+    world.recorded = [CastEvent(0.0, kind, words()) for kind in (OUTPUT, MARKER, OUTPUT)]
     world.customer_says(words(), words())
     world.greeting = "".join(words() for _ in range(5)).encode("utf-8", "surrogateescape") + bytes(
         range(256) if "\x1b" in words() else b"x"
     )
+
+
+class TellingApp(AssistApp):
+    """Writes a byte to `tell` when it is at rest after keys: nobody has to guess how long a busy machine takes."""
+
+    CSS_PATH = str(Path(inspect.getfile(AssistApp)).with_name("assist.tcss"))
+    tell = -1
+    keys = 1
+    calm = 0
+
+    async def on_event(self, event: Event) -> None:
+        self.keys += isinstance(event, Key) and not event.is_forwarded
+        await super().on_event(event)
+
+    def on_mount(self) -> None:
+        if self.tell >= 0:
+            self.set_interval(LOOK_SECONDS, self.look)
+
+    def look(self) -> None:
+        busy = [one for one in self.workers if one.is_running and one.name not in LASTING]
+        self.calm = 0 if busy or self._typed.busy or self.message_queue_size else self.calm + 1
+        if self.calm >= CALM_LOOKS and self.keys:
+            self.keys = 0
+            os.write(self.tell, b".")
+
+
+def lay_bundles(downloads: Path, words: Words) -> None:
+    """Two bundles in folders whose names are as bad as a file system allows."""
+    for number in range(2):
+        name = words().translate({0: None, ord("/"): None})[:60].encode("utf-8", "surrogateescape")[:200]
+        folder = Path(os.fsdecode(os.fsencode(downloads) + b"/" + name))
+        folder.mkdir(exist_ok=True)
+        (folder / f"bundle-{number}.tar.zst").write_bytes(b"")
 
 
 def main(kind: str, calls_file: str) -> int:
@@ -155,7 +215,9 @@ def main(kind: str, calls_file: str) -> int:
         return desk
 
     pace = Pace(clock=world.clock, stopwatch=lambda: 0.0, poll_seconds=3600, tick_seconds=3600)
-    app = AssistApp(open_desk, downloads=world.downloads, pace=pace)
+    lay_bundles(world.downloads, words)
+    app = TellingApp(open_desk, downloads=world.downloads, pace=pace, recordings=WorldRecordings(world))
+    app.tell = int(os.environ.get(TELL, "-1"))
     app.run()
     names = [call[0] for call in world.calls]
     Path(calls_file).write_text("\n".join(names))

@@ -16,7 +16,6 @@ import struct
 import subprocess
 import sys
 import termios
-import time
 import unicodedata
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -31,15 +30,15 @@ from remote_assist.audit.timeline import timeline
 from remote_assist.commands.printing import Printer
 from remote_assist.core.records import Actor, Outcome, Record
 from remote_assist.errors import AssistError
-from tests.security.hostile_screens import PAYLOADS, hostile
+from tests.security.hostile_screens import PAYLOADS, TELL, hostile
 
-pytestmark = pytest.mark.timeout(400)  # two performances of 48 keys wait on their screens, on a busy machine for long
+pytestmark = pytest.mark.timeout(400)  # two performances of 68 keys wait on their screens, on a busy machine for long
 
 ROOT = Path(__file__).parent.parent.parent
 WITH_CONTROLS = [payload for payload in PAYLOADS if not payload.isprintable()]
 BELL = 0x07
-QUIET_SECONDS = 0.6
-"""The screen has finished drawing when nothing came for so long."""
+PATIENCE_SECONDS = 60.0
+"""How long the screens may take over one key on a busy machine."""
 
 KEYS = [
     b"\r",  # the ticket
@@ -85,10 +84,30 @@ KEYS = [
     b"\x1b",
     b"?",  # help
     b"\x1b",
+    b"s",  # a colleague: a form that asks nobody
+    b"\x1b",
     b"\x1b",  # leave the session
     b"i",  # an invitation that is refused in hostile words
     b"\x1b",
     b"\x1b",  # leave the ticket
+    b"b",  # the knowledge base
+    b"/",
+    b"o\r",  # search it
+    b"\x1b",
+    b"\x1b",
+    b"c",  # bundles
+    b" j ",  # mark two
+    b"c",  # compare them
+    b"j",
+    b"\x1b",
+    b"\x1b",
+    b"v",  # review
+    b"\r",  # a timeline
+    b"\x1b",
+    b"p",
+    b"k\r",  # a recording
+    b"\x1b",
+    b"\x1b",
     b"q",
 ]
 
@@ -125,40 +144,43 @@ def perform(kind: str, folder: Path) -> Performance:
     """Run the screens in a pty and press the keys."""
     calls = folder / f"{kind}.calls"
     master, slave = pty.openpty()
+    told, tell = os.pipe()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 36, 120, 0, 0))
     environment = {**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor", "LANG": "C.UTF-8"}
     child = subprocess.Popen(
         [sys.executable, "-m", "tests.security.hostile_screens", kind, str(calls)],
-        stdin=slave, stdout=slave, stderr=slave, cwd=ROOT, env=environment, start_new_session=True,
+        stdin=slave, stdout=slave, stderr=slave, cwd=ROOT, env={**environment, TELL: str(tell)}, pass_fds=(tell,),
+        start_new_session=True,
     )  # fmt: skip
     os.close(slave)
+    os.close(tell)
     try:
-        raw = read_until_quiet(master, first=20.0)
+        raw = read_until_told(master, told)
         for key in KEYS:
             os.write(master, key)
-            raw += read_until_quiet(master, first=3.0)
-        status = child.wait(timeout=20)
-        raw += read_until_quiet(master, first=0.2)
+            raw += read_until_told(master, told)
+        status = child.wait(timeout=PATIENCE_SECONDS)
     finally:
         child.kill()
         child.wait()
         os.close(master)
+        os.close(told)
     return Performance(raw, calls.read_text().splitlines(), status)
 
 
-def read_until_quiet(master: int, *, first: float) -> bytes:
-    """What the terminal gets until it is quiet; the first byte may take longer."""
+def read_until_told(master: int, told: int) -> bytes:
+    """What the terminal gets until the screens are at rest, or gone (the pipe's other end is closed)."""
     raw = b""
-    deadline = time.monotonic() + 30
-    wait = first
-    while time.monotonic() < deadline and select.select([master], [], [], wait)[0]:
-        with contextlib.suppress(OSError):  # EIO: the child has closed its end
-            if piece := os.read(master, 65536):
-                raw += piece
-                wait = QUIET_SECONDS
-                continue
-        break
-    return raw
+    while True:
+        ready = select.select([master, told], [], [], PATIENCE_SECONDS)[0]
+        assert ready, f"the screens did not come to rest; they showed {raw[-2000:]!r}"
+        if master not in ready:
+            os.read(told, 1)
+            return raw
+        try:
+            raw += os.read(master, 65536)
+        except OSError:  # EIO: the child has closed its end
+            return raw
 
 
 @pytest.fixture(scope="module")
@@ -222,10 +244,24 @@ def test_t10_no_crash_and_nothing_was_done_that_the_keys_did_not_ask_for(
     assert (harmless_run.status, hostile_run.status) == (0, 0)
     assert hostile_run.calls == harmless_run.calls
     assert "invite" in hostile_run.calls
-    assert {"collect", "findings", "facts", "plan", "ls", "get", "peek", "run", "say", "shell", "timeline"} <= set(
-        hostile_run.calls
-    )
-    assert not {"apply", "end", "request_scopes", "new_ticket"} & set(hostile_run.calls)
+    assert {
+        "collect",
+        "findings",
+        "facts",
+        "plan",
+        "ls",
+        "get",
+        "peek",
+        "run",
+        "say",
+        "shell",
+        "timeline",
+        "articles",
+        "compare",
+        "recordings",
+        "recording",
+    } <= set(hostile_run.calls)
+    assert not {"apply", "end", "request_scopes", "new_ticket", "share"} & set(hostile_run.calls)
 
 
 def acts(sign: str) -> bool:

@@ -18,7 +18,7 @@ from remote_assist.tui.app import DEFAULTS, AssistApp
 from remote_assist.tui.messages import Job
 from remote_assist.tui.pace import Pace
 from remote_assist.tui.ports import Translate
-from tests.tui.world import World
+from tests.tui.world import World, WorldRecordings
 
 NEVER = 3600.0
 """Timers of screens under test do not run; tests look by hand."""
@@ -116,6 +116,7 @@ async def stage(
         translate=translate,
         settings=settings,
         home=home,
+        recordings=WorldRecordings(world),
     )
     async with app.run_test(size=size, notifications=True) as pilot:
         stage = Stage(app, pilot, world)

@@ -4,12 +4,15 @@ from datetime import timedelta
 
 import msgspec
 import pytest
+import segno
 
+from remote_assist.core.codes import QR_PREFIX, parse_code
 from remote_assist.errors import ConsentDenied, RefusedError, UnreachableError
 from remote_assist.tui.screens.forms import PassphraseScreen, ScopesScreen
 from remote_assist.tui.screens.invite import InviteScreen, spaced_code
 from remote_assist.tui.screens.session import SessionScreen
 from remote_assist.tui.screens.ticket import TicketScreen
+from remote_assist.tui.widgets.qr import QUIET, qr_text
 from tests.tui.stage import NARROW, WIDE, Stage, stage
 from tests.tui.world import NOW, World, summary
 
@@ -83,6 +86,21 @@ async def test_an_invitation_as_a_picture(world: World, size: tuple[int, int]) -
     async with stage(world, size) as here:
         await open_invitation(here)
         here.compare("invite")
+        await here.press("q")
+        here.compare("invite-qr")
+        assert qr_text(f"{QR_PREFIX}417203-tulip-rocket-amber").plain.splitlines()[0] in here.text
+        await here.press("q")
+        assert "tulip   rocket" in here.text
+
+
+def test_a_qr_code_holds_what_the_agent_takes() -> None:
+    content = f"{QR_PREFIX}417203-tulip-rocket-amber"
+    rows = qr_text(content).plain.splitlines()
+    upper, lower = {"█": 0, "▀": 0, "▄": 1, " ": 1}, {"█": 0, "▀": 1, "▄": 0, " ": 1}
+    drawn = [[side[sign] for sign in row] for row in rows for side in (upper, lower)]
+    meant = [list(row) for row in segno.make_qr(content, error="l").matrix_iter(border=QUIET)]
+    assert drawn[: len(meant)] == meant
+    assert str(parse_code(content)) == "417203-tulip-rocket-amber"
 
 
 async def test_the_code_is_spaced_spoken_and_explained(world: World) -> None:

@@ -6,19 +6,23 @@ Nothing here waits for a clock: `join`, `deny`, `cut` and `release` are the cust
 import asyncio
 import contextlib
 import os
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from remote_assist.core.api import SessionSummary, Ticket, TicketNote
+from remote_assist.core.asciicast import Event, Header
 from remote_assist.core.chat import checked_line
 from remote_assist.core.codes import SupportCode
 from remote_assist.core.messages import Grant
 from remote_assist.core.requests import KIND_DATA, KIND_ERROR, ChatLine, Done, Entry, Plan, PlanStep, Progress, Status
 from remote_assist.core.resume import LinkNews
+from remote_assist.core.sharing import Part
 from remote_assist.errors import AssistError, CodeBurned, ContentError, RefusedError, UnreachableError
+from remote_assist.technician.knowledge import Article
 from remote_assist.tui.ports import AskPassphrase, OnLink, OnOutput, OnProgress
+from tests.tui.reading_world import ARTICLES, CHANGES, RECORDED, WorldChange, WorldCompared, WorldKept
 
 NOW = datetime(2026, 3, 14, 14, 5, 11, tzinfo=UTC)
 SESSION = "s-k3vq2m7x4nbdw6zu"
@@ -146,6 +150,9 @@ class World:
         self.undelivered = ""
         self.passphrase: bytes | None = None
         self.invitations: list[WorldInvitation] = []
+        self.articles: Sequence[Article] = ARTICLES
+        self.changes: Sequence[WorldChange] = CHANGES
+        self.recorded: Sequence[Event] = RECORDED
 
     def clock(self) -> datetime:
         return self.now
@@ -241,8 +248,48 @@ class WorldDesk:
         self._world.check("timeline", session)
         return tuple(self._world.lines)
 
+    async def articles(self) -> Sequence[Article]:
+        self._world.check("articles")
+        return tuple(self._world.articles)
+
+    async def compare(self, older: Path, newer: Path) -> WorldCompared:
+        self._world.check("compare", older.name, newer.name)
+        return WorldCompared(tuple(self._world.changes), ("The older one was made by another version.",))
+
+    async def share(self, session: str, certificate_file: Path, part: Part, seconds: int) -> Done:
+        self._world.check("share", session, str(certificate_file), part.value, str(seconds))
+        return Done(action="a-8", status="done", sentence="the customer let Bob Example in")
+
     async def close(self) -> None:
         self._world.calls.append(("close desk",))
+
+
+class WorldRecordings:
+    """What is recorded in a small world: one terminal."""
+
+    def __init__(self, world: "World") -> None:
+        self._world = world
+
+    async def listed(self, session: str) -> Sequence[WorldKept]:
+        self._world.check("recordings", session)
+        return (WorldKept(what=self._world.host_name), WorldKept("b1", "bundle", "first-look"))
+
+    async def fetched(self, session: str, name: str, key: Path) -> "WorldRecording":
+        self._world.check("recording", session, name, str(key))
+        return WorldRecording(self._world, f"{session} {name}")
+
+
+class WorldRecording:
+    def __init__(self, world: "World", title: str) -> None:
+        self._world = world
+        self.title = title
+        self.faults: Sequence[str] = ()
+
+    def open(self) -> tuple[Header, Iterator[Event]]:
+        return Header(version=2, width=80, height=24), iter(self._world.recorded)
+
+    def close(self) -> None:
+        self._world.calls.append(("close recording",))
 
 
 class WorldInvitation:

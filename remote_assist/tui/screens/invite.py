@@ -12,12 +12,14 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from remote_assist.core.api import Ticket
+from remote_assist.core.codes import QR_PREFIX
 from remote_assist.tui.messages import CodeMade, CodeReplaced, CustomerPaired, Job, JobFailed, Problem
 from remote_assist.tui.pace import Pace
 from remote_assist.tui.ports import InvitationPort
 from remote_assist.tui.screens.forms import PassphraseScreen, ScopesScreen, Wish
 from remote_assist.tui.theme import ACCENT, BAD, FAINT, WARN
 from remote_assist.tui.widgets.lines import keys_line
+from remote_assist.tui.widgets.qr import qr_text
 from remote_assist.tui.widgets.text import joined, shown
 from remote_assist.tui.words import clock_time, countdown
 from remote_assist.tui.work import PASSPHRASE_WANTED, Work
@@ -28,6 +30,7 @@ class InviteScreen(ModalScreen[str | None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("y", "copy", "copy", id="invite.copy"),
+        Binding("q", "qr", "QR code", id="invite.qr"),
         Binding("s", "change", "change scopes", id="invite.change"),
         Binding("n", "again", "new code", id="invite.again"),
         Binding("escape", "leave", "burn the code and leave", key_display="esc", id="invite.leave"),
@@ -42,6 +45,7 @@ class InviteScreen(ModalScreen[str | None]):
         self._invitation: InvitationPort | None = None
         self._problem: Problem | None = None
         self._copied = False
+        self._as_qr = False
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="box"):
@@ -108,6 +112,10 @@ class InviteScreen(ModalScreen[str | None]):
             self._copied = True
             self._draw()
 
+    def action_qr(self) -> None:
+        self._as_qr = not self._as_qr
+        self._draw()
+
     def action_change(self) -> None:
         remark = "A new code is made; the one on the screen stops working."
         screen = ScopesScreen(self._wish, title="What to ask the customer for", remark=remark)
@@ -132,6 +140,8 @@ class InviteScreen(ModalScreen[str | None]):
         title = joined(("Invite the customer of #", "bold"), shown(self._ticket.id, "bold", max_chars=40), "\n\n")
         if self._problem is not None:
             body = _problem(self._problem)
+        elif self._invitation is not None and self._as_qr:
+            body = self._scannable(self._invitation)
         elif self._invitation is not None:
             body = self._waiting(self._invitation)
         else:
@@ -155,7 +165,16 @@ class InviteScreen(ModalScreen[str | None]):
             (f" waiting … {countdown(invitation.expires, now)} left", WARN),
             ("   copied to the clipboard\n\n" if self._copied else "\n\n", FAINT),
             " ",
-            keys_line(("y", "copy"), ("s", "change scopes"), ("esc", "burn the code and leave")),
+            keys_line(("y", "copy"), ("q", "QR"), ("s", "change scopes"), ("esc", "burn the code and leave")),
+        )
+
+    def _scannable(self, invitation: InvitationPort) -> Text:
+        """For a customer who sees this screen; only the agent reads it, no browser opens it."""
+        left = countdown(invitation.expires, self._pace.clock())
+        return joined(
+            qr_text(f"{QR_PREFIX}{invitation.code}"),
+            ("\n for remote-assist on a camera's side; never for a picture in a chat   ", FAINT),
+            (f"{left} left", WARN),
         )
 
 

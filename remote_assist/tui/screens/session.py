@@ -17,6 +17,7 @@ from textual.widgets import Footer, Input, Static, TabbedContent, TabPane
 from remote_assist.core.resume import LinkNews
 from remote_assist.technician.log_file import LogFile
 from remote_assist.tui import messages as say
+from remote_assist.tui.jobs import sharing
 from remote_assist.tui.messages import Job, Problem
 from remote_assist.tui.pace import Pace
 from remote_assist.tui.panes.chat import ChatPane
@@ -28,6 +29,7 @@ from remote_assist.tui.roster import Roster
 from remote_assist.tui.screens.forms import Closing, EndScreen, NoteScreen, ScopesScreen, Wish
 from remote_assist.tui.screens.log import LogScreen
 from remote_assist.tui.screens.plan import PlanScreen
+from remote_assist.tui.screens.share import Colleague, ShareScreen
 from remote_assist.tui.theme import FAINT
 from remote_assist.tui.widgets.actions import ActionLine, ActionsPane, action_text
 from remote_assist.tui.widgets.findings import FIRST_LOOK, HIDDEN_OUTCOMES, FindingsPane
@@ -60,6 +62,7 @@ class SessionScreen(Screen[None]):
         Binding("e", "end", "end", id="session.end"),
         Binding("p", "ask_scopes", "ask more", id="session.ask_scopes"),
         Binding("n", "note", "note", id="session.note"),
+        Binding("s", "share", "colleague", id="session.share"),
         Binding("escape", "back", "back", key_display="esc", id="session.back"),
         Binding("right_square_bracket", "switch(1)", "next session", key_display="]", show=False, id="session.next"),
         Binding(
@@ -263,8 +266,11 @@ class SessionScreen(Screen[None]):
         """The whole of a failure below the strip, until the next job begins."""
         advice = "Press p to ask the customer for it." if problem.reason == OUT_OF_SCOPE else problem.advice
         sentence = problem.sentence if problem.sentence.endswith((".", "!", "?")) else f"{problem.sentence}."
+        self._say_below(f"{sentence} {advice}".strip())
+
+    def _say_below(self, words: str) -> None:
         panel = self.query_one("#strip-advice", Static)
-        panel.update(shown(f"{sentence} {advice}".strip(), max_chars=600))
+        panel.update(shown(words, max_chars=600))
         panel.display = True
 
     def _tell(self, problem: Problem) -> None:
@@ -418,6 +424,21 @@ class SessionScreen(Screen[None]):
     def _write_note(self, text: str | None) -> None:
         if text and (session := self._begin(Job.NOTE, "write a note")):
             self._work.write_note(self, session.ticket, text, session.id)
+
+    def action_share(self) -> None:
+        if self._session is not None:
+            host = self._state.status.host_name if self._state.status else ""
+            self.app.push_screen(ShareScreen(host), self._share)
+
+    def _share(self, wanted: Colleague | None) -> None:
+        if wanted is not None and (session := self._begin(Job.SHARE, "ask to let a colleague in")):
+            sharing.let_in(self._work, self, session.id, wanted)
+
+    @on(say.ColleagueLetIn)
+    def show_colleague(self, let_in: say.ColleagueLetIn) -> None:
+        words = "your own access ends when they are in" if let_in.leaves else "the session is open to both"
+        self._finish(let_in.done.status, let_in.done.sentence or words)
+        self._say_below(f"They run: remote-assist attach {self._session_id}")
 
     @on(say.NoteWritten)
     def show_note(self) -> None:

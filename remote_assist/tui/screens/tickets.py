@@ -34,6 +34,9 @@ class TicketsScreen(Screen[None]):
         Binding("u", "view('unassigned')", "unassigned"),
         Binding("w", "view('waiting')", "waiting"),
         Binding("a", "view('all')", "all"),
+        Binding("b", "app.read('knowledge')", "known issues", id="tickets.knowledge"),
+        Binding("c", "app.read('bundles')", "bundles", id="tickets.bundles"),
+        Binding("v", "app.read('review')", "review", id="tickets.review"),
         Binding("r", "reload", "reload", id="tickets.reload"),
         Binding("q", "app.quit", "quit", id="tickets.quit"),
     ]

@@ -24,8 +24,9 @@ class TwoEnds(Widget):
         self._right = joined(right)
 
     def show(self, left: Text, right: Text) -> None:
-        self._left, self._right = left, right
-        self.refresh()
+        if (left, right) != (self._left, self._right):  # told again and again by clocks and players
+            self._left, self._right = left, right
+            self.refresh()
 
     def render(self) -> RenderResult:
         return two_ends(self._left, self._right, self.content_size.width)

@@ -1,5 +1,6 @@
 """A remote terminal on the screen: draws cells, turns keys into bytes, scrolls back, copies what is selected."""
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 from rich.segment import Segment
@@ -188,8 +189,7 @@ class TerminalView(Widget, can_focus=True):
         row = y - self._back
         cursor = cells.cursor if self._back == 0 and self.has_focus and not self.ended else None
         at = cursor[0] if cursor is not None and cursor[1] == y else -1
-        segments = [Segment(cell.text or "", _style(cell, here=x == at)) for x, cell in enumerate(cells.line(row))]
-        strip = Strip(segments).simplify().adjust_cell_length(width).apply_style(self.rich_style)
+        strip = cells_strip(cells.line(row), at).adjust_cell_length(width).apply_style(self.rich_style)
         selection = self.text_selection
         if selection is not None and (span := selection.get_span(y)) is not None:
             strip = _selected(strip, span, width)
@@ -203,6 +203,11 @@ class TerminalView(Widget, can_focus=True):
 
     def selection_updated(self, selection: Selection | None) -> None:
         self.refresh()
+
+
+def cells_strip(line: Sequence[Cell], cursor: int) -> Strip:
+    """A line of cells as it is drawn; `cursor` is the column it stands in, or -1."""
+    return Strip([Segment(cell.text or "", _style(cell, here=x == cursor)) for x, cell in enumerate(line)]).simplify()
 
 
 def _selected(strip: Strip, span: tuple[int, int], width: int) -> Strip:

@@ -1,0 +1,35 @@
+"""What is recorded of a session: list it, fetch one checked against the log."""
+
+from pathlib import Path
+
+from textual.dom import DOMNode
+from textual.message import Message
+
+from remote_assist.errors import UsageError
+from remote_assist.tui.messages import Job, RecordingFetched, RecordingsListed
+from remote_assist.tui.ports import RecordingsPort
+from remote_assist.tui.work import Work
+
+
+def list_of(work: Work, screen: DOMNode, session: str) -> None:
+    """List what a session keeps."""
+
+    async def call() -> Message:
+        return RecordingsListed(await _recordings(work).listed(session))
+
+    work.start(screen, Job.RECORDINGS, call, exclusive=True)
+
+
+def fetch(work: Work, screen: DOMNode, session: str, name: str, key: Path) -> None:
+    """Fetch one recording and open it with a reviewers' key."""
+
+    async def call() -> Message:
+        return RecordingFetched(await _recordings(work).fetched(session, name, key))
+
+    work.start(screen, Job.REPLAY, call, exclusive=True)
+
+
+def _recordings(work: Work) -> RecordingsPort:
+    if work.recordings is None:
+        raise UsageError("recordings cannot be played here", advice="Use `remote-assist audit replay`.")
+    return work.recordings

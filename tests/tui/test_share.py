@@ -1,0 +1,33 @@
+"""A colleague is let in from the session screen: the customer is asked, and only after the form was answered."""
+
+import pytest
+
+from remote_assist.tui.screens.session import SessionScreen
+from remote_assist.tui.screens.share import ShareScreen
+from tests.tui.stage import NARROW, WIDE, stage
+from tests.tui.world import SESSION, World
+
+
+@pytest.mark.parametrize("size", [NARROW, WIDE])
+async def test_a_colleague_takes_over_once_the_customer_said_yes(world: World, size: tuple[int, int]) -> None:
+    async with stage(world, size, session=SESSION) as it:
+        await it.press("s", "enter")
+        assert "Name the file" in it.text
+        await it.write("/keys/bob-cert.pub")
+        await it.press("tab", "down", "down")
+        it.compare("share")
+        assert world.asked_for("share") == []
+        await it.press("ctrl+s")
+        it.screen(SessionScreen)
+        assert world.asked_for("share") == [("share", SESSION, "/keys/bob-cert.pub", "successor", "1800")]
+        assert "the customer let Bob Example in" in it.text
+        assert f"remote-assist attach {SESSION}" in it.text
+
+
+async def test_a_form_that_is_left_asks_nobody(world: World) -> None:
+    async with stage(world, session=SESSION) as it:
+        await it.press("s")
+        it.screen(ShareScreen)
+        await it.write("x")
+        await it.press("escape")
+        assert world.asked_for("share") == []
