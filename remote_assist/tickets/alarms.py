@@ -137,6 +137,13 @@ def from_monitoring_macros(macros: Mapping[str, str]) -> Alarm | None:
     )
 
 
+UNTOLD = ("sysUpTime", ".3.6.1.2.1.1.3.", "snmpTrapCommunity", ".3.6.1.6.3.18.1.4.")
+"""What of a trap is no news, or nobody's business on a ticket: the uptime, and the community string, which is a
+password; snmptrapd hands it on with SNMPv1 traps."""
+
+SENDER = ".3.6.1.6.3.18.1.3.0"
+
+
 def from_trap(lines: str) -> Alarm:
     """What snmptrapd gives a traphandle: host name, transport address, then `OID value` lines."""
     host, _, rest = lines.partition("\n")
@@ -147,7 +154,8 @@ def from_trap(lines: str) -> Alarm:
     )
     if not host.strip() or not trap:
         raise UsageError("this is not what snmptrapd gives a traphandle", advice="docs/tickets.md shows its line.")
-    told = {name: value for name, value in values.items() if "sysUpTime" not in name and "1.3.6.1.2.1.1.3" not in name}
+    told = {name: value for name, value in values.items() if not any(one in name for one in UNTOLD)}
+    host = _sender(values) or host.strip()
     up = trap.endswith((".linkUp", "6.3.1.1.5.4"))
     about = trap.replace("linkUp", "linkDown").replace("6.3.1.1.5.4", "6.3.1.1.5.3")
     index = [f"{name}={value}" for name, value in told.items() if "ifIndex" in name or "2.2.1.1" in name]
@@ -156,11 +164,16 @@ def from_trap(lines: str) -> Alarm:
             fingerprint=hashlib.sha256(" ".join([host, about, *index]).encode()).hexdigest()[:32],
             started="",
             status=RESOLVED if up else FIRING,
-            title=f"{host.strip()}: {trap}",
-            host=host.strip(),
+            title=f"{host}: {trap}",
+            host=host,
             text=f"{address}\n{_pairs(told)}",
         )
     )
+
+
+def _sender(values: Mapping[str, str]) -> str:
+    """Who sent a trap that somebody passed on: snmpTrapAddress."""
+    return next((value for name, value in values.items() if "snmpTrapAddress" in name or name.endswith(SENDER)), "")
 
 
 def checked(alarm: Alarm) -> Alarm:

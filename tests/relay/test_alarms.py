@@ -21,6 +21,7 @@ from remote_assist.agent.watch import Watching, look_once
 from remote_assist.core.api import Ticket, Tickets
 from remote_assist.core.samples import Ending
 from remote_assist.settings import AlarmSourceSettings, TicketRules, TicketSystemSettings
+from tests.programs import needs
 from tests.relay.world import RelayWorld
 from tests.tickets.peer import Request, peer
 from tests.tickets.servers import free_port, need
@@ -158,6 +159,40 @@ async def test_the_alert_verb_speaks_for_nagios_and_for_traps(watched: RelayWorl
     assert (done.returncode, done.stdout) == (0, b"")
     done = await program("alert", "--from", "json", *to, stdin=b"{}")
     assert done.returncode == 3
+
+
+@pytest.mark.slow
+async def test_real_traps_of_snmptrap_come_through_a_real_snmptrapd_without_their_community(
+    watched: RelayWorld, tmp_path: Path
+) -> None:
+    daemon, trap = needs("snmptrapd"), needs("snmptrap")
+    verb = f"{sys.executable} -m remote_assist alert --from trap --relay {watched.url} --source site-1"
+    config, port = tmp_path / "snmptrapd.conf", free_port()
+    config.write_text(
+        f"disableAuthorization yes\ntraphandle default {verb} --secret-file {tmp_path / 'alarm.secret'}\n"
+    )
+    argv = [daemon, "-f", "-Le", "-C", "-c", str(config), "-p", str(tmp_path / "pid"), f"udp:127.0.0.1:{port}"]
+    running = subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    to, link = f"127.0.0.1:{port}", ("1.3.6.1.2.1.2.2.1.1.7", "i", "7")
+
+    async def send(*words: str) -> None:
+        await asyncio.to_thread(subprocess.run, [trap, *words], check=True)
+
+    try:
+        async with asyncio.timeout(PATIENT_SECONDS):
+            while f":{port:04X} " not in Path("/proc/net/udp").read_text():  # a trap that nobody hears is lost
+                await asyncio.sleep(0.05)
+            await send("-v2c", "-c", "hush", to, "", "1.3.6.1.6.3.1.1.5.3", *link)
+            await send("-v1", "-c", "hush", to, "1.3.6.1.4.1.8072", "192.0.2.7", "6", "17", "", *(link[0], "s", "ups"))
+            await send("-v2c", "-c", "hush", to, "", "1.3.6.1.6.3.1.1.5.4", *link)
+            while len(found := await listed(watched)) < 2 or len((await shown(watched, "1001")).notes) < 2:
+                await asyncio.sleep(0.1)
+    finally:
+        running.terminate()
+        running.wait()
+    assert {one.subject.partition(":")[0] for one in found} == {"localhost", "192.0.2.7"}
+    told = "".join([note.text for one in found for note in (await shown(watched, one.id)).notes])
+    assert "Resolved: " in told and "ups" in told and "hush" not in told
 
 
 @pytest.mark.slow
