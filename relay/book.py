@@ -1,6 +1,6 @@
 """The built-in ticket book: tickets 1001, 1002, … and their notes, in the relay's own database.
 
-    open ──a session is live──▶ active ──it ends──▶ open        closing note ──▶ closed      (derived, never stored)
+    open ──a session is live──▶ active ──it ends──▶ open        closing note of the last ──▶ closed
 
 Rule: texts people write may hold lines, but no control characters; they are refused, not mended.
 """
@@ -111,9 +111,20 @@ def insert_note(connection: Connection, ticket: int, note: Note, now: str) -> Ti
         queue_note(connection, ticket, added.id, note.key, now)
     elif note.reopening:
         connection.execute(update(tickets).where(tickets.c.id == ticket).values(closed=None))
-    elif note.closing:
+    elif note.closing and not others_run(connection, ticket, note.session, now):
         connection.execute(update(tickets).where(tickets.c.id == ticket).values(closed=now))
     return _note(added)
+
+
+def others_run(connection: Connection, ticket: int, session: str, now: str) -> bool:
+    """Whether a ticket has sessions besides `session` that did not end: the closing note of one must not cut them.
+
+    Without a session the note closes the ticket itself, and whatever runs on it ends.
+    """
+    if not session:
+        return False
+    query = select(sessions.c.id).where(sessions.c.ticket == ticket, sessions.c.id != session)
+    return connection.execute(query.where(sessions.c.ended.is_(None), sessions.c.until > now)).first() is not None
 
 
 def check_new_ticket(new: NewTicket) -> None:

@@ -7,19 +7,25 @@ Rule 2: a commit is on the server's disk before it is answered, whatever the ser
 """
 
 from importlib.util import find_spec
+from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, update
+from sqlalchemy import Connection, Engine, create_engine, text, update
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, OperationalError
+from sqlalchemy.pool import NullPool
 
 from relay.database import POOL
+from relay.migrations import words_of
 from relay.schema import turns
-from remote_assist.errors import UsageError
+from remote_assist.errors import UnreachableError, UsageError
 
 DRIVER = "postgresql+psycopg"
 
 FROZEN_SECONDS = 10
 """A transaction in which nothing happens for so long is ended by the server; so is a wait for the turn."""
+
+SERVING_LOCK = 0x72656C6179
+"""Advisory lock of this database: held by a relay that is alone, shared by the nodes of one that is several."""
 
 STATEMENT_SECONDS = 120
 CONNECT_SECONDS = 5
@@ -53,7 +59,30 @@ class PostgresServer:
         return self._turn != before + 1
 
 
-def open_server(url: str) -> Engine:
+def hold_server(url: str, *, several: bool) -> Connection:
+    """Say at the server, until the connection is closed, that a relay serves from it: alone, or one of several nodes.
+
+    Raises UsageError when that does not go together with a relay that serves there already, UnreachableError.
+    """
+    try:
+        connection = open_server(url, poolclass=NullPool).connect()
+    except OperationalError as error:
+        raise UnreachableError(
+            f"the database does not answer: {words_of(error)}", advice="See whether it runs, and what `database` says."
+        ) from error
+    taken = "pg_try_advisory_lock_shared" if several else "pg_try_advisory_lock"
+    if connection.execute(text(f"SELECT {taken}({SERVING_LOCK})")).scalar_one():
+        connection.commit()
+        return connection
+    connection.close()
+    alone = "that was told of no others" if several else "and this one was told of no others"
+    raise UsageError(
+        f"another relay serves from this database, {alone}",
+        advice="Give every node the same --bus, or stop the other relay.",
+    )
+
+
+def open_server(url: str, **pool: Any) -> Engine:
     """An engine on a server. Raises UsageError for what is no URL of one."""
     parsed = server_url(url)
     if find_spec("psycopg") is None:
@@ -61,8 +90,7 @@ def open_server(url: str) -> Engine:
     return create_engine(
         parsed.set(drivername=DRIVER),
         isolation_level="READ COMMITTED",
-        pool_size=POOL,
-        max_overflow=0,
+        **(pool or {"pool_size": POOL, "max_overflow": 0}),
         # A server that was restarted must not cost a request for each connection that it closed.
         pool_pre_ping=True,
         connect_args={

@@ -13,6 +13,7 @@ from typing import BinaryIO, Self
 
 import structlog
 from aiohttp import web
+from sqlalchemy import Connection
 
 from relay.access import Caller, Tokens, Verb
 from relay.alarm_desk import AlarmDesk
@@ -41,6 +42,7 @@ from relay.nonces import LoginNonces
 from relay.outbox import Outbox
 from relay.pages import Answer, Bodies, ChainPages, LoginPages, SessionPages
 from relay.penalties import Penalties, Tariff
+from relay.postgres import hold_server
 from relay.push import Push, open_pushes
 from relay.quotas import HourlyQuota
 from relay.readiness import Readiness
@@ -102,6 +104,7 @@ class Relay:
         self.rotation: Rotation
         self._alarms: AlarmDesk
         self._lock: BinaryIO | None = None
+        self._held: Connection | None = None
         self._store: Store | None = None
         self._nodes: Nodes | None = None
         self._runner: web.AppRunner | None = None
@@ -156,6 +159,8 @@ class Relay:
             await push.close()
         if self._store is not None:
             await self._store.close()
+        if self._held is not None:
+            await asyncio.to_thread(self._held.close)
         if self._lock is not None:
             self._lock.close()
 
@@ -171,6 +176,8 @@ class Relay:
         try:
             port = listening.getsockname()[1]
             origins = origins_of(settings.host, port, tls=tls is not None, asked=_own_names(settings))
+            if settings.database:
+                self._held = await asyncio.to_thread(hold_server, settings.database, several=bool(settings.bus))
             self._store = Store(open_database(settings.data, settings.database), min_free_bytes=settings.min_free_bytes)
             door = self._open_door()
             application = await self._assemble(self._store, keys, trust, origins, door)

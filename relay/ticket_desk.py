@@ -13,7 +13,7 @@ from urllib.parse import quote
 import msgspec
 from sqlalchemy import Connection, update
 
-from relay.book import TicketBook, check_new_ticket
+from relay.book import TicketBook, check_new_ticket, others_run
 from relay.chains import Chains
 from relay.closing import closing_work, minutes_spent
 from relay.courier import Courier
@@ -118,7 +118,10 @@ class TicketDesk:
             if minutes and able.time and settings.books_time:
                 words = f"{minutes} remote-assist session {note.session}"
                 queue(connection, ticket, TIME, note.session, now, words=words)
+            shared = others_run(connection, ticket, note.session, now)
             for kind, words in wanted:
+                if kind == CLOSE and shared:
+                    continue
                 queue(connection, ticket, kind, f"{note.key} {words}", now, words=words)
 
         await self._store.write(job)

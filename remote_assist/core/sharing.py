@@ -22,12 +22,17 @@ from remote_assist.core.certificates import Certificate, check_certificate
 from remote_assist.core.keys import PrivateKey
 from remote_assist.core.messages import PROTOCOL_VERSION, Message
 from remote_assist.core.opening import check_opening
+from remote_assist.core.record_codes import CHUNK_CODES, CODES, TECHNICIAN_LEFT, Kind
 from remote_assist.core.records import Record, Second, parse_time, place
 from remote_assist.errors import AssistError, ContentError, RefusedError, VerificationError
 
 MAX_BYTES = 4 << 10
 MAX_LIFE = timedelta(hours=8)
 """How long a second technician may take part at most."""
+
+
+_AFTERWARDS = CHUNK_CODES | {"RA1209E", "RA1302E", "RA1304E", "RA1901E", "RA1902E"}
+"""Events that follow from an action of before: its recording, counted look-ups, undo, abort, survivors."""
 
 
 class Part(StrEnum):
@@ -171,6 +176,8 @@ class Proven:
     lines: dict[tuple[str, int], str]
     names: dict[str, str]
     """Certified key → the name its certificate gives."""
+    gone: frozenset[str] = frozenset()
+    """Certified keys whose holders handed the session over; what they had begun may still end."""
 
     @classmethod
     def at_opening(cls, first: Certificate, host_key: str) -> "Proven":
@@ -192,9 +199,13 @@ class Proven:
             raise VerificationError(f"{where}: {error.message}", where=where) from error
         if record.actor.kind == "technician" and actor not in found.lines:
             raise VerificationError(f"{where}: it names a technician whom nothing let into this session", where=where)
+        if record.actor.kind == "technician" and record.actor.key in found.gone and not _concludes(record.code):
+            raise VerificationError(f"{where}: its technician had left this session before", where=where)
         return found
 
     def _joined(self, record: Record) -> "Proven":
+        if record.code == TECHNICIAN_LEFT:
+            return replace(self, gone=self.gone | {record.target})
         if record.second is None:
             return self
         invitation = self._invitation(record, record.second)
@@ -212,11 +223,14 @@ class Proven:
         certificate = invitation.certificate
         more = {(certificate.key_fingerprint, certificate.serial): certificate.key_line}
         names = self.names | {certificate.key_fingerprint: certificate.name}
-        return Proven(self.host_key, self.ca_line, self.lines | more, names)
+        gone = self.gone - {certificate.key_fingerprint}  # who was let in anew
+        return Proven(self.host_key, self.ca_line, self.lines | more, names, gone)
 
     def _invitation(self, record: Record, second: Second) -> Invitation:
         fault: AssistError = VerificationError("the second technician was invited by nobody")
-        for line in self.lines.values():
+        for (key, _), line in self.lines.items():
+            if key in self.gone:
+                continue
             try:
                 return check_invitation(
                     second,
@@ -229,6 +243,12 @@ class Proven:
             except AssistError as error:
                 fault = error
         raise fault
+
+
+def _concludes(code: str) -> bool:
+    """Whether a record only says how something begun before ended, or that something was refused."""
+    kind = CODES[code].kind
+    return kind is Kind.OUTCOME or kind is Kind.REFUSAL or code in _AFTERWARDS
 
 
 def technicians_in(records: Sequence[Record]) -> dict[str, str]:

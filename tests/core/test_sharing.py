@@ -238,6 +238,22 @@ def test_a_technician_counts_once_the_records_prove_them() -> None:
     after.after(record(MALLORY, 8, code="RA1013E", second=joined(by=BOB, holder=MALLORY)))
 
 
+def test_after_a_transfer_the_first_may_only_end_what_was_begun_until_let_in_anew() -> None:
+    with_bob = proven().after(record(BOB, 8, code="RA1013E", second=joined()))
+    left = record(ALICE, 7, code="RA1014E", actor=Actor(kind="agent"), target=fingerprint(public_line(ALICE)))
+    handed_over = with_bob.after(left)
+    for code in ("RA1400O", "RA1410E", "RA1900R", "RA1901E"):
+        handed_over.after(record(ALICE, 7, code=code))
+    for code in ("RA1400I", "RA1600I", "RA1008E", "RA1990E"):
+        with pytest.raises(VerificationError, match=r"record 5 of .*: its technician had left"):
+            handed_over.after(record(ALICE, 7, code=code))
+    handed_over.after(record(BOB, 8))
+    with pytest.raises(VerificationError, match="record 5 of"):  # nor may she bring anybody in
+        handed_over.after(record(MALLORY, 8, code="RA1013E", second=joined(by=ALICE, holder=MALLORY)))
+    bob_left = replace(with_bob, gone=frozenset({fingerprint(public_line(BOB))}))
+    bob_left.after(record(BOB, 8, code="RA1013E", second=joined())).after(record(BOB, 8))
+
+
 def test_a_second_technician_nobody_invited_and_a_proof_of_somebody_else_do_not_count() -> None:
     with pytest.raises(VerificationError, match="record 5 of"):
         proven().after(record(MALLORY, 8, code="RA1013E", second=joined(by=MALLORY, holder=MALLORY)))

@@ -11,7 +11,7 @@ import pytest
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import InvalidStatus
 
-from remote_assist.core.api import NODE_HEADER, ApiError, Records, SessionSummary, Ticket, Tickets
+from remote_assist.core.api import NODE_HEADER, ApiError, NewNote, Records, SessionSummary, Ticket, Tickets
 from remote_assist.core.checkpoint import open_checkpoint
 from remote_assist.core.codec import decode
 from remote_assist.core.messages import (
@@ -23,8 +23,10 @@ from remote_assist.core.messages import (
     RelayRefused,
     StreamOffered,
     StreamOpened,
+    TicketClosed,
 )
 from remote_assist.core.tree import check_consistency
+from remote_assist.errors import UsageError
 from tests.relay.nats import Nats, running_nats
 from tests.relay.postgres import Postgres
 from tests.relay.world import Agent, RelayWorld, understood
@@ -280,3 +282,36 @@ async def _is_sent_on(world: RelayWorld, path: str, token: str) -> bool:
             return False  # its agent counts as away until its node is back on the bus
     except InvalidStatus as error:
         return error.response.status_code == 421
+
+
+async def test_a_ticket_closed_at_one_node_ends_its_sessions_at_the_others(nodes: TwoNodes) -> None:
+    alice, token = await nodes.first.technician()
+    ticket = await nodes.first.ticket(token)
+    agent = nodes.at_second(nodes.first.agent(alice, ticket, relay=nodes.names[1]))
+    await agent.open()
+    status, raw = await nodes.first.call(
+        "POST",
+        f"/v1/tickets/{ticket}/notes",
+        NewNote(key="closing", text="Withdrawn by the customer.", closing=True),
+        token=token,
+    )
+    assert status == 201, raw
+    async with asyncio.timeout(60):
+        assert await agent.receive() == TicketClosed(session=agent.session)
+
+
+async def test_a_relay_that_was_told_of_no_others_serves_from_no_database_of_theirs(
+    tmp_path: Path, postgres: Postgres, nodes: TwoNodes
+) -> None:
+    alone = RelayWorld(tmp_path / "alone", database=nodes.first.organisation.database)
+    alone.organisation.data.parent.mkdir()
+    shutil.copytree(nodes.first.organisation.data, alone.organisation.data, ignore=shutil.ignore_patterns("*.lock"))
+    alone.organisation.data.chmod(0o700)
+    with pytest.raises(UsageError, match="another relay serves from this database, and this one was told of no others"):
+        await alone.start()
+    await nodes.first.relay.stop()
+    await nodes.second.relay.stop()
+    await alone.start()
+    with pytest.raises(UsageError, match="another relay serves from this database, that was told of no others"):
+        await nodes.second.start()
+    await alone.relay.stop()

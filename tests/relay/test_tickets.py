@@ -179,6 +179,29 @@ async def test_a_ticket_is_active_while_a_session_is_live_and_closed_by_a_closin
     assert await state() == "closed"
 
 
+async def test_the_closing_note_of_one_session_does_not_cut_the_other_sessions_of_its_ticket(world: RelayWorld) -> None:
+    first, token, ticket = await opened(world)
+    second = world.agent(first.person, ticket)
+    await second.open()
+    await first.append(first.ending())
+    await note(world, token, ticket, "My part is done.", "first", closing=True, session=first.session)
+    assert (await world.get(f"/v1/tickets/{ticket}", Ticket, token)).state == "active"
+    assert isinstance(await second.append(second.record("RA1006E")), Acknowledged)
+    await second.append(second.ending())
+    await note(world, token, ticket, "All is done.", "second", closing=True, session=second.session)
+    assert (await world.get(f"/v1/tickets/{ticket}", Ticket, token)).state == "closed"
+
+
+async def test_a_session_nobody_ended_keeps_its_ticket_open_only_until_its_consent_is_over(world: RelayWorld) -> None:
+    first, token, ticket = await opened(world)
+    lost = world.agent(first.person, ticket, seconds=60)
+    await lost.open()
+    await first.append(first.ending())
+    world.clock.turn(seconds=61)
+    await note(world, token, ticket, "Done.", "first", closing=True, session=first.session)
+    assert world.sql("SELECT count(*) FROM tickets WHERE closed IS NOT NULL") == [(1,)]
+
+
 async def test_a_closing_note_comes_after_everything_that_happened(world: RelayWorld) -> None:
     world.settings["outbox_interval_seconds"] = 3600.0
     await world.relay.stop()
