@@ -2,8 +2,8 @@
 
     FOLDER/NAME.json   {"argv": […], "pidfile": "/…", "port": 8080, "log": "/…"}
 
-`argv` is started as it stands and writes its own log; `pidfile` is written by us after the start. A service runs
-while the process of its pidfile lives; it has failed when there is none and its log ends with "address already in use".
+`argv` is started as it stands and writes its own log; `pidfile` is written at the start. A service runs while the
+process of its pidfile lives; it has failed when there is none and its log ends with "address already in use".
 The folder is named in the agent's own settings.
 """
 
@@ -17,6 +17,9 @@ from remote_assist.diagnostics.collectors_linux.activity import parse_stat
 from remote_assist.diagnostics.look import Look
 from remote_assist.diagnostics.services import ADDRESS_IN_USE, LOG_LINES, Unit, port_in_use
 from remote_assist.errors import AssistError, RefusedError
+
+STARTER = 'umask 022; echo "$$" > "$1" || exit 1; shift; exec "$@"'
+"""The program's own process writes the pidfile before it becomes the program, so that no process is lost from sight."""
 
 MAX_UNITS = 100
 LOG_BYTES = 8 << 10
@@ -96,8 +99,7 @@ class FolderServices:
             await self._start(target, name, spec, timeout_seconds)
 
     async def _start(self, target: MutableTarget, name: str, spec: UnitFile, timeout_seconds: float) -> None:
-        pid = await target.spawn(Command(tuple(spec.argv)))
-        await target.replace_file(spec.pidfile, f"{pid}\n".encode(), mode=0o644)
+        pid = await target.spawn(Command(("/bin/sh", "-c", STARTER, "sh", spec.pidfile, *spec.argv)))
         begun = time.monotonic()
         while time.monotonic() - begun < timeout_seconds:
             if not await self._alive(pid):

@@ -5,6 +5,7 @@ import os
 import stat
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from remote_assist.cli import main
 from remote_assist.core.reviewer_keys import reviewer_key_file, reviewer_public, reviewer_public_file
 from remote_assist.diagnostics.bundle import read_bundle
 from remote_assist.errors import ContentError
-from tests.diagnostics.conftest import Services
+from tests.diagnostics.conftest import Services, connects
 
 FIX = "linux.service.free-port"
 SECRET = bytes(range(1, 33))
@@ -117,6 +118,30 @@ def test_a_fix_that_was_stopped_midway_is_asked_about_first(
     assert main(["self-check", "--settle", "leave", "--json"]) == 0
     assert json.loads(capsys.readouterr().out.splitlines()[0])["status"] == "left"
     assert main(["self-check"]) == 0
+    assert "stopped midway" not in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_self_check_killed_in_the_middle_of_a_fix_is_undone_by_the_next(
+    home: Path, taken: Services, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    begun = tmp_path / "begun"
+    never_listens = f"import pathlib, time; pathlib.Path({str(begun)!r}).touch(); time.sleep(600)"
+    taken.write("web-b", [sys.executable, "-c", never_listens])
+    words = ["self-check", "--services", str(taken.folder), "--fix", FIX, "--yes"]
+    mending = subprocess.Popen([sys.executable, "-m", "remote_assist", *words], stdout=subprocess.DEVNULL)
+    for _ in range(6000):
+        if begun.exists():
+            break
+        assert mending.poll() is None, "it ended before the second step began"
+        time.sleep(0.01)
+    mending.kill()
+    mending.wait()
+    assert not connects(taken.port), "web-a was stopped by the first step"
+    assert main(["self-check", "--services", str(taken.folder), "--settle", "undo", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[0])["status"] == "rolled-back"
+    assert connects(taken.port), "web-a runs again"
+    assert main(["self-check", "--services", str(taken.folder)]) == 0
     assert "stopped midway" not in capsys.readouterr().err
 
 

@@ -3,7 +3,7 @@
 A program of its own, because it forks. Boundaries: every fsync, rename, link, unlink, symlink, mkdir, write and program
 start of the journal and the verbs; killed right before it, right after it, and in the middle of a write.
 
-    python -m tests.faults.half_fix FOLDER EVERY        EVERY: 1 = every boundary, 7 = each seventh
+    python -m tests.faults.half_fix FOLDER EVERY [GROUND]   EVERY: 1 = every boundary, 7 = each seventh; see grounds.py
 Output: {"boundaries": …, "runs": …, "asked": …, "wrong": [[boundary, when, why], …]}
 """
 
@@ -26,22 +26,8 @@ from remote_assist.diagnostics.fixes import apply_plan, plan_fix, undo_fix
 from remote_assist.transport import posix_changes
 from remote_assist.transport.local_target import LocalTarget
 from remote_assist.transport.posix_guard import GUARD
+from tests.faults.grounds import Files, Ground, Packages, Services, reap
 
-FIX = """kind: Fix
-metadata: {id: own.fix, version: 1, title: Everything}
-parameters: {keep: {type: size, default: 10M}}
-consent: {text: Do it.}
-risk: {impact: none, downtime: none, reversible: full}
-steps:
-  - {name: new, file.write: {path: '%s/new.conf', content: "limit={params.keep}\\n"}}
-  - {name: replace, file.replace: {path: '%s/app.conf', find: 'a=1', with: 'a=2'}}
-  - {name: aside, file.move: {from: '%s/cache', to: '%s/cache.old'}}
-  - {name: delete, file.delete: {path: '%s/lock'}}
-  - {name: mark, command: {argv: [touch, '%s/mark']}, check: skip, undo: {argv: [rm, -f, '%s/mark']}}
-  - {name: keep, file.snapshot: {paths: ['%s/tree']}}
-  - {name: change, command: {argv: [rm, -r, '%s/tree/deep', '%s/tree/link']}, check: skip, undo: snapshot}
-verify: [{when: 'true'}]
-"""
 PR_SET_CHILD_SUBREAPER = 36
 
 
@@ -77,73 +63,47 @@ class Killer:
         self.around(subprocess.Popen, "_execute_child")
 
 
-def set_up(folder: Path) -> None:
-    shutil.rmtree(folder, ignore_errors=True)
-    (folder / "cache").mkdir(parents=True)
-    (folder / "cache" / "x").write_text("x")
-    (folder / "app.conf").write_text("a=1\nb=2\n")
-    (folder / "app.conf").chmod(0o604)
-    (folder / "lock").write_bytes(b"\x00\xff")
-    (folder / "tree" / "deep").mkdir(parents=True)
-    (folder / "tree" / "deep" / "y").write_text("y")
-    (folder / "tree" / "link").symlink_to("deep/y")
-
-
-def state(folder: Path) -> dict[str, tuple[int, object]]:
-    """Every name with its kind, rights and content; parts of files on their way do not count."""
-    found: dict[str, tuple[int, object]] = {}
-    for path in sorted(folder.rglob("*")):
-        if path.name.startswith(".remote-assist-"):
-            continue
-        status = path.lstat()
-        held = str(path.readlink()) if path.is_symlink() else path.read_bytes() if path.is_file() else None
-        found[str(path.relative_to(folder))] = (status.st_mode, held)
-    return found
-
-
-async def run(catalog: Catalog, undo: UndoFile) -> str:
+async def run(catalog: Catalog, undo: UndoFile, services: str) -> str:
     target = LocalTarget()
-    prepared = await plan_fix(catalog, "own.fix", {}, target, elevated=True, run="r")
+    prepared = await plan_fix(catalog, "own.fix", {}, target, elevated=True, run="r", services_folder=services)
     result = await apply_plan(prepared, target, progress=lambda _: None, undo=undo)
     await undo.close(result.status)
     return result.status
 
 
-def attempt(catalog: Catalog, journal: Path, killer: Killer | None) -> tuple[bool, int]:
+def attempt(catalog: Catalog, journal: Path, killer: Killer, services: str) -> tuple[bool, int]:
     """One run in a child: whether it was killed, and how many boundaries it passed."""
     GUARD.close()  # of the last undo: it is a child as well, and would never end while we wait for it
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
-        if killer:
-            killer.everywhere()
+        killer.everywhere()
         with suppress(BaseException):
-            status = asyncio.run(run(catalog, UndoFile.beside(journal, "a1")))
-            count = killer.count if killer else 0
-            told_now = f"{count} {status}".encode()
+            status = asyncio.run(run(catalog, UndoFile.beside(journal, "a1"), services))
+            told_now = f"{killer.count} {status}".encode()
             ctypes.CDLL(None).write(writing, told_now, len(told_now))  # past every hook
         os._exit(0)
     os.close(writing)
     with os.fdopen(reading, "rb") as pipe:
         told = pipe.read().decode()
     _, ended = os.waitpid(child, 0)
-    with suppress(ChildProcessError):
-        while True:
-            os.waitpid(-1, 0)  # programs the killed run had started
+    reap()  # programs the killed run had started
     return os.WIFSIGNALED(ended), int(told.split()[0]) if told else 0
 
 
-def judge(folder: Path, journal: Path, before: object, after: object) -> tuple[bool, str]:
+def judge(ground: Ground, journal: Path, before: object, after: object) -> tuple[bool, str]:
     """(whether the next start asks, what is wrong)."""
     left = open_undo_files(journal)
     if not left:
-        return False, "" if state(folder) in (before, after) else "changed, and nobody would be asked"
+        return False, "" if (now := ground.state()) in (before, after) else f"changed, and nobody would be asked: {now}"
     (undo,) = left
-    result = asyncio.run(undo_fix(undo.records, LocalTarget(), progress=lambda _: None))
+    result = asyncio.run(
+        undo_fix(undo.records, LocalTarget(), progress=lambda _: None, services_folder=ground.services)
+    )
     if result.status != "rolled-back":
         return True, result.sentence
-    if state(folder) != before:
-        return True, f"not as before: {state(folder)}"
+    if ground.state() != before:
+        return True, f"not as before: {ground.state()}"
     asyncio.run(undo.close("rolled-back"))
     return True, "" if not open_undo_files(journal) else "the journal cannot be closed"
 
@@ -151,27 +111,34 @@ def judge(folder: Path, journal: Path, before: object, after: object) -> tuple[b
 def main() -> None:
     work, every = Path(sys.argv[1]), int(sys.argv[2])
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    folder, journal, own = work / "machine", work / "journal", work / "own.yaml"
-    own.write_text(FIX.replace("%s", str(folder)))
+    grounds: dict[str, Callable[[Path], Ground]] = {
+        "files": Files,
+        "services": Services,
+        "packages": lambda _: Packages(),
+    }
+    ground = grounds[sys.argv[3] if len(sys.argv) > 3 else "files"](work / "machine")
+    journal, own = work / "journal", work / "own.yaml"
+    own.write_text(ground.fix)
     catalog = load_catalog([own])
-    set_up(folder)
-    before = state(folder)
+    ground.set_up()
+    before = ground.state()
     journal.mkdir(mode=0o700)
-    _, boundaries = attempt(catalog, journal, Killer(0, "before"))
-    after = state(folder)
+    _, boundaries = attempt(catalog, journal, Killer(0, "before"), ground.services)
+    after = ground.state()
     wrong: list[tuple[int, str, str]] = []
     runs = asked = 0
     for at in range(1, boundaries + 1, every):
         for when in ("before", "after", "torn"):
-            set_up(folder)
+            ground.set_up()
             shutil.rmtree(journal)
             journal.mkdir(mode=0o700)
-            killed, _ = attempt(catalog, journal, Killer(at, when))
-            asks, why = judge(folder, journal, before, after)
+            killed, _ = attempt(catalog, journal, Killer(at, when), ground.services)
+            asks, why = judge(ground, journal, before, after)
             runs, asked = runs + 1, asked + asks
             if why or not killed:
                 wrong.append((at, when, why or "was not killed"))
-    done = sorted(set(after) ^ set(before))
+    ground.clear()
+    done = sorted(name for name in {*after, *before} if after.get(name) != before.get(name))
     print(json.dumps({"boundaries": boundaries, "runs": runs, "asked": asked, "wrong": wrong, "changed": done}))
 
 
