@@ -48,7 +48,11 @@ class SlowRoad(threading.Thread):
             await server.serve_forever()
 
     async def _take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._goal)
+        try:
+            far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._goal)
+        except OSError:  # the machine is gone, and somebody new has this port
+            writer.close()
+            return
         await asyncio.gather(self._carry(reader, far_writer), self._carry(far_reader, writer))
 
     async def _carry(self, source: asyncio.StreamReader, goal: asyncio.StreamWriter) -> None:

@@ -26,7 +26,7 @@ from remote_assist.core.requests import UseMachine
 from remote_assist.core.wishes import HopPlace, parse_hop
 from remote_assist.errors import ContentError, RefusedError
 from remote_assist.transport.outward import Pinned, pin
-from remote_assist.transport.ssh_hop import PARALLEL, SshHop
+from remote_assist.transport.ssh_hop import THREADS, SshHop
 from remote_assist.transport.ssh_hop_login import HopConnection, Secret, Transport, open_connection
 
 if TYPE_CHECKING:  # only a name for types: pywinrm is loaded for a Windows machine
@@ -106,7 +106,7 @@ class Hops:
 
     async def _by_ssh(self, place: HopPlace, pinned: Pinned, secret: Secret | None) -> "Hop":
         known = self._keys.known(place.endpoint)
-        pool = ThreadPoolExecutor(PARALLEL + 3, thread_name_prefix="hop")
+        pool = ThreadPoolExecutor(THREADS, thread_name_prefix="hop")
         try:
             connection = await open_connection(pinned, place, [line.split()[0] for line in known], pool)
             try:

@@ -1,7 +1,8 @@
 """A machine behind the agent's, reached by SSH, as a `Target`: nothing is installed there.
 
-Programs go over SSH's exec, files over SFTP. The hop's own threads do what blocks; at most `PARALLEL` at once, because
-a server commonly takes ten channels on one connection.
+Programs go over SSH's exec, files over SFTP. The hop's own threads do what blocks; a server commonly takes ten channels
+on one connection, which are shared out below. Looks at files have several: each costs a few round trips, and a bundle
+looks at hundreds.
 """
 
 import asyncio
@@ -9,7 +10,7 @@ import contextlib
 import stat
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
 import paramiko
@@ -26,8 +27,10 @@ from remote_assist.transport.tls_probe import tls_certificate
 
 T = TypeVar("T")
 
-PARALLEL = 7
-"""Programs at once; one more channel is the file transfer's."""
+PARALLEL, LOOKS = 5, 3
+"""Programs and looks at files at once; one more channel moves files, and one is left for a signal."""
+
+THREADS = PARALLEL + LOOKS + 4
 
 ONE_AT_A_TIME = "dropbear"
 """A server (seen with 2022.83) that closes new sessions when others of the same connection end at that moment."""
@@ -56,7 +59,11 @@ class SshHop:
         self._pool = pool
         self._sftp: paramiko.SFTPClient | None = None
         self._sftp_lock = asyncio.Lock()
-        self._room = asyncio.Semaphore(1 if ONE_AT_A_TIME in transport.remote_version.lower() else PARALLEL)
+        self._single = ONE_AT_A_TIME in transport.remote_version.lower()
+        self._room = asyncio.Semaphore(1 if self._single else PARALLEL)
+        self._looks = asyncio.Semaphore(1 if self._single else LOOKS)
+        self._behind: set[Future[None]] = set()
+        self._idle: list[paramiko.SFTPClient] = []
 
     @property
     def is_open(self) -> bool:
@@ -112,6 +119,8 @@ class SshHop:
     async def run(self, command: Command) -> Completed:
         """Run a program to its end or deadline; output beyond `max_bytes` (each stream) is read but dropped."""
         async with self._room:
+            if self._single:  # signals are sessions too
+                await asyncio.gather(*(asyncio.wrap_future(one) for one in tuple(self._behind)))
             program = await self.start(
                 command.argv, command.folder, environment=command.environment, stdin=bool(command.stdin)
             )
@@ -144,15 +153,16 @@ class SshHop:
             found = sftp.lstat(path)
             check_regular(path, found)
             with sftp.open(path, "rb") as file:
-                if tail and (found.st_size or 0) > max_bytes:
-                    file.seek((found.st_size or 0) - max_bytes)
-                return file.read(max_bytes)
+                size = found.st_size or 0  # of what the kernel makes up as it is read: 0
+                if tail and size > max_bytes:
+                    file.seek(size - max_bytes)
+                return file.read(min(size, max_bytes) or max_bytes)
 
-        return await self.transfer(path, work)
+        return await self._look(path, work)
 
     async def status(self, path: str) -> FileStatus:
         """Status of the path itself (a link is a link)."""
-        return await self.transfer(path, lambda sftp: status_of(path, sftp.lstat(path)))
+        return await self._look(path, lambda sftp: status_of(path, sftp.lstat(path)))
 
     async def list(self, path: str, *, max_entries: int) -> "list[FileStatus]":
         """Entries of a folder in name order, bounded."""
@@ -165,7 +175,7 @@ class SshHop:
                 found.append(status_of(f"{path.rstrip('/')}/{entry.filename}", entry))
             return sorted(found, key=lambda one: one.path)
 
-        return await self.transfer(path, work)
+        return await self._look(path, work)
 
     async def replace_file(
         self, path: str, content: bytes, *, mode: int, owner: tuple[int, int] | None = None, seen: str | None = None
@@ -220,12 +230,28 @@ class SshHop:
 
     async def read_link(self, path: str) -> str:
         """Where a link points to, as written."""
-        return await self.transfer(path, lambda sftp: sftp.readlink(path)) or ""
+        return await self._look(path, lambda sftp: sftp.readlink(path)) or ""
 
     async def tls_certificate(self, host: str, port: int, timeout_seconds: float) -> bytes | None:
         """The leaf certificate a TLS server presents; asked from the agent's machine, and only for the hop itself."""
         address = self.place.endpoint.host if host in {"127.0.0.1", "::1", "localhost"} else host
         return await tls_certificate(address, port, timeout_seconds)
+
+    async def _look(self, path: str, work: Callable[[paramiko.SFTPClient], T]) -> T:
+        """Do `work` (which blocks and changes nothing) on a channel of its own, a few at a time."""
+        async with self._looks:
+            with self._named(path):
+                sftp = self._idle.pop() if self._idle else await self._blocking(self._open_sftp)
+                try:
+                    seen = await self._blocking(lambda: work(sftp))
+                except (asyncio.CancelledError, paramiko.SSHException, EOFError):
+                    self._later(sftp.close)  # its thread may still be at work on it
+                    raise
+                except OSError:
+                    self._idle.append(sftp)
+                    raise
+                self._idle.append(sftp)
+                return seen
 
     async def transfer(self, path: str, work: Callable[[paramiko.SFTPClient], T]) -> T:
         """Do `work` (which blocks) with the file transfer, one at a time. Raises AssistError in our words."""
@@ -234,7 +260,7 @@ class SshHop:
                 if self._sftp is None:
                     self._sftp = await self._blocking(self._open_sftp)
                 sftp = self._sftp
-                return await self._blocking(lambda: work(sftp))
+                return await self._to_its_end(lambda: work(sftp))
 
     # --- inside -----------------------------------------------------------------------------------
 
@@ -291,13 +317,10 @@ class SshHop:
         return channel
 
     def _open_sftp(self) -> paramiko.SFTPClient:
-        client = paramiko.SFTPClient.from_transport(self._transport)
-        if client is None:
-            raise UnreachableError(f"{self.place} serves no files over SSH")
-        channel = client.get_channel()
-        if channel is not None:
-            channel.settimeout(CHANNEL_SECONDS)
-        return client
+        channel = self._session()
+        channel.settimeout(CHANNEL_SECONDS)
+        channel.invoke_subsystem("sftp")
+        return paramiko.SFTPClient(channel)
 
     def _kill(self, process_id: int, name: str) -> None:
         script = 'kill -s "$1" -- "-$2" 2>/dev/null || kill -s "$1" "$2"'
@@ -318,10 +341,16 @@ class SshHop:
                 work()
 
         with contextlib.suppress(RuntimeError):  # the pool is shut: the connection is closed already
-            self._pool.submit(quietly)
+            future = self._pool.submit(quietly)
+            self._behind.add(future)
+            future.add_done_callback(self._behind.discard)
 
     async def _blocking(self, work: Callable[[], T]) -> T:
-        """Do `work` in a thread. Who is cancelled waits until it is over: it may be in the middle of a change."""
+        """Do `work` in a thread."""
+        return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+
+    async def _to_its_end(self, work: Callable[[], T]) -> T:
+        """The same. Who is cancelled waits until it is over: it may be in the middle of a change."""
         future = asyncio.get_running_loop().run_in_executor(self._pool, work)
         try:
             return await asyncio.shield(future)

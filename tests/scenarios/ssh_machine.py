@@ -24,14 +24,31 @@ class SshMachine:
     port: int
     host_key: str
     user_key: Path
+    address: str = "127.0.0.1"
 
     @property
     def place(self) -> str:
-        return f"ssh://{getpass.getuser()}@127.0.0.1:{self.port}"
+        return f"ssh://{getpass.getuser()}@{self.address}:{self.port}"
+
+
+@dataclass(frozen=True)
+class Network:
+    """Where a server runs: a namespace of `ip netns` ("": this machine's own), and its address there."""
+
+    namespace: str = ""
+    address: str = "127.0.0.1"
+
+    @property
+    def inside(self) -> list[str]:
+        """What to put before a program's words."""
+        return ["ip", "netns", "exec", self.namespace] if self.namespace else []
+
+
+HERE = Network()
 
 
 @contextmanager
-def openssh(folder: Path, **more: str) -> Iterator[SshMachine]:
+def openssh(folder: Path, network: Network = HERE, **more: str) -> Iterator[SshMachine]:
     """OpenSSH's server with a fresh host key; takes one fresh user key, nothing else. `more`: sshd_config's words."""
     need("sshd", "ssh-keygen", "ssh-agent", "ssh-add")
     folder.mkdir(parents=True)
@@ -43,7 +60,7 @@ def openssh(folder: Path, **more: str) -> Iterator[SshMachine]:
     port = free_port()
     options = {
         "Port": port,
-        "ListenAddress": "127.0.0.1",
+        "ListenAddress": network.address,
         "HostKey": folder / "host",
         "PidFile": folder / "pid",
         "AuthorizedKeysFile": folder / "authorized",
@@ -56,19 +73,19 @@ def openssh(folder: Path, **more: str) -> Iterator[SshMachine]:
         **more,
     }
     (folder / "config").write_text("".join(f"{name} {value}\n" for name, value in options.items()))
-    argv = [str(shutil.which("sshd")), "-D", "-e", "-f", str(folder / "config")]
+    argv = [*network.inside, str(shutil.which("sshd")), "-D", "-e", "-f", str(folder / "config")]
     with (folder / "log").open("wb") as log:
         server = subprocess.Popen(argv, stderr=log, stdout=log)
     try:
-        wait_for_port(port)
-        yield SshMachine(port, (folder / "host.pub").read_text(), folder / "user")
+        wait_for_port(port, address=network.address)
+        yield SshMachine(port, (folder / "host.pub").read_text(), folder / "user", network.address)
     finally:
         server.terminate()
         server.wait(20)
 
 
 @contextmanager
-def dropbear(folder: Path) -> Iterator[SshMachine]:
+def dropbear(folder: Path, network: Network = HERE) -> Iterator[SshMachine]:
     """dropbear with a fresh host key, in a mount namespace where `folder` is its user's home: no other keys count."""
     need("dropbear", "dropbearkey", "ssh-keygen", "unshare")
     if os.getuid() != 0:
@@ -80,14 +97,14 @@ def dropbear(folder: Path) -> Iterator[SshMachine]:
     told = subprocess.run(made, check=True, capture_output=True, text=True).stdout
     host_key = next(line for line in told.splitlines() if line.startswith("ssh-"))
     port = free_port()
-    serve = ["dropbear", "-F", "-E", "-s", "-r", str(folder / "host"), "-p", f"127.0.0.1:{port}"]
+    serve = ["dropbear", "-F", "-E", "-s", "-r", str(folder / "host"), "-p", f"{network.address}:{port}"]
     script = 'mount --bind "$1" "$2" && shift 2 && exec "$@"'
-    argv = ["unshare", "--mount", "sh", "-c", script, "sh", str(folder), str(Path.home()), *serve]
+    argv = [*network.inside, "unshare", "--mount", "sh", "-c", script, "sh", str(folder), str(Path.home()), *serve]
     with (folder / "log").open("wb") as log:
         server = subprocess.Popen([*argv, "-P", str(folder / "number")], stderr=log, stdout=log)
     try:
-        wait_for_port(port)
-        yield SshMachine(port, host_key, folder / "user")
+        wait_for_port(port, address=network.address)
+        yield SshMachine(port, host_key, folder / "user", network.address)
     finally:
         server.terminate()
         server.wait(20)

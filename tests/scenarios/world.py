@@ -273,11 +273,11 @@ def next_line(program: subprocess.Popen[str], seconds: float = 30) -> str:
     return program.stdout.readline().strip() if select.select([program.stdout], [], [], seconds)[0] else ""
 
 
-def wait_for_port(port: int, seconds: float = 10) -> None:
+def wait_for_port(port: int, seconds: float = 10, address: str = "127.0.0.1") -> None:
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
+            if probe.connect_ex((address, port)) == 0:
                 return
         time.sleep(0.05)
     raise StepFailed(f"nothing listens on port {port}")

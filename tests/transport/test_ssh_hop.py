@@ -18,7 +18,7 @@ from remote_assist.core.wishes import HopPlace, parse_hop
 from remote_assist.errors import AssistError, UnreachableError
 from remote_assist.transport import ssh_hop_login
 from remote_assist.transport.outward import pin
-from remote_assist.transport.ssh_hop import PARALLEL, SshHop
+from remote_assist.transport.ssh_hop import THREADS, SshHop
 from remote_assist.transport.ssh_hop_login import open_connection
 from tests.scenarios.ssh_machine import SshMachine, dropbear, openssh
 
@@ -37,11 +37,11 @@ def machine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 @contextmanager
 def logged_in(machine: SshMachine) -> Iterator[SshHop]:
     """The machine as the product reaches it; only the log-in is done here, with the machine's one user key."""
-    peer = paramiko.Transport(("127.0.0.1", machine.port))
+    peer = paramiko.Transport((machine.address, machine.port))
     key = paramiko.Ed25519Key.from_private_key_file(str(machine.user_key))
     peer.start_client(timeout=60)
     peer.auth_publickey(parse_hop(machine.place).user, key)
-    hop = SshHop(parse_hop(machine.place), peer, ThreadPoolExecutor(PARALLEL + 3))
+    hop = SshHop(parse_hop(machine.place), peer, ThreadPoolExecutor(THREADS))
     try:
         yield hop
     finally:
