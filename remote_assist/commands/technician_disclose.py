@@ -99,7 +99,10 @@ def _chosen(arguments: argparse.Namespace, desk: "Desk", session: str) -> "Discl
     if path is None:
         from remote_assist.technician.evidence import evaluate_bundle
 
-        found = evaluate_bundle(desk.session_folder(session).bundle)
+        bundle = desk.session_folder(session).bundle
+        if not bundle.is_file():
+            raise UsageError("no bundle was collected yet", advice=f"Collect one: remote-assist diagnose {session}")
+        found = evaluate_bundle(bundle)
         return of_findings(found, [one for one in arguments.finding if one], readers)
     if arguments.digest_only:
         return of_digest(path, readers)

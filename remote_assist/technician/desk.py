@@ -255,13 +255,13 @@ class Desk:
         found = [one for one in await self.machines() if name in {one.machine.id, one.machine.enrolment.name}]
         if len(found) != 1:
             known = "several machines are" if found else "no machine is"
-            raise UsageError(f"{known} enrolled as '{name[:60]}'", advice="`remote-assist enrolled` lists them.")
+            raise UsageError(f"{known} enrolled as '{name[:60]}'", advice="`enrolled` lists who ran `standby`.")
         return found[0]
 
     async def _own_record(self, draft: RecordDraft) -> None:
         from remote_assist.technician.own_records import OwnRecords
 
-        own = OwnRecords(self.api, self._credential(), self.identity.role, self.log_keys[0], clock=self._clock)
+        own = OwnRecords(self.api, self._credential(), self.identity.role, self.log_keys, clock=self._clock)
         await own.write(draft)
 
     async def sessions(self) -> tuple[SessionSummary, ...]:
