@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import aiohttp
@@ -32,11 +33,19 @@ ROUND_TRIPS = 500
 class OutsideWorld(RelayWorld):
     """A world whose relay is a process of its own."""
 
-    def __init__(self, folder: Path, *, unlimited: bool = False, under: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        unlimited: bool = False,
+        under: tuple[str, ...] = (),
+        fill: Callable[[Path], None] = lambda data: None,
+    ) -> None:
         """`unlimited`: one technician, one address and one ticket may have as many of everything as the bench opens.
 
-        `under`: a program, with its words, that runs the relay.
+        `under`: a program, with its words, that runs the relay. `fill`: puts something into its data folder before.
         """
+        self._fill = fill
         self._under = under
         super().__init__(folder)
         self._unlimited = unlimited
@@ -49,6 +58,7 @@ class OutsideWorld(RelayWorld):
 
     async def serve(self) -> subprocess.Popen[bytes]:
         self.organisation.found()
+        self._fill(self.organisation.data)
         data = str(self.organisation.data)
         words = ["serve", "--data", data, "--listen", "127.0.0.1:0"]
         if self._unlimited:

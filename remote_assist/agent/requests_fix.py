@@ -8,7 +8,7 @@ one that holds too when the way to it was cut: it is reached anew.
 """
 
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -199,7 +199,7 @@ class FixRequests:
             sentence=result.sentence,
             reason="" if result.status in {"resolved", RESTARTING} else result.status,
             sizes={"steps": len(result.steps)},
-            sealed={"steps": "\n".join((*result.steps, result.sentence)).encode("utf-8", "backslashreplace")},
+            sealed={"steps": _sealed((*result.steps, result.sentence)), **_change(prepared.plan, result.status)},
         )
 
     async def _approver(self, caller: Caller, request: ApplyFix) -> str:
@@ -269,6 +269,21 @@ class FixRequests:
                 advice="Plan the fix again.",
             )
         return kept.prepared
+
+
+def _change(plan: Plan, status: str) -> dict[str, bytes]:
+    """What the machine was like before a fix and is like after it, as far as the plan and its end say."""
+    after = {
+        "resolved": [step.after for step in plan.steps],
+        "rolled-back": ["as before: the fix was undone"],
+        RESTARTING: ["not known yet: the machine restarts"],
+    }.get(status, ["not known: the fix was stopped; its steps say where"])
+    before = (step.before for step in plan.steps)
+    return {"before": _sealed(filter(None, before)), "after": _sealed(filter(None, after))}
+
+
+def _sealed(lines: Iterable[str]) -> bytes:
+    return "\n".join(lines).encode("utf-8", "backslashreplace")
 
 
 def _without_restart(prepared: PreparedPlan) -> PreparedPlan:

@@ -122,7 +122,9 @@ def test_reports_tell_what_happened(served: Served, capsys: pytest.CaptureFixtur
     assert cli.main(["audit", "report", "audit-trail", "--format", "csv"]) == 2
     page = report("maintenance-record", "--ticket", fixes[0]["ticket"])
     assert any(title.endswith("work") and len(rows) == 2 for title, rows in page.items())
-    assert report("control-failures")["Does not hold"] == []
+    failures = report("control-failures")
+    assert failures["Does not hold"] == []
+    assert {"code": "RA2020E", "event": "break-glass", "count": "0"} in failures["How often"]
 
 
 def test_a_record_the_relay_keeps_back_is_missed(

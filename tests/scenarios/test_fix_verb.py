@@ -41,6 +41,24 @@ def test_a_fix_on_several_machines_needs_their_number_typed(two: tuple[World, li
     assert [line["session"] for line in ends] == sessions
     assert ends[0]["status"] == "resolved"
     assert "changed since the plan" in ends[1]["sentence"], "both agents look after the same machine here"
+    _reviewer_reads_before_and_after(world, sessions)
+
+
+def _reviewer_reads_before_and_after(world: World, sessions: list[str]) -> None:
+    """`change-list`: fix → ticket → plan digest → before and after, opened with the reviewers' key alone."""
+    world.login("rita")
+    words = ("audit", "report", "change-list", "--json")
+    sealed, opened = (
+        json.loads(world.command(*words, *more, home="rita-home").stdout)["tables"]["Fixes"]
+        for more in ((), ("--unseal", str(world.folder / "org" / "reviewers-1.key")))
+    )
+    done = next(one for one in opened if one["session"] == sessions[0])
+    assert (done["fix"].partition("@")[0], done["outcome"]) == (FIX, "resolved")
+    assert done["ticket"] and len(done["plan"]) == 64
+    assert "old-web is active" in done["before"] and "old-web is inactive" in done["after"], done
+    other = next(one for one in opened if one["session"] == sessions[1])
+    assert "not known" in other["after"] and "changed since the plan" not in other["before"]
+    assert all(one["before"].startswith("sealed ") and one["after"].startswith("sealed ") for one in sealed)
 
 
 def trouble_parameters(trouble: TakenPort) -> dict[str, object]:

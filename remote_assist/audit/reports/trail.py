@@ -1,5 +1,6 @@
 """audit-trail, change-list and control-failures: everything in order, what changed machines, what did not work."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -10,6 +11,9 @@ from remote_assist.audit.whole_log import Entry, SessionLog, WholeLog
 from remote_assist.core.record_codes import CODES
 
 FIX = "RA1301"
+BREAK_GLASS = "RA2020E"
+"""Counted even when it never happened: that is what an auditor asks."""
+
 _FAILURES = {"RA1901E", "RA1902E", "RA1995E", "RA2013E", "RA2020E", "RA2021E", "RA2022E", "RA2023E", "RA2025E"}
 
 
@@ -76,7 +80,10 @@ def control_failures(log: WholeLog) -> Report:
         for remark in (*session.report.incomplete, *session.report.notes)
     )
     broken = tuple((fault,) for fault in log.faults())
+    codes = Counter(code for _, _, code, _, _ in events)
+    totals = tuple((code, CODES[code].name, str(codes[code])) for code in sorted(codes.keys() | {BREAK_GLASS}))
     tables = (
+        Table("How often", ("code", "event", "count"), totals),
         Table("Events", ("time", "where", "code", "event", "details"), events),
         Table("Incomplete and odd", ("session", "remark"), odd),
         Table("Does not hold", ("fault",), broken),
