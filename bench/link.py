@@ -29,7 +29,7 @@ KEYS, BLOCKS = 40, 8
 """Keys of a block, and blocks for each road, in turn."""
 
 AGENTS = 20
-ROUNDS, MIB = 9, 256
+ROUNDS, MIB = 7, 128
 GOAL_THROUGHPUT, GOAL_P50, GOAL_P99_MS, GOAL_RESTART = 0.9, 2.0, 3.0, 3.0
 
 
