@@ -81,6 +81,11 @@ class Input:
         self._ended = True
         self._arrived.set()
 
+    @property
+    def has_room(self) -> bool:
+        """Whether more may be put now."""
+        return self._room.is_set()
+
     async def room(self) -> None:
         """Wait until more may be put."""
         await self._room.wait()
@@ -249,6 +254,8 @@ class Conversation:
             await self._wait_for_room(caller)
 
     async def _wait_for_room(self, caller: Caller) -> None:
+        if caller.input.has_room:
+            return
         while caller is self._caller and self._channel.is_open:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(LOOK_SECONDS):

@@ -12,7 +12,7 @@ import os
 import signal
 import struct
 import sys
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from remote_assist.core.requests import KIND_DATA
@@ -151,21 +151,24 @@ class RunningTerminal:
                 return b""
         return b""
 
-    async def _ready(self, watch: object, forget: object) -> bool:
+    async def _ready(self, watch: Callable[..., object], forget: Callable[[int], object]) -> bool:
         """Wait until the terminal can be read or written; False when the program ended and nothing came any more."""
-        assert callable(watch)
-        assert callable(forget)
-        arrived = asyncio.get_running_loop().create_future()
-        watch(self._master, _resolve, arrived)
         try:
-            await self._ear.first(arrived)
-            if not arrived.done():
-                await asyncio.wait([arrived], timeout=LINGER_SECONDS)
-            return arrived.done()
+            if await self._ear.first(self._watched(watch)):
+                return True
+            if self._master < 0:
+                return False
+            late = self._watched(watch)
+            await asyncio.wait([late], timeout=LINGER_SECONDS)
+            return late.done()
         finally:
-            arrived.cancel()
             if self._master >= 0:
                 forget(self._master)
+
+    def _watched(self, watch: Callable[..., object]) -> "asyncio.Future[bool]":
+        readiness = asyncio.get_running_loop().create_future()
+        watch(self._master, _resolve, readiness, True)
+        return readiness
 
     def _hang_up(self, number: signal.Signals) -> None:
         self._signal(number)
@@ -194,24 +197,22 @@ class _Ear(asyncio.SubprocessProtocol):
 
     def __init__(self) -> None:
         self.exited = asyncio.Event()
-        self._waiting: set[asyncio.Future[None]] = set()
+        self._waiting: set[asyncio.Future[bool]] = set()
 
     def process_exited(self) -> None:
         self.exited.set()
         for future in self._waiting:
-            _resolve(future)
+            _resolve(future, False)
 
-    async def first(self, other: "asyncio.Future[None]") -> None:
-        """Wait until the program ended or `other` is done: once for each read, so without a task of its own."""
+    async def first(self, readiness: "asyncio.Future[bool]") -> bool:
+        """Wait until the terminal is ready, or the program ended: whether it is the former. No task: one a key."""
         if self.exited.is_set():
-            return
-        either = asyncio.get_running_loop().create_future()
-        other.add_done_callback(lambda _other: _resolve(either))
-        self._waiting.add(either)
+            return False
+        self._waiting.add(readiness)
         try:
-            await either
+            return await readiness
         finally:
-            self._waiting.discard(either)
+            self._waiting.discard(readiness)
 
 
 async def start_terminal(
@@ -259,6 +260,6 @@ def _packed(window: Window) -> bytes:
     return struct.pack("HHHH", window.rows, window.columns, 0, 0)
 
 
-def _resolve(future: "asyncio.Future[None]") -> None:
+def _resolve(future: "asyncio.Future[bool]", value: bool) -> None:
     if not future.done():
-        future.set_result(None)
+        future.set_result(value)
