@@ -93,6 +93,7 @@ class Control:
         self.closed = asyncio.Event()
         """Set when the relay said that it holds the session's end."""
         self._joined = asyncio.Event()
+        self._refusal: RefusedError | None = None
         self._failures = 0
         self._identity = identity
         self._recorder = recorder
@@ -116,6 +117,8 @@ class Control:
                 await self._connection()
             except RefusedError as error:
                 if error.reason in LASTING_REFUSALS:
+                    self._refusal = error
+                    self._joined.set()
                     raise
             except (UnreachableError, RemoteProtocolError, TimeoutError):
                 pass  # a network or a relay that comes and goes; the wait below grows
@@ -128,12 +131,14 @@ class Control:
         return self.closed.is_set() and (self._uploads is None or not self._uploads.undelivered)
 
     async def joined(self, deadline_seconds: float) -> None:
-        """Wait for the first connection. Raises UnreachableError when there is none in time."""
+        """Wait for the first connection. Raises UnreachableError when there is none in time, RefusedError for good."""
         try:
             async with asyncio.timeout(deadline_seconds):
                 await self._joined.wait()
         except TimeoutError as error:
             raise UnreachableError("the relay did not take the session in time") from error
+        if self._refusal is not None:
+            raise self._refusal
 
     async def within_grace(self, seconds: float) -> None:
         """Return at once while the relay hears us or went away less than so long ago; else once it is back."""
