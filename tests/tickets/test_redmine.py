@@ -1,17 +1,22 @@
 """The connector on a real Redmine 5 (Debian), with python-redmine's place taken by plain reads of the API."""
 
+import contextlib
+import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from remote_assist.errors import Fault, TicketSystemError
+from remote_assist.technician.disclosing import OwnSystem, of_text
 from remote_assist.tickets.http import Http
 from remote_assist.tickets.marks import marked, note_key
 from remote_assist.tickets.redmine import Redmine
 from remote_assist.tickets.system import CUSTOMER, INTERNAL, Attachment, TicketSystem
 from tests.tickets import contract
 from tests.tickets.servers.redmine import Served, redmine
+
+SESSION = "s-k3vq2m7x4nbdw6zu"
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -96,3 +101,18 @@ async def test_a_ticket_that_does_not_exist_is_absent(system: Redmine) -> None:
     with pytest.raises(TicketSystemError) as refused:
         await system.add_note("99999", "words", visibility=INTERNAL, key=note_key("x"))
     assert refused.value.fault is Fault.ABSENT
+
+
+async def test_redmines_own_tables_hold_a_disclosure_once_and_as_private_as_was_said(
+    served: Served, system: Redmine
+) -> None:
+    ticket = await contract.opened(system, "disclosed")
+    place = OwnSystem(system, ticket.id)
+    for _ in range(2):  # the second try finds what the first one left
+        await place.send(of_text("for us alone", INTERNAL), SESSION)
+        await place.send(of_text("for everybody", CUSTOMER), SESSION)
+    with contextlib.closing(sqlite3.connect(f"file:{served.folder}/redmine.sqlite3?mode=ro", uri=True)) as database:
+        query = "SELECT notes, private_notes FROM journals WHERE journalized_id = ? ORDER BY id"
+        rows = database.execute(query, (ticket.id,)).fetchall()
+    told = [(text.splitlines()[1], bool(private)) for text, private in rows]
+    assert told == [("for us alone", True), ("for everybody", False)], rows

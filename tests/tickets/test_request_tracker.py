@@ -1,17 +1,22 @@
 """The connector on a real Request Tracker 5 (Debian)."""
 
+import contextlib
+import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from remote_assist.errors import Fault, TicketSystemError
+from remote_assist.technician.disclosing import OwnSystem, of_text
 from remote_assist.tickets.http import Http
 from remote_assist.tickets.marks import note_key
 from remote_assist.tickets.request_tracker import RequestTracker
 from remote_assist.tickets.system import CUSTOMER, INTERNAL, Attachment, TicketSystem
 from tests.tickets import contract
 from tests.tickets.servers.request_tracker import Served, request_tracker
+
+SESSION = "s-k3vq2m7x4nbdw6zu"
 
 pytestmark = pytest.mark.slow
 
@@ -90,3 +95,22 @@ async def test_a_ticket_that_does_not_exist_is_absent(system: RequestTracker, ti
     with pytest.raises(TicketSystemError) as refused:
         await system.add_note(ticket, "words", visibility=INTERNAL, key=note_key("x"))
     assert refused.value.fault is Fault.ABSENT
+
+
+async def test_rts_own_tables_hold_a_disclosure_once_and_as_private_as_was_said(
+    served: Served, system: RequestTracker
+) -> None:
+    ticket = await contract.opened(system, "disclosed")
+    place = OwnSystem(system, ticket.id)
+    for _ in range(2):  # the second try finds what the first one left
+        await place.send(of_text("for us alone", INTERNAL), SESSION)
+        await place.send(of_text("for everybody", CUSTOMER), SESSION)
+    with contextlib.closing(sqlite3.connect(f"file:{served.folder}/rt.sqlite3?mode=ro", uri=True)) as database:
+        query = (
+            "SELECT Transactions.Type, Attachments.Content FROM Attachments JOIN Transactions "
+            "ON Transactions.id = Attachments.TransactionId WHERE Transactions.ObjectId = ? "
+            "AND Attachments.Content LIKE '%[ra-note:%' ORDER BY Attachments.id"
+        )
+        rows = database.execute(query, (ticket.id,)).fetchall()
+    told = [(kind, str(text).splitlines()[0]) for kind, text in rows if kind in {"Comment", "Correspond"}]
+    assert told == [("Comment", "for us alone"), ("Correspond", "for everybody")], rows

@@ -42,6 +42,7 @@ class Served:
     url: str
     key: str
     weak_key: str
+    folder: Path
 
 
 @contextmanager
@@ -70,7 +71,7 @@ def redmine(folder: Path) -> Iterator[Served]:
         try:
             url = f"http://127.0.0.1:{port}"
             wait_until_served(f"{url}/users/current.json", {"X-Redmine-API-Key": key}, server, log)
-            yield Served(url, key, weak_key)
+            yield Served(url, key, weak_key, folder)
         finally:
             os.killpg(server.pid, 15)
 
