@@ -66,7 +66,7 @@ from remote_assist.errors import (
 from remote_assist.settings import TechnicianSettings
 from remote_assist.transport.addresses import Addresses
 from remote_assist.transport.causes import cause_of
-from remote_assist.transport.proxies import is_loopback, proxy_for
+from remote_assist.transport.proxies import is_loopback, proxy_context, proxy_for
 
 if TYPE_CHECKING:  # only names for types: aiohttp takes a tenth of a second to load, and `run` needs no HTTP
     import aiohttp
@@ -392,6 +392,10 @@ class RelayApi:
             return aiohttp.TCPConnector(ssl=tls, limit=8)
         from aiohttp_socks import ProxyConnector
 
+        if proxy.startswith("https:"):
+            proxy_tls = proxy_context(self._tls_ca_file)
+            plain = proxy.replace("https:", "http:", 1)
+            return ProxyConnector.from_url(plain, rdns=True, proxy_ssl=proxy_tls, ssl=tls, limit=8)
         # aiohttp-socks knows no `socks5h`; with `rdns` every name is looked up by the proxy, as that one means
         plain = proxy.replace("socks5h://", "socks5://", 1).replace("socks4a://", "socks4://", 1)
         return ProxyConnector.from_url(plain, rdns=not proxy.startswith(("socks5://", "socks4://")), ssl=tls, limit=8)

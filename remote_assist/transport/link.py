@@ -28,7 +28,7 @@ from remote_assist.errors import (
     UsageError,
 )
 from remote_assist.transport.causes import cause_of
-from remote_assist.transport.proxies import proxy_for
+from remote_assist.transport.proxies import proxy_context, proxy_for
 
 WRITE_HIGH_BYTES = 1 << 20
 """What may wait in a link's socket buffer before `send_…` waits."""
@@ -110,13 +110,16 @@ async def dial(
     """
     address = _websocket_url(relay_url, path)
     host = urlsplit(address).hostname or ""
+    proxy = proxy_for(_websocket_url(relay_url, ""), proxy_url)
+    proxy_tls: dict[str, Any] = {"proxy_ssl": proxy_context(tls_ca_file)} if (proxy or "").startswith("https:") else {}
     try:
         connection = await _OwnRelayOnly(
             address,
             additional_headers=dict(headers or {}),
             user_agent_header=f"remote-assist/{__version__}",
             compression=None,
-            proxy=proxy_for(_websocket_url(relay_url, ""), proxy_url),
+            proxy=proxy,
+            **proxy_tls,
             ssl=_tls(tls_ca_file) if address.startswith("wss:") else None,
             open_timeout=deadline_seconds,
             close_timeout=CLOSE_SECONDS,

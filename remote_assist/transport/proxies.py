@@ -5,13 +5,15 @@ machine is reached directly unless a proxy was named.
 """
 
 import ipaddress
+import ssl
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from websockets.exceptions import InvalidProxy
 from websockets.proxy import get_proxy, parse_proxy
 from websockets.uri import parse_uri
 
-from remote_assist.errors import UsageError
+from remote_assist.errors import ContentError, UsageError
 
 _EXAMPLE = "It looks like http://proxy.example.com:3128 or socks5h://127.0.0.1:1080."
 
@@ -35,6 +37,21 @@ def proxy_for(relay_url: str, named: str = "") -> str | None:
     if is_loopback(urlsplit(relay_url).hostname or ""):
         return None
     return get_proxy(parse_uri(f"ws{relay_url.removeprefix('http')}" if relay_url.startswith("http") else relay_url))
+
+
+def proxy_context(ca_file: Path | None) -> ssl.SSLContext:
+    """How a proxy that is reached over TLS is checked: by the system's store, and by `ca_file` beside it.
+
+    Raises ContentError for a file that holds no certificates.
+    """
+    context = ssl.create_default_context()
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        if ca_file is not None:
+            context.load_verify_locations(cafile=str(ca_file))
+    except (OSError, ssl.SSLError) as error:
+        raise ContentError(f"{ca_file} holds no certificates that can be used: {error}") from error
+    return context
 
 
 def is_loopback(host: str) -> bool:

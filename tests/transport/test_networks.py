@@ -3,14 +3,21 @@
 import asyncio
 import contextlib
 import socket
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 
+from remote_assist.core.codec import decode
+from remote_assist.core.messages import Challenge
 from remote_assist.errors import UnreachableError, UsageError
+from remote_assist.technician.api import RelayApi
 from remote_assist.transport.link import dial
 from remote_assist.transport.proxies import check_proxy
+from tests.relay.test_front_door import tls_files
+from tests.relay.world import RelayWorld
 from tests.transport.splice import spliced
 
 NAME = "relay.example.com"
@@ -75,9 +82,9 @@ class Proxy:
 
 
 @asynccontextmanager
-async def proxied(*, refuses: bool = False) -> AsyncIterator[Proxy]:
+async def proxied(*, refuses: bool = False, tls: ssl.SSLContext | None = None) -> AsyncIterator[Proxy]:
     proxy = Proxy(refuses=refuses)
-    server = await asyncio.start_server(proxy.serve, "127.0.0.1", 0)
+    server = await asyncio.start_server(proxy.serve, "127.0.0.1", 0, ssl=tls)
     proxy.port = server.sockets[0].getsockname()[1]
     try:
         yield proxy
@@ -170,3 +177,23 @@ async def test_a_relay_is_reached_over_ipv6() -> None:
         pytest.skip(f"no IPv6 on this machine: {error}")
     async with spliced(host="::1") as splice:
         await exchanged(splice.url)
+
+
+async def test_a_private_ca_holds_for_the_relay_and_for_a_proxy_that_is_reached_over_tls(tmp_path: Path) -> None:
+    """The proxy's TLS outside, the relay's inside it; both certificates are of the file that `--ca-file` names."""
+    certificate, key = tls_files(tmp_path)
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    tls.load_cert_chain(certificate, key)
+    async with RelayWorld(tmp_path, tls_cert=certificate, tls_key=key) as world, proxied(tls=tls) as proxy:
+        named = f"https://127.0.0.1:{proxy.port}"
+        link = await dial(world.url, "/v1/agent", tls_ca_file=certificate, proxy_url=named)
+        assert decode(await link.receive(), Challenge).nonce
+        await link.close()
+        async with RelayApi(world.url, tls_ca_file=certificate, proxy_url=named) as api:
+            assert (await api.about()).version
+        assert proxy.asked == [world.url.removeprefix("https://")] * 2
+        with pytest.raises(UnreachableError, match="certificate"):
+            await dial(world.url, "/v1/agent", proxy_url=named)
+        with pytest.raises(UnreachableError):
+            async with RelayApi(world.url, proxy_url=named) as api:
+                await api.about()
