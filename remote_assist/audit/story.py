@@ -136,7 +136,8 @@ vertical-align:top}}td:first-child{{white-space:nowrap}}code{{font-size:85%}}</s
 
 
 def _from_ticket(ticket: Ticket) -> Iterable[Step]:
-    yield Step(ticket.opened, TICKET, ticket.opened_by, f"opened: {_one_line(ticket.subject)}")
+    opener = ticket.opened_by or ticket.requester or "somebody"
+    yield Step(ticket.opened, TICKET, opener, f"opened: {_one_line(ticket.subject)}")
     for note in ticket.notes:
         if note.events:
             continue  # told from the records themselves
