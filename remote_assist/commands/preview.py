@@ -1,6 +1,7 @@
 """`preview`: every command and file a bundle reads on this machine, and how long it takes, before anything is read."""
 
 import argparse
+import os
 import sys
 
 from remote_assist.commands.printing import Printer, add_output_options
@@ -25,6 +26,8 @@ def add_commands(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -
 
 
 def _preview(arguments: argparse.Namespace) -> int:
+    from remote_assist.agent.look_history import LookHistory
+    from remote_assist.commands.customer import home_folder
     from remote_assist.diagnostics.catalog_loader import load_catalog
     from remote_assist.diagnostics.preview import preview
 
@@ -37,7 +40,8 @@ def _preview(arguments: argparse.Namespace) -> int:
             printer.value("item", item.collector, f"{item.collector:<18} {item.sensitivity:<8}  {item.title}")
         for read in item.reads:
             printer.line(f"    {read}")
-    expected = estimate(catalog.bundles[arguments.bundle], catalog.collectors, {})
+    earlier = LookHistory(home_folder(os.environ)).earlier()
+    expected = estimate(catalog.bundles[arguments.bundle], catalog.collectors, earlier)
     printer.object({"estimate": expected})
     printer.line(estimate_line(expected))
     return Exit.DONE
