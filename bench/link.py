@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from itertools import pairwise
 from pathlib import Path
 
 from bench.openssh import SSHD, OpenSsh
@@ -28,6 +29,7 @@ PARTS = ("throughput", "echo", "restart")
 KEYS, BLOCKS = 40, 8
 """Keys of a block, and blocks for each road, in turn."""
 
+STEPS_MS = (1.0, 2.0, 5.0, 10.0, 20.0, 38.0, 46.0)
 AGENTS = 20
 ROUNDS, MIB = 7, 128
 GOAL_THROUGHPUT, GOAL_P50, GOAL_P99_MS, GOAL_RESTART = 0.9, 2.0, 3.0, 3.0
@@ -100,6 +102,16 @@ def measure_echo(folder: Path) -> None:
         f"p50 ratio {ours / theirs:.2f} (goal: at most {GOAL_P50:g}), "
         f"p99 {ours_99 - theirs_99:+.2f} ms (goal: at most +{GOAL_P99_MS:g})"
     )
+    for name, seconds in zip(("ours", "ssh -J"), took, strict=True):
+        print(f"    {name:<8} " + " · ".join(_steps(seconds)))
+
+
+def _steps(seconds: list[float]) -> list[str]:
+    """How many keys took how long: Nagle with delayed acknowledgements would show as a hill at 40 ms."""
+    edges = [0.0, *STEPS_MS, float("inf")]
+    counts = [sum(low <= one * 1e3 < high for one in seconds) for low, high in pairwise(edges)]
+    names = [f"under {STEPS_MS[0]:g} ms", *(f"from {low:g}" for low in STEPS_MS)]
+    return [f"{name}: {count}" for name, count in zip(names, counts, strict=True)]
 
 
 def _cuts(seconds: list[float]) -> tuple[float, float]:
