@@ -13,7 +13,7 @@ import pytest
 
 from tests.scenarios.world import SCOPES, World, next_line
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.full]
 
 OTHER = """
 import sys
