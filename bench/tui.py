@@ -5,13 +5,18 @@ stand-in for a fast `get` (progress a thousand times a second) and a running bun
 """
 
 import asyncio
+import fcntl
 import json
 import os
+import pty
 import resource
+import select
 import statistics
+import struct
 import subprocess
 import sys
 import tempfile
+import termios
 import time
 from pathlib import Path
 
@@ -23,7 +28,7 @@ from remote_assist.tui.app import AssistApp
 from remote_assist.tui.pace import Pace
 from remote_assist.tui.ports import AskPassphrase, OnProgress
 from remote_assist.tui.screens.overview import OverviewScreen
-from tests.tui.world import SESSION, World, WorldDesk, WorldSession
+from tests.tui.world import World, WorldDesk, WorldSession
 
 SIZE = (120, 36)
 
@@ -55,37 +60,112 @@ def told(name: str, **figures: object) -> None:
     print(json.dumps({"figure": name, **figures}), flush=True)
 
 
-def start_seconds(runs: int = 5) -> None:
-    """A new interpreter until the first screen has drawn its tickets."""
-    code = (
-        "import asyncio,time;from bench.tui import app_over;from tests.tui.world import World\n"
-        "async def go():\n"
-        "  async with app_over(World()).run_test(size=(120,36)) as pilot:\n"
-        "    await pilot.pause()\n"
-        "asyncio.run(go())\n"
+STARTED = (
+    "import asyncio;from pathlib import Path;from remote_assist.tui.app import AssistApp;from remote_assist.tui.pace "
+    "import Pace;from tests.tui.world import World;AssistApp(World().open,downloads=Path('.'),pace=Pace()).run()"
+)
+EMPTY = "print('#4711')"
+
+
+def start_seconds(runs: int = 9) -> None:
+    """A new interpreter on a terminal until its tickets are shown; beside it one that only prints a line."""
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    with tempfile.TemporaryDirectory() as compiled:
+        environment |= {"PYTHONPYCACHEPREFIX": compiled, "TERM": "xterm-256color"}
+        started(STARTED, environment)  # compiles
+        found = [started(STARTED, environment) for _ in range(runs)]
+        bare = [started(EMPTY, environment)[0] for _ in range(runs)]
+    seconds, cpu = (statistics.median(one[part] for one in found) for part in (0, 1))
+    told(
+        "start to usable",
+        seconds=round(seconds, 3),
+        cpu_seconds=round(cpu, 3),
+        of_a_bare_interpreter=round(seconds / statistics.median(bare), 1),
+        runs=[round(one, 3) for one, _ in found],
+        load=os.getloadavg()[0],
     )
-    found = []
-    for _ in range(runs):
-        began = time.perf_counter()
-        subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"})
-        found.append(time.perf_counter() - began)
-    told("start to usable", seconds=round(statistics.median(found), 3), runs=[round(one, 3) for one in found])
 
 
-async def key_seconds(presses: int = 200) -> None:
-    """Key to drawn screen while a transfer and a bundle report a thousand times a second."""
-    world = World(downloads=Path(tempfile.mkdtemp()))
-    async with app_over(world, SESSION, busy=True).run_test(size=SIZE) as pilot:
-        await pilot.pause()
-        await pilot.press("d")
-        found = []
-        for number in range(presses):
+def started(code: str, environment: dict[str, str]) -> tuple[float, float]:
+    """Seconds on the clock and of the processor until a ticket is seen."""
+    master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", SIZE[1], SIZE[0], 0, 0))
+    began, seen = time.perf_counter(), b""
+    child = subprocess.Popen(
+        [sys.executable, "-c", code], stdin=slave, stdout=slave, stderr=slave, env=environment, start_new_session=True
+    )
+    os.close(slave)
+    while b"4711" not in seen:
+        seen += os.read(master, 65536)
+    seconds = time.perf_counter() - began
+    child.kill()
+    _, _, used = os.wait4(child.pid, 0)
+    child.returncode = -9
+    os.close(master)
+    return seconds, used.ru_utime + used.ru_stime
+
+
+BUSY = (
+    "from bench.tui import app_over;from tests.tui.world import SESSION,World;"
+    "import tempfile,pathlib;app_over(World(downloads=pathlib.Path(tempfile.mkdtemp())),SESSION,busy=True).run()"
+)
+KEY, MARK, AWAY = b"7", b"Session opened", b"5"
+"""A tab's key, what only this tab shows, and the key of another tab."""
+
+
+def key_seconds(presses: int = 60) -> None:
+    """Key to drawn tab on a terminal, at rest and while a transfer and a bundle report a thousand times a second."""
+    found: dict[str, list[float]] = {"rest": [], "busy": []}
+    for kind, before in (("rest", b""), ("busy", b"d")):
+        master, slave = pty.openpty()
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", SIZE[1], SIZE[0], 0, 0))
+        child = subprocess.Popen(
+            [sys.executable, "-c", BUSY], stdin=slave, stdout=slave, stderr=slave, start_new_session=True,
+            env={**os.environ, "TERM": "xterm-256color"},
+        )  # fmt: skip
+        os.close(slave)
+        wait_for(master, b"linked")
+        wait_until_quiet(master, 1.0)
+        os.write(master, before)
+        wait_until_quiet(master, 1.0)
+        for _ in range(presses):
+            os.write(master, AWAY)
+            wait_until_quiet(master)
             began = time.perf_counter()
-            await pilot.press(str(1 + number % 7))
-            found.append(time.perf_counter() - began)
-            await asyncio.sleep(0.01)
-    found.sort()
-    told("key to screen under load", p50=round(found[len(found) // 2], 4), p95=round(found[int(len(found) * 0.95)], 4))
+            os.write(master, KEY)
+            wait_for(master, MARK)
+            found[kind].append(time.perf_counter() - began)
+            wait_until_quiet(master)
+        child.kill()
+        child.wait()
+        os.close(master)
+    for each in found.values():
+        each.sort()
+    figures = {
+        f"{kind}_p{share}": round(each[min(len(each) - 1, len(each) * share // 100)], 4)
+        for kind, each in found.items()
+        for share in (50, 95)
+    }
+    told(
+        "key to screen",
+        **figures,
+        busy_to_rest=round(figures["busy_p95"] / figures["rest_p95"], 2),
+        load=os.getloadavg()[0],
+    )
+
+
+def wait_for(master: int, mark: bytes) -> None:
+    """Read until the terminal was sent `mark`."""
+    seen = b""
+    while mark not in seen:
+        seen += os.read(master, 65536)
+
+
+def wait_until_quiet(master: int, seconds: float = 0.2) -> None:
+    """Read on for so long, so that the next wait sees only what is new."""
+    end = time.monotonic() + seconds
+    while (left := end - time.monotonic()) > 0 and select.select([master], [], [], left)[0]:
+        os.read(master, 65536)
 
 
 def log_figures(gibibytes: float = 1.0) -> None:
@@ -148,7 +228,7 @@ async def memory_of(sessions: int = 10) -> None:
 def main() -> None:
     start_seconds()
     asyncio.run(memory_of())
-    asyncio.run(key_seconds())
+    key_seconds()
     asyncio.run(overview_share())
     log_figures()
 

@@ -15,6 +15,8 @@ async def test_a_colleague_takes_over_once_the_customer_said_yes(world: World, s
         assert "Name the file" in it.text
         await it.write("/keys/bob-cert.pub")
         await it.press("tab", "down", "down")
+        assert "[^s] ask the customer" in it.text
+        assert "Name the file" not in it.text
         it.compare("share")
         assert world.asked_for("share") == []
         await it.press("ctrl+s")

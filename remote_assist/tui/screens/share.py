@@ -61,6 +61,10 @@ class ShareScreen(ModalScreen[Colleague | None]):
     def on_mount(self) -> None:
         self.query_one(OptionList).highlighted = 0
 
+    @on(Input.Changed)
+    def clear_fault(self) -> None:
+        self.query_one("#fault", Static).update("")
+
     @on(Input.Submitted)
     def submit(self) -> None:
         self.action_accept()
