@@ -7,7 +7,7 @@ here nobody is asked: it could look over the customer's shoulder.
 
 import contextlib
 import os
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 from remote_assist.agent.actions import Action, Ending
 from remote_assist.agent.conversation import Caller
@@ -22,6 +22,8 @@ from remote_assist.transport.elevated_target import ElevatedTarget, sudo_is_here
 
 MAX_WRONG = 2
 """Passwords that may be wrong in one session, so that no account is locked."""
+
+Reach = Callable[[], Awaitable[ElevatedTarget]]
 
 TYPING_SECONDS = 60.0
 PROGRAMS = frozenset({"RA1400", "RA1401"})
@@ -83,6 +85,28 @@ class Elevation:
         except RefusedError:
             self._wrong += 1
             raise
+
+
+@contextlib.asynccontextmanager
+async def root_again(prompt: Prompt, what: SafeStr, off_limits: Sequence[bytes]) -> AsyncIterator[Reach]:
+    """The way to root for undoing, at a next start, what an earlier run did as root. Asks when it is first used.
+
+    No technician is there and no relay is asked: the customer alone undoes, and that is written down.
+    """
+    started: list[ElevatedTarget] = []
+
+    async def reach() -> ElevatedTarget:
+        password = await prompt.typed(_question(HostileStr("remote-assist"), what))
+        if not password:
+            raise ConsentDenied("the customer did not type their password", reason="denied")
+        started.append(await ElevatedTarget.start(password, off_limits))
+        return started[-1]
+
+    try:
+        yield reach
+    finally:
+        for target in started:
+            await target.close()
 
 
 def elevate_action(what: SafeStr) -> Action:

@@ -18,6 +18,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from remote_assist.agent.control import Control, Identity
+from remote_assist.agent.elevation import is_root, root_again
 from remote_assist.agent.gate import Gate
 from remote_assist.agent.hop_requests import load_hops
 from remote_assist.agent.keeper import Keeper
@@ -173,6 +174,11 @@ async def _settle(
 ) -> None:
     """Ask about one half-applied fix. A machine behind this one is reached again first; else it is asked next time."""
     limits, title = around.settings.pairing, left.title(undo)
+    if undo.as_root and not is_root():
+        what = say("what.undo", fix=title)
+        async with root_again(prompt, what, own_places(around.home.path)) as reach:
+            await settle(gate, prompt, undo, title, services, limits, reach)
+        return
     if not undo.place:
         await settle(gate, prompt, undo, title, services, limits)
         return

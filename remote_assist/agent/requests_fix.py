@@ -144,7 +144,8 @@ class FixRequests:
         async def work(machine: Machine, running: Running) -> Ending:
             await self._ask(prepared)
             running.require()
-            undo.append(UndoFile.beside(self._session.journal.folder, running.number, prepared.place))
+            folder = self._session.journal.folder
+            undo.append(UndoFile.beside(folder, running.number, prepared.place, as_root=root is not None))
             await caller.accept(running)
             running.require()
             return await self._apply(caller, root or machine.target, prepared, undo[0], running.number)

@@ -155,6 +155,7 @@ TEXTS: Mapping[str, str] = {
     "what.link": "makes the link {path} to {target}",
     "what.look": "looks whether {path} is there",
     "what.plan": "prepares the fix {fix}",
+    "what.undo": "undoes the fix {fix}",
     "what.apply": "runs the fix {fix}",
     "what.hop": "reaches {place}",
     "what.there": "{what} on {place}",

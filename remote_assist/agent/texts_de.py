@@ -124,6 +124,7 @@ TEXTS: Mapping[str, str] = {
     "what.link": "legt den Verweis {path} auf {target} an",
     "what.look": "sieht nach, ob {path} da ist",
     "what.plan": "bereitet die Reparatur {fix} vor",
+    "what.undo": "macht die Reparatur {fix} rückgängig",
     "what.apply": "führt die Reparatur {fix} aus",
     "what.hop": "erreicht {place}",
     "what.there": "{what} auf {place}",

@@ -123,6 +123,7 @@ TEXTS: Mapping[str, str] = {
     "what.link": "crea el enlace {path} a {target}",
     "what.look": "mira si existe {path}",
     "what.plan": "prepara la reparación {fix}",
+    "what.undo": "deshace la reparación {fix}",
     "what.apply": "ejecuta la reparación {fix}",
     "what.hop": "llega a {place}",
     "what.there": "{what} en {place}",

@@ -123,6 +123,7 @@ TEXTS: Mapping[str, str] = {
     "what.link": "crée le lien {path} vers {target}",
     "what.look": "regarde si {path} existe",
     "what.plan": "prépare la réparation {fix}",
+    "what.undo": "annule la réparation {fix}",
     "what.apply": "exécute la réparation {fix}",
     "what.hop": "atteint {place}",
     "what.there": "{what} sur {place}",

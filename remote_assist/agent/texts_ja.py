@@ -118,6 +118,7 @@ TEXTS: Mapping[str, str] = {
     "what.link": "{target} へのリンク {path} を作成",
     "what.look": "{path} があるか確認",
     "what.plan": "修復 {fix} を準備",
+    "what.undo": "修復 {fix} を元に戻す",
     "what.apply": "修復 {fix} を実行",
     "what.hop": "{place} に接続",
     "what.there": "{place} で: {what}",

@@ -1,7 +1,8 @@
 """What would undo a fix, on this disk before each change: one file an applied plan, beside the session's journal.
 
     sessions/SESSION/undo-ACTION.jsonl      0600; {"step": …, "undo": {…}} a line, then {"closed": STATUS}
-                                            "on": the machine behind this one that was changed, where it was one
+                                            "on": the machine behind this one that was changed, where it was one;
+                                            "root": it was done as root by an agent that is not root
 
 Rule 1: a record is durable before its change is made. Rule 2: a file without its closing line is a half-applied fix;
 the customer is asked about it: undo, or leave it as it is.
@@ -28,23 +29,25 @@ class _Line(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     undo: dict[str, object] = {}
     closed: str = ""
     on: str = ""
+    root: bool = False
 
 
 class UndoFile:
     """One fix's undo records. Implements diagnostics.undo.UndoJournal."""
 
-    def __init__(self, path: Path, place: str = "") -> None:
-        """`place`: the machine that is changed; empty for the agent's own."""
+    def __init__(self, path: Path, place: str = "", *, as_root: bool = False) -> None:
+        """`place`: the machine that is changed; empty for the agent's own, `as_root` or as the agent's user."""
         self.path = path
         self.place = place
+        self.as_root = as_root
         self.records: UndoRecords = []
         self.closed = ""
         self._whole_bytes: int | None = None
 
     @classmethod
-    def beside(cls, folder: Path, action: str, place: str = "") -> "UndoFile":
+    def beside(cls, folder: Path, action: str, place: str = "", *, as_root: bool = False) -> "UndoFile":
         """The file of an action (`a7`) in a session's folder."""
-        return cls(folder / f"{PREFIX}{action}{SUFFIX}", place)
+        return cls(folder / f"{PREFIX}{action}{SUFFIX}", place, as_root=as_root)
 
     @classmethod
     def read(cls, path: Path) -> "UndoFile":
@@ -71,7 +74,7 @@ class UndoFile:
 
     async def note(self, step: str, undo: dict[str, object]) -> None:
         """Keep one record, durable on return. Raises RefusedError when it cannot be; then nothing may be changed."""
-        await self._write(_Line(step=step, undo=undo, on=self.place))
+        await self._write(_Line(step=step, undo=undo, on=self.place, root=self.as_root))
 
     async def close(self, status: str) -> None:
         """Say what became of the fix: resolved, rolled-back, failed, left."""
@@ -96,7 +99,7 @@ class UndoFile:
             self.closed = line.closed
         else:
             self.records.append((line.step, line.undo))
-            self.place = line.on
+            self.place, self.as_root = line.on, line.root
 
 
 def open_undo_files(folder: Path) -> list[UndoFile]:

@@ -11,10 +11,15 @@ from pathlib import Path
 
 import pytest
 
+from remote_assist.agent.elevation import root_again
+from remote_assist.agent.texts import say
+from remote_assist.agent.undo_journal import UndoFile, open_undo_files
 from remote_assist.core.requests import ApplyFix, Plan, PlanFix, Run
 from remote_assist.diagnostics.catalog_loader import load_catalog
+from remote_assist.diagnostics.fixes import undo_fix
 from remote_assist.diagnostics.pack_catalog import Stocked
-from tests.agent.world import AgentWorld, LiveSession
+from remote_assist.errors import ConsentDenied
+from tests.agent.world import AgentWorld, Customer, LiveSession
 
 pytestmark = pytest.mark.slow
 
@@ -97,3 +102,25 @@ async def test_nobody_types_while_a_technicians_program_could_look_on(world: Age
         await asyncio.gather(running, return_exceptions=True)
     assert refused.reason == "terminal-open"
     assert world.customer.typed_questions == []
+
+
+async def test_what_was_done_as_root_is_undone_as_root_at_the_next_start(item: PlanFix, tmp_path: Path) -> None:
+    """The agent died in the middle: nothing is left of it but the undo file, which says how the change was made."""
+    undo = UndoFile.beside(tmp_path, "a7", as_root=True)
+    path = Path(item.parameters["path"])
+    path.write_text("half done")
+    record = {"verb": "file", "path": str(path), "existed": False}
+    await undo.note("make it", record)
+    (left,) = open_undo_files(tmp_path)
+    assert (left.as_root, left.place, left.records) == (True, "", [("make it", record)])
+    customer = Customer(types=["my own password"])
+    async with root_again(customer, say("what.undo", fix="own.touch"), []) as reach:
+        assert customer.typed_questions == []
+        result = await undo_fix(left.records, await reach(), progress=lambda _: None)
+    assert (result.status, path.exists()) == ("rolled-back", False)
+    (question,) = customer.typed_questions
+    assert question.secret
+    assert "undoes the fix own.touch" in question.lines[0]
+    async with root_again(Customer(), say("what.undo", fix="own.touch"), []) as reach:
+        with pytest.raises(ConsentDenied, match="did not type their password"):
+            await reach()
