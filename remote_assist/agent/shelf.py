@@ -18,6 +18,7 @@ from remote_assist.core.prompt import Prompt
 from remote_assist.core.wishes import scope_of
 from remote_assist.diagnostics.pack_catalog import Shelved, Stocked, stock
 from remote_assist.diagnostics.preview import checked_items, preview
+from remote_assist.errors import ContentError
 from remote_assist.transport.local_target import LocalTarget
 from remote_assist.transport.pack_folder import PackFolder
 
@@ -63,7 +64,10 @@ class Shelf:
         """The preview, where a look is among the wishes and somebody could read it."""
         if not prompt.can_ask or "diagnose" not in map(scope_of, wishes):
             return None
-        return await self.preview(LocalTarget().platform)
+        try:
+            return await self.preview(LocalTarget().platform)
+        except ContentError:  # damaged catalog files: a look will be refused, and other help is still possible
+            return None
 
     def strike(self, collectors: frozenset[str]) -> None:
         """These do not run any more."""

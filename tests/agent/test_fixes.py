@@ -16,6 +16,7 @@ from remote_assist.core.packs import Pack, PackTrust, build_pack, open_pack, sig
 from remote_assist.core.requests import (
     Accepted,
     ApplyFix,
+    AskStatus,
     Cancel,
     Collect,
     EstimateLook,
@@ -23,10 +24,12 @@ from remote_assist.core.requests import (
     Plan,
     PlanFix,
     Progress,
+    Status,
 )
 from remote_assist.diagnostics.bundle import read_bundle
 from remote_assist.diagnostics.catalog_loader import load_catalog
 from remote_assist.diagnostics.pack_catalog import stock
+from remote_assist.errors import ContentError
 from remote_assist.transport.pack_folder import PackFolder
 from tests.agent.world import AgentWorld, LiveSession
 from tests.scenarios.world import TakenPort
@@ -101,6 +104,18 @@ async def test_what_the_customer_struck_on_the_consent_screen_is_not_read(world:
     bundle = read_bundle(answers.data)
     assert {name for name, status in bundle.statuses.items() if status == "declined"} == {"users", "processes"}
     assert not {"users", "processes"} & set(bundle.facts)
+
+
+async def test_damaged_catalog_files_cost_the_preview_and_not_the_session(
+    world: AgentWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def damaged() -> None:
+        raise ContentError("collectors.yaml:3: unknown key")
+
+    monkeypatch.setattr("remote_assist.agent.shelf._shipped", damaged)
+    async with world.session() as live:
+        assert isinstance((await live.ask(AskStatus())).last, Status)
+    assert world.customer.questions[0].preview is None
 
 
 async def test_a_bundle_can_be_cancelled_and_keeps_what_there_is(world: AgentWorld) -> None:
