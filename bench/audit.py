@@ -35,21 +35,18 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.audit", description=__doc__)
     parser.add_argument("--appends", type=int, default=300, help="records appended one by one (default 300)")
     parser.add_argument("--sessions", type=int, default=1000, help="sessions that append at once (default 1,000)")
-    parser.add_argument("--fsync-ms", type=int, default=0, help="what a slower disk adds to each fsync (by strace)")
     parser.add_argument("--leaves", type=int, default=100_000, help="records of the large tree (default 100,000)")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="remote-assist-bench-") as name:
-        uvloop.run(appends(Path(name) / "world", options.appends, options.sessions, options.fsync_ms))
+        uvloop.run(appends(Path(name) / "world", options.appends, options.sessions))
         proofs(Path(name), options.leaves)
     return 0
 
 
-async def appends(folder: Path, count: int, sessions: int, fsync_ms: int) -> None:
+async def appends(folder: Path, count: int, sessions: int) -> None:
     """Append at a relay that is a process of its own, its commit included; the agent's own fsync is not in it."""
     folder.mkdir()
-    slow = ("strace", "-f", "-qq", "-o", "/dev/null", "--seccomp-bpf", "-e", "trace=fdatasync")
-    delay = ("-e", f"inject=fdatasync:delay_exit={fsync_ms * 1000}")
-    world = OutsideWorld(folder, unlimited=True, under=(*slow, *delay) if fsync_ms else ())
+    world = OutsideWorld(folder, unlimited=True)
     process = await world.serve()
     try:
         person, token = await world.technician()

@@ -38,15 +38,13 @@ class OutsideWorld(RelayWorld):
         folder: Path,
         *,
         unlimited: bool = False,
-        under: tuple[str, ...] = (),
         fill: Callable[[Path], None] = lambda data: None,
     ) -> None:
         """`unlimited`: one technician, one address and one ticket may have as many of everything as the bench opens.
 
-        `under`: a program, with its words, that runs the relay. `fill`: puts something into its data folder before.
+        `fill`: puts something into the relay's data folder before.
         """
         self._fill = fill
-        self._under = under
         super().__init__(folder)
         self._unlimited = unlimited
         self.organisation = Organisation(folder, TurnableClock())
@@ -66,7 +64,7 @@ class OutsideWorld(RelayWorld):
             config.write_text("unauthenticated_per_address = 8192\nsessions_per_technician = 100000\n")
             words += ["--config", str(config)]
         process = subprocess.Popen(
-            [*self._under, sys.executable, "-m", "relay", *words],
+            [sys.executable, "-m", "relay", *words],
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
         )
