@@ -6,6 +6,7 @@ import os
 import pty
 import re
 import select
+import shutil
 import subprocess
 import sys
 import time
@@ -17,6 +18,7 @@ import pytest
 from sqlalchemy import create_engine, update
 
 from relay.schema import chunks
+from tests.scenarios.tmux import TmuxScreen
 from tests.scenarios.world import World, find_program, served_world
 
 pytestmark = pytest.mark.slow
@@ -68,6 +70,32 @@ def test_a_recording_is_poured_into_a_pipe_safe_to_show(recorded: Recorded) -> N
     assert SAID in shown
     assert "one\r\ntwo" in shown or "one\ntwo" in shown
     assert "title" not in re.sub(r"printf.*", "", shown)
+
+
+def test_a_reviewer_reads_and_plays_it_by_keys(recorded: Recorded) -> None:
+    if shutil.which("tmux") is None:
+        assert os.environ.get("REMOTE_ASSIST_REQUIRE_ALL") != "1", "tmux is missing"
+        pytest.skip("tmux is missing")
+    argv = [find_program("remote-assist"), "tui"]
+    with TmuxScreen(recorded.world.folder, argv, recorded.world.environment("rita-home")) as screen:
+        screen.wait_for("tickets · all")
+        screen.press("v")
+        screen.wait_for(recorded.session)
+        screen.press("Enter")
+        screen.wait_for("Opens a shell")
+        screen.press("Escape")
+        screen.wait_for("remote-assist · review")
+        screen.press("p")
+        screen.wait_for("Play a recording")
+        screen.write(recorded.key)
+        screen.press("Enter")
+        screen.wait_for(SAID)
+        screen.press("Escape")
+        screen.wait_for("remote-assist · review")
+        screen.press("Escape")
+        screen.wait_for("tickets · all")
+        screen.press("q")
+        assert screen.wait_until_over() == 0
 
 
 def test_without_the_reviewers_key_nothing_opens(recorded: Recorded) -> None:

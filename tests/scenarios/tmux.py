@@ -12,6 +12,8 @@ ESCAPE_SECONDS = 0.4
 
 PATIENCE_SECONDS = 60.0
 """How long a screen may take on a busy machine."""
+SEEN_CHARS = 20
+"""Of a long text a field shows the end only."""
 
 KEEP_EXIT = '"$@"; echo $? > "$0.part"; mv "$0.part" "$0"'
 """Runs a program and keeps its exit code. tmux itself now and then misses a child's end (3.3a: the pane is dead, the
@@ -56,9 +58,9 @@ class TmuxScreen:
                 time.sleep(ESCAPE_SECONDS)
 
     def write(self, text: str) -> None:
-        """Type a text as it stands, and wait until it is seen: who types looks before pressing Enter."""
+        """Type a text as it stands, and wait until its end is seen: who types looks before pressing Enter."""
         self._tmux("send-keys", "-l", text)
-        self.wait_for(text)
+        self.wait_for(text[-SEEN_CHARS:])
 
     def wait_for(self, text: str, seconds: float = PATIENCE_SECONDS) -> str:
         """Wait until the screen shows `text`; answer the screen."""
