@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from remote_assist.audit.log_memory import LogMemory
-from remote_assist.core.api import LoggedRecord, NewNote, SessionSummary, Ticket
+from remote_assist.core.api import Deliveries, LoggedRecord, NewNote, SessionSummary, Ticket
 from remote_assist.core.certificates import ca_of
 from remote_assist.core.keys import fingerprint
 from remote_assist.core.lists import TrustedLists, open_lists
@@ -173,6 +173,14 @@ class Desk:
         """Disclose words on a ticket; refused when they contain a support code. `key` makes a repeat harmless."""
         self._ending.check_note(text)
         await self.api.add_note(ticket, NewNote(text=text, key=key, session=session))
+
+    async def outbox(self, *, dead: bool = False) -> Deliveries:
+        """What is on its way to other ticket systems; with `dead` only what nobody tries any more."""
+        return await self.api.outbox(dead=dead)
+
+    async def retry_delivery(self, which: int = 0) -> int:
+        """Let one dead delivery, or all (0), be tried again. Returns how many."""
+        return await self.api.retry_delivery(which)
 
     @contextlib.asynccontextmanager
     async def disclosure_place(self, ticket: str) -> "AsyncIterator[Place]":

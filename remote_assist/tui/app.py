@@ -233,6 +233,10 @@ class AssistApp(App[None]):
             from remote_assist.tui.screens.compare import BundlesScreen
 
             return BundlesScreen(self._work)
+        if what == "outbox":
+            from remote_assist.tui.screens.outbox import OutboxScreen
+
+            return OutboxScreen(self._work)
         from remote_assist.tui.screens.review import ReviewScreen
 
         return ReviewScreen(self._work, self._pace)

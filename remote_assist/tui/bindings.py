@@ -5,6 +5,7 @@ from textual.binding import Binding
 from remote_assist.tui.screens.compare import BundlesScreen
 from remote_assist.tui.screens.invite import InviteScreen
 from remote_assist.tui.screens.log import LogScreen
+from remote_assist.tui.screens.outbox import OutboxScreen
 from remote_assist.tui.screens.overview import OverviewScreen
 from remote_assist.tui.screens.replay import ReplayScreen
 from remote_assist.tui.screens.review import ReviewScreen
@@ -21,6 +22,7 @@ SCREENS = (
     LogScreen,
     BundlesScreen,
     ReviewScreen,
+    OutboxScreen,
     ReplayScreen,
 )
 

@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from textual.message import Message
 
-from remote_assist.core.api import SessionSummary, Ticket
+from remote_assist.core.api import Deliveries, SessionSummary, Ticket
 from remote_assist.core.requests import Done, Entry, Plan, Status
 from remote_assist.core.resume import LinkNews
 from remote_assist.errors import AssistError
@@ -67,6 +67,8 @@ class Job(StrEnum):
     SHARE = "ask the customer to let a colleague in"
     RECORDINGS = "list what is recorded"
     REPLAY = "fetch a recording"
+    OUTBOX = "load the outbox"
+    RETRY = "have notes tried again"
     END = "end the session"
 
 
@@ -179,6 +181,20 @@ class TicketsLoaded(Message):
     tickets: Sequence[Ticket]
     sessions: Sequence[SessionSummary]
     name: str
+    undelivered: int = 0
+    """Notes nobody tries to deliver any more."""
+
+
+@dataclass
+class OutboxLoaded(Message):
+    outbox: Deliveries
+
+
+@dataclass
+class DeliveriesFreed(Message):
+    """So many dead letters will be tried again."""
+
+    count: int
 
 
 @dataclass

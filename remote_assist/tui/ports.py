@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
-from remote_assist.core.api import SessionSummary, Ticket
+from remote_assist.core.api import Deliveries, SessionSummary, Ticket
 from remote_assist.core.asciicast import Event, Header
 from remote_assist.core.codes import SupportCode
 from remote_assist.core.requests import ChatLine, Done, Entry, Plan, Progress, Status
@@ -180,6 +180,13 @@ class TicketBookPort(Protocol):
     async def add_note(self, ticket: str, text: str, *, key: str, session: str = "") -> None: ...
 
 
+class OutboxPort(Protocol):
+    """Notes on their way to other ticket systems."""
+
+    async def outbox(self, *, dead: bool = False) -> Deliveries: ...
+    async def retry_delivery(self, which: int = 0) -> int: ...
+
+
 class ChangePort(Protocol):
     """One difference between two bundles. `change`: added, removed, changed or unknown."""
 
@@ -250,7 +257,7 @@ class RecordingsPort(Protocol):
     async def fetched(self, session: str, name: str, key: Path) -> RecordingPort: ...
 
 
-class DeskPort(TicketBookPort, ReadingPort, SharingPort, Protocol):
+class DeskPort(TicketBookPort, OutboxPort, ReadingPort, SharingPort, Protocol):
     """A technician, logged in."""
 
     on_link: OnLink

@@ -5,6 +5,7 @@ one message: its answer, `JobFailed` or `JobCancelled`. Rule 3: every job has a 
 """
 
 import asyncio
+import contextlib
 import hashlib
 from collections.abc import Awaitable, Callable
 from datetime import datetime
@@ -91,6 +92,8 @@ LIMIT_SECONDS: dict[Job, float] = {
     Job.SHARE: 300,
     Job.RECORDINGS: 120,
     Job.REPLAY: 1800,
+    Job.OUTBOX: 30,
+    Job.RETRY: 60,
 }
 """How long each job may take before the screen gives up on it. The agent keeps its own, shorter limits."""
 
@@ -147,8 +150,8 @@ class Work:
     def load_tickets(self, screen: DOMNode) -> None:
         async def call() -> Message:
             desk = await self.desk()
-            tickets, sessions = await asyncio.gather(desk.tickets(), desk.sessions())
-            return TicketsLoaded(tickets, sessions, desk.name)
+            tickets, sessions, dead = await asyncio.gather(desk.tickets(), desk.sessions(), _undelivered(desk))
+            return TicketsLoaded(tickets, sessions, desk.name, dead)
 
         self.start(screen, Job.TICKETS, call)
 
@@ -322,6 +325,13 @@ class Work:
         asker.run_worker(
             _finish(asker, job, call), name=job.value, group=job.name, exclusive=exclusive, exit_on_error=False
         )
+
+
+async def _undelivered(desk: DeskPort) -> int:
+    """How many dead letters there are, where it can be asked: the queue is shown without it too."""
+    with contextlib.suppress(AssistError):
+        return len((await desk.outbox(dead=True)).deliveries)
+    return 0
 
 
 async def _finish(screen: MessagePump, job: Job, call: Call) -> None:

@@ -8,7 +8,15 @@ import pytest
 from tests.relay.postgres import Postgres, running_postgres
 from tests.relay.world import RelayWorld
 
-ON_BOTH = {"test_chains", "test_checkpoints", "test_log", "test_login", "test_shared", "test_tickets"}
+ON_BOTH = {
+    "test_alarm_work",
+    "test_chains",
+    "test_checkpoints",
+    "test_log",
+    "test_login",
+    "test_shared",
+    "test_tickets",
+}
 """Modules whose worlds keep something in the database."""
 
 SQLITE, POSTGRESQL = "sqlite", "postgresql"

@@ -1,11 +1,13 @@
-"""The connector on a real Redmine 5 (Debian), with python-redmine's place taken by plain reads of the API."""
+"""The connector on a real Redmine 5 (Debian); python-redmine, a client of others, reads back what ours has written."""
 
+import asyncio
 import contextlib
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
+import redminelib
 
 from remote_assist.errors import Fault, TicketSystemError
 from remote_assist.technician.disclosing import OwnSystem, of_text
@@ -116,3 +118,30 @@ async def test_redmines_own_tables_hold_a_disclosure_once_and_as_private_as_was_
         rows = database.execute(query, (ticket.id,)).fetchall()
     told = [(text.splitlines()[1], bool(private)) for text, private in rows]
     assert told == [("for us alone", True), ("for everybody", False)], rows
+
+
+async def test_the_client_of_others_reads_what_ours_wrote_and_ours_what_it_wrote(
+    served: Served, system: Redmine
+) -> None:
+    oracle = redminelib.Redmine(served.url, key=served.key)
+    ticket, key = await contract.opened(system, "seen by another client"), note_key("oracle")
+    await system.add_note(ticket.id, marked("for us alone", key), visibility=INTERNAL, key=key)
+    await system.attach(
+        ticket.id, Attachment("facts.txt", b"every byte", CUSTOMER, note_key("oracle-file"), "the facts")
+    )
+    await system.set_fields(ticket.id, {"Resolution": "port freed"})
+    await system.add_time(ticket.id, 90, text="session", key=note_key("oracle-time"))
+
+    def read_back() -> None:
+        issue = oracle.issue.get(int(ticket.id), include=["journals", "attachments"])
+        (note,) = [one for one in issue.journals if "for us alone" in getattr(one, "notes", "")]
+        assert note.private_notes
+        (file,) = issue.attachments
+        assert (file.filename, b"".join(file.download().iter_content(64))) == ("facts.txt", b"every byte")
+        assert [one.value for one in issue.custom_fields if one.name == "Resolution"] == ["port freed"]
+        assert [entry.hours for entry in oracle.time_entry.filter(issue_id=issue.id)] == [1.5]
+        oracle.issue.update(issue.id, notes="It fails again.", subject="renamed by another")
+
+    await asyncio.to_thread(read_back)
+    assert (await system.get(ticket.id)).subject == "renamed by another"
+    assert [note.text for note in await system.notes(ticket.id) if not note.mark][-1] == "It fails again."

@@ -11,7 +11,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from remote_assist.core.api import SessionSummary, Ticket, TicketNote
+import msgspec
+
+from remote_assist.core.api import Deliveries, Delivery, SessionSummary, Ticket, TicketNote
 from remote_assist.core.asciicast import Event, Header
 from remote_assist.core.chat import checked_line
 from remote_assist.core.codes import SupportCode
@@ -117,6 +119,8 @@ class World:
         self.calls: list[tuple[str, ...]] = []
         self.tickets: list[Ticket] = default_tickets(now)
         self.summaries: list[SessionSummary] = [summary(now)]
+        self.deliveries: list[Delivery] = []
+        self.resting: dict[str, str] = {}
         self.findings: Sequence[WorldFinding] = FINDINGS
         self.facts: Mapping[str, object] = FACTS
         self.texts: Mapping[str, str] = {}
@@ -227,6 +231,19 @@ class WorldDesk:
     async def add_note(self, ticket: str, text: str, *, key: str, session: str = "") -> None:
         self._world.check("add_note", ticket, text, session)
 
+    async def outbox(self, *, dead: bool = False) -> Deliveries:
+        self._world.check("outbox")
+        held = tuple(one for one in self._world.deliveries if one.state == "dead" or not dead)
+        return Deliveries(deliveries=held, paused=self._world.resting)
+
+    async def retry_delivery(self, which: int = 0) -> int:
+        self._world.check("retry", str(which))
+        freed = [one for one in self._world.deliveries if one.state == "dead" and which in (0, one.id)]
+        self._world.deliveries = [
+            msgspec.structs.replace(one, state="waiting") if one in freed else one for one in self._world.deliveries
+        ]
+        return len(freed)
+
     async def invite(self, ticket: Ticket, scopes: tuple[str, ...], seconds: int) -> "WorldInvitation":
         self._world.check("invite", ticket.id, *scopes, str(seconds))
         wanted = self._world.passphrase
@@ -323,7 +340,7 @@ class WorldSession:
     def __init__(self, world: World, session: str) -> None:
         self._world = world
         self.id = session
-        self.ticket = "4711"
+        self.ticket = world.tickets[0].id
         self.subject = world.tickets[0].subject
         self.recorded = 12
 

@@ -25,6 +25,7 @@ from remote_assist.tui.panes.facts import FactsPane
 from remote_assist.tui.panes.files import FilesPane
 from remote_assist.tui.panes.terminals import TerminalsPane
 from remote_assist.tui.ports import FindingPort, SessionPort
+from remote_assist.tui.replies import LOOK_EVERY, ReplyWatch, is_own_system
 from remote_assist.tui.roster import Roster
 from remote_assist.tui.screens.forms import Closing, EndScreen, NoteScreen, ScopesScreen, Wish
 from remote_assist.tui.screens.log import LogScreen
@@ -45,6 +46,9 @@ RECONNECT_POLLS = 1
 """After so many unanswered polls a new connection is tried."""
 
 MAX_ACTIONS = 200
+REPLY_SECONDS = 30.0
+"""How long a reply on the ticket stays on the screen."""
+
 OVER_REASONS = frozenset({"ended", "revoked", "expired", "over", "session-over"})
 """Reasons after which a session never answers again."""
 
@@ -83,6 +87,7 @@ class SessionScreen(Screen[None]):
         self._actions: list[ActionLine] = []
         self._silent_polls = 0
         self._planned_for: FindingPort | None = None
+        self._replies = ReplyWatch()
 
     def compose(self) -> ComposeResult:
         colour = self._roster.enter(self._session_id).colour
@@ -112,10 +117,25 @@ class SessionScreen(Screen[None]):
     def on_mount(self) -> None:
         self._work.connect(self, self._session_id)
         self.set_interval(self._pace.poll_seconds, self._poll)
+        self.set_interval(LOOK_EVERY * self._pace.poll_seconds, self.look_at_ticket)
 
     def on_unmount(self) -> None:
         if self._session is not None:
             self._work.leave(self.app, self._session)
+
+    # --- the ticket's own system ----------------------------------------------------------------------
+
+    def look_at_ticket(self) -> None:
+        """Ask what others wrote on the ticket meanwhile."""
+        if self._session is not None and is_own_system(self._session.ticket):
+            self._work.load_ticket(self, self._session.ticket)
+
+    @on(say.TicketLoaded)
+    def tell_replies(self, loaded: say.TicketLoaded) -> None:
+        for reply in self._replies.news(loaded.ticket):
+            words = joined(shown(reply.author, max_chars=80), " on the ticket: ", shown(reply.text, max_chars=300))
+            self.notify(words.plain, timeout=REPLY_SECONDS, markup=False)
+            self.post_message(say.Attention("somebody wrote on the ticket"))
 
     # --- link and state -----------------------------------------------------------------------------
 
@@ -135,6 +155,7 @@ class SessionScreen(Screen[None]):
         )
         self._work.ask_status(self, connected.session)
         self._work.read_log(self, self._session_id)
+        self.look_at_ticket()
         self.query_one(ChatPane).use(connected.session)
         self.query_one(FilesPane).use(connected.session)
         self.query_one(TerminalsPane).use(connected.session)
@@ -247,7 +268,7 @@ class SessionScreen(Screen[None]):
             refused = bool(failed.problem.reason)
             self._finish("refused" if refused else "failed", failed.problem.sentence)
             self._advise(failed.problem)
-        elif failed.job is not Job.LOG:
+        elif failed.job not in {Job.LOG, Job.TICKET}:
             self._tell(failed.problem)
 
     @on(say.JobCancelled)

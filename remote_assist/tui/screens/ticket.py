@@ -10,18 +10,19 @@ from textual.containers import Container, Vertical, VerticalScroll
 from textual.screen import Screen
 from textual.widgets import DataTable, Footer, Static
 
-from remote_assist.core.api import SessionSummary, Ticket, TicketNote
+from remote_assist.core.api import SessionSummary, Ticket, TicketNote, TicketReply
 from remote_assist.core.codes import is_session_id
 from remote_assist.settings import DEFAULT_SCOPES
-from remote_assist.tui.messages import JobFailed, NoteWritten, OpenSession, TicketLoaded
+from remote_assist.tui.messages import Attention, JobFailed, NoteWritten, OpenSession, TicketLoaded
 from remote_assist.tui.pace import Pace
+from remote_assist.tui.replies import LOOK_EVERY, ReplyWatch, is_own_system
 from remote_assist.tui.screens.forms import NoteScreen, Wish
 from remote_assist.tui.screens.invite import InviteScreen
-from remote_assist.tui.theme import ACCENT, FAINT, SESSION_STATE
+from remote_assist.tui.theme import ACCENT, FAINT, SESSION_STATE, WARN
 from remote_assist.tui.widgets.lines import ProblemPanel, TwoEnds
 from remote_assist.tui.widgets.table import FitTable, Row
 from remote_assist.tui.widgets.text import joined, shown
-from remote_assist.tui.words import day_and_time
+from remote_assist.tui.words import day_and_time, parse_time
 from remote_assist.tui.work import Work
 
 DEFAULT_SECONDS = 30 * 60
@@ -47,6 +48,7 @@ class TicketScreen(Screen[None]):
         self._ticket_id = ticket
         self._ticket: Ticket | None = None
         self._sessions: dict[str, SessionSummary] = {}
+        self._replies = ReplyWatch()
 
     def compose(self) -> ComposeResult:
         yield TwoEnds(joined("#", shown(self._ticket_id, max_chars=40)), "loading …", id="top")
@@ -64,6 +66,13 @@ class TicketScreen(Screen[None]):
         self.query_one("#thread").border_title = "Notes"
         self.query_one("#empty").display = False
         self.query_one(FitTable).focus()
+        if is_own_system(self._ticket_id):
+            self.set_interval(LOOK_EVERY * self._pace.poll_seconds, self.look_again)
+
+    def look_again(self) -> None:
+        """What others wrote meanwhile appears by itself, while this screen is seen."""
+        if self.is_current:
+            self.action_reload()
 
     def on_screen_resume(self) -> None:
         self.action_reload()
@@ -96,8 +105,11 @@ class TicketScreen(Screen[None]):
         self.query_one(ProblemPanel).clear()
         self.query_one("#top", TwoEnds).show(
             joined(("#", "bold"), shown(loaded.ticket.id, "bold", max_chars=40), "  ", shown(loaded.ticket.subject)),
-            shown(loaded.ticket.state, FAINT, max_chars=20),
+            joined(*_standing(loaded.ticket)),
         )
+        for reply in self._replies.news(loaded.ticket):
+            self.notify(shown(f"{reply.author} wrote on the ticket", max_chars=120).plain, markup=False)
+            self.post_message(Attention("somebody wrote on the ticket"))
         self.query_one("#notes", Static).update(thread(loaded.ticket))
         table = self.query_one(FitTable)
         table.show_rows([session_row(session) for session in reversed(list(loaded.sessions))])
@@ -136,17 +148,33 @@ def thread(ticket: Ticket) -> Text:
     hidden = len(ticket.notes) - MAX_NOTES_SHOWN
     if hidden > 0:
         text.append(f"\n\n… {hidden} older notes are not shown", FAINT)
-    for note in ticket.notes[-MAX_NOTES_SHOWN:]:
-        text.append("\n\n").append_text(_note(note))
+    said: list[TicketNote | TicketReply] = [*ticket.notes[-MAX_NOTES_SHOWN:], *ticket.replies]
+    for one in sorted(said, key=lambda each: _moment(each.time)):
+        text.append("\n\n").append_text(_note(one))
+    if ticket.fault:
+        text.append("\n\n").append_text(shown(ticket.fault, WARN, max_chars=400))
     return text
+
+
+def _moment(time: str) -> float:
+    moment = parse_time(time)
+    return moment.timestamp() if moment else 0.0
+
+
+def _standing(ticket: Ticket) -> list[Text]:
+    """Its state here; of another system's ticket also its word for it, and who has it."""
+    words = [ticket.state, ticket.status, ticket.assignee and f"of {ticket.assignee}"]
+    return [shown(" · ".join(word for word in words if word), FAINT, max_chars=60)]
 
 
 def day_and_time_line(time: str, author: str) -> Text:
     return joined(shown(author, "bold", max_chars=80), ("  ", ""), shown(day_and_time(time), FAINT, max_chars=40))
 
 
-def _note(note: TicketNote) -> Text:
+def _note(note: TicketNote | TicketReply) -> Text:
     text = day_and_time_line(note.time, note.author)
+    if isinstance(note, TicketReply):
+        text.append("  wrote in the ticket's own system", ACCENT)
     if note.visibility == "customer":
         text.append("  customer sees this", ACCENT)
     return text.append("\n").append_text(shown(note.text, lines=True, max_chars=8000))

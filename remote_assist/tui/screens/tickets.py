@@ -16,7 +16,7 @@ from remote_assist.tui.messages import JobFailed, LiveSessionsSeen, TicketOpened
 from remote_assist.tui.pace import Pace
 from remote_assist.tui.queue import Desk, View, age, belongs, order
 from remote_assist.tui.screens.forms import NewTicketScreen, TicketDraft
-from remote_assist.tui.theme import FAINT, GOOD, SESSION_STATE
+from remote_assist.tui.theme import BAD, FAINT, GOOD, SESSION_STATE
 from remote_assist.tui.widgets.lines import ProblemPanel, TwoEnds
 from remote_assist.tui.widgets.table import FitTable, Row
 from remote_assist.tui.widgets.text import joined, shown
@@ -37,6 +37,7 @@ class TicketsScreen(Screen[None]):
         Binding("b", "app.read('knowledge')", "known issues", id="tickets.knowledge"),
         Binding("c", "app.read('bundles')", "bundles", id="tickets.bundles"),
         Binding("v", "app.read('review')", "review", id="tickets.review"),
+        Binding("d", "app.read('outbox')", "outbox", id="tickets.outbox"),
         Binding("r", "reload", "reload", id="tickets.reload"),
         Binding("q", "app.quit", "quit", id="tickets.quit"),
     ]
@@ -90,7 +91,7 @@ class TicketsScreen(Screen[None]):
         tickets = sorted((one for one in loaded.tickets if belongs(one, self._view, desk)), key=order)
         self.query_one("#top", TwoEnds).show(
             joined((f"remote-assist · tickets · {self._view}", "bold")),
-            joined((self._count(loaded, tickets), FAINT), shown(loaded.name, max_chars=40)),
+            joined(_undelivered(loaded), (self._count(loaded, tickets), FAINT), shown(loaded.name, max_chars=40)),
         )
         table = self.query_one(FitTable)
         now = self._pace.clock()
@@ -145,6 +146,10 @@ def ticket_row(ticket: Ticket, sessions: Sequence[SessionSummary], now: datetime
             _session_sign(sessions),
         ),
     )
+
+
+def _undelivered(loaded: TicketsLoaded) -> Text:
+    return joined((f"✖ {loaded.undelivered} not delivered (d)   ", BAD) if loaded.undelivered else "")
 
 
 def _nothing(view: View) -> Text:
