@@ -357,7 +357,16 @@ class Relay:
         login = LoginPages(logins, trust, penalties, bodies, origins=origins, clock=clock)
         book = TicketBook(store, clock=clock, live=nodes.presence.live)
         assert self._systems is not None
-        desk = TicketDesk(store, book, self._systems, courier, own, default=settings.ticket_rules.default, clock=clock)
+        desk = TicketDesk(
+            store,
+            book,
+            self._systems,
+            courier,
+            own,
+            default=settings.ticket_rules.default,
+            clock=clock,
+            origin=lambda: self.address or origins[0],
+        )
         rules = SessionRules(
             store, desk, self._switchboard, settings.ticket_rules, settings.ticket_systems, clock=clock
         )

@@ -17,7 +17,7 @@ from relay.book import TicketBook, check_new_ticket, others_run
 from relay.chains import Chains
 from relay.closing import closing_work, minutes_spent
 from relay.courier import Courier
-from relay.deliveries import CLOSE, TIME, again, queue, read_deliveries, revive
+from relay.deliveries import CLOSE, LINK, TIME, again, queue, read_deliveries, revive
 from relay.foreign import MAX_SUBJECT_CHARS, keep, number_of
 from relay.reconciling import compare_book, compare_remote, read_kept
 from relay.schema import tickets
@@ -36,6 +36,8 @@ ASK_SECONDS = 10.0
 BREAK_GLASS_KEY = "break-glass "
 """How the keys of tickets begin that were opened because there was none and no time; reports count them."""
 
+START_TITLE = "start a support session"
+
 MAX_REPLIES = 200
 MAX_REPLY_CHARS = 8000
 
@@ -53,6 +55,7 @@ class TicketDesk:
         *,
         default: str,
         clock: Callable[[], datetime],
+        origin: Callable[[], str],
     ) -> None:
         self.book = book
         self.systems = systems
@@ -61,6 +64,7 @@ class TicketDesk:
         self._chains = chains
         self._default = default
         self._clock = clock
+        self._origin = origin
 
     async def ticket(self, ticket: str) -> Ticket:
         """One ticket with its notes, and with the replies others wrote in its own system."""
@@ -189,17 +193,32 @@ class TicketDesk:
         self._chains.write_in(connection, draft)
 
     async def remember(self, system: str, seen: RemoteTicket) -> int:
-        """Keep what a system said of a ticket."""
+        """Keep what a system said of a ticket; where its settings ask for it, the ticket gets its link to us, once."""
         clean, now = _clean(seen), format_time(self._clock())
-        return await self._store.write(lambda connection: keep(connection, system, clean, now))
+        links = self._links(system) and not seen.closed
+
+        def job(connection: Connection) -> int:
+            number = keep(connection, system, clean, now)
+            if links:
+                words = f"{self._origin()}/start/{system}:{clean.id} {START_TITLE}"
+                queue(connection, number, LINK, "start", now, words=words)
+            return number
+
+        number = await self._store.write(job)
+        if links:
+            self._courier.notice()
+        return number
+
+    def _links(self, system: str) -> bool:
+        return self.systems.settings[system].start_link and self.systems.of(system).capabilities().link
 
     async def look_again(self, ticket: str) -> bool:
-        """Ask how a ticket that is known here stands now. Returns whether it was asked and answered."""
-        if not await self._known(ticket):
-            return False
+        """Ask how a ticket stands now that is known here, or that wants its link. Returns whether it answered."""
         try:
+            if not self._links(reference(ticket).system) and not await self._known(ticket):
+                return False
             await self.refresh(ticket)
-        except TicketSystemError:
+        except (TicketSystemError, RefusedError):
             return False
         return True
 

@@ -96,6 +96,7 @@ class TicketSystemSettings:
     resolution_field: str = ""
     issues_field: str = ""
     survey_url: str = ""
+    start_link: bool = False
     people: Mapping[str, str] = field(default_factory=dict)
 
 

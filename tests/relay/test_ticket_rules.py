@@ -1,14 +1,18 @@
 """No session without an open ticket of one's own; closing the ticket burns its codes and ends its sessions."""
 
+import asyncio
 import json
+import re
 from pathlib import Path
 
 import pytest
 from websockets.exceptions import InvalidStatus
 
+from remote_assist.cli import main
 from remote_assist.core.api import NewTicket, Ticket
 from remote_assist.core.messages import AppendRefused, NameplateAssigned, PeerLeft, TicketClosed
 from remote_assist.core.messages import Rendezvous as Said
+from remote_assist.errors import Exit
 from remote_assist.settings import TicketRules
 from tests.relay.linked import Linked, acted, ended, linked_world
 from tests.relay.world import RelayWorld, understood
@@ -142,3 +146,22 @@ async def test_break_glass_opens_a_ticket_in_the_book_whose_subject_says_so(tmp_
             "ticket 1001",
             {"technician": "Alice Example"},
         )
+
+
+async def test_a_ticket_gets_its_link_once_and_the_link_opens_the_invite(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with linked_world(tmp_path, start_link=True) as one:
+        number = one.tracker.ticket()
+        for _ in range(2):
+            await one.world.get(f"/v1/tickets/rt:{number}", Ticket, one.token)
+        await one.empty()
+        (link,) = one.tracker.tickets[number].links
+        assert link == f"{one.world.url}/start/rt:{number}"
+        status, page = await one.world.call("GET", link.removeprefix(one.world.url))
+    found = re.search(r'href="(remote-assist://[^"]+)"', page.decode())
+    assert status == 200 and found is not None
+    monkeypatch.setenv("REMOTE_ASSIST_HOME", str(tmp_path / "nobody-logged-in"))
+    assert await asyncio.to_thread(main, ["open", found[1]]) == Exit.REFUSED
+    assert "log in" in capsys.readouterr().err.lower()
+    assert await asyncio.to_thread(main, ["open", "remote-assist://invite/--help"]) == Exit.USAGE

@@ -35,6 +35,7 @@ class Held:
     owner: str = "Nobody"
     notes: list[Note] = field(default_factory=list)
     fields: dict[str, str] = field(default_factory=dict)
+    links: list[str] = field(default_factory=list)
 
 
 class SmallTracker:
@@ -109,6 +110,7 @@ class SmallTracker:
             body = request.json()
             held.status = body.get("Status", held.status)
             held.fields.update(body.get("CustomFields", {}))
+            held.links += body.get("AddRefersTo", [])
             return web.json_response([])
         if what == "history":
             kinds = {"comment": "Comment", "correspond": "Correspond"}
