@@ -42,6 +42,8 @@ class Action:
     approver: str = ""
     also: tuple[str, ...] = ()
     sealed: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    named: tuple[bytes, ...] = ()
+    """Files below `touched` that the intent names in its stead; `touched` is what is checked."""
     quiet: bool = False
     """Its work itself shows the customer what happens."""
 
@@ -49,6 +51,11 @@ class Action:
     def paths(self) -> tuple[str, ...]:
         """The paths as records hold them."""
         return tuple(path_text(path) for path in self.touched)
+
+    @property
+    def named_paths(self) -> tuple[str, ...]:
+        """The paths as the intent holds them."""
+        return tuple(path_text(path) for path in self.named) or self.paths
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +118,18 @@ def read_action(path: bytes, offset: int) -> Action:
     """One open file, read from `offset` to its end."""
     sizes = {"offset": offset} if offset else {}
     return Action(code="RA1201", scope="files:read", what=say("what.read", path=path), touched=(path,), sizes=sizes)
+
+
+def read_many_action(folder: bytes, paths: tuple[bytes, ...]) -> Action:
+    """Files below one folder, named in the intent one by one."""
+    return Action(
+        code="RA1210",
+        scope="files:read",
+        what=say("what.read-many", path=folder, count=len(paths)),
+        touched=(folder,),
+        named=paths,
+        sizes={"files": len(paths)},
+    )
 
 
 def write_action(path: bytes, size: int, sha256: str, mode: int) -> Action:

@@ -24,6 +24,7 @@ from remote_assist.agent.requests_disclose import disclose
 from remote_assist.agent.requests_files import FileRequests, list_folder, write_file
 from remote_assist.agent.requests_fix import FixRequests
 from remote_assist.agent.requests_log import LogRequests
+from remote_assist.agent.requests_many_files import ManyFiles
 from remote_assist.agent.requests_run import run_program
 from remote_assist.agent.requests_screen import ScreenRequests
 from remote_assist.agent.requests_session import SessionRequests
@@ -56,6 +57,7 @@ from remote_assist.core.requests import (
     OpenShell,
     PlanFix,
     ReadFile,
+    ReadMany,
     RequestScopes,
     Run,
     SayChat,
@@ -222,6 +224,7 @@ def _executors(
         OpenShell: shells.open,
         ListFolder: here_or_there(list_folder, hops.list_folder),
         ReadFile: here_or_there(FileRequests(recordings).read, hops.read_file),
+        ReadMany: ManyFiles(recordings).read,
         WriteFile: here_or_there(write_file, hops.write_file),
         UseMachine: hops.use_machine,
         Collect: diagnostics.collect,

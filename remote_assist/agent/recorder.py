@@ -293,7 +293,7 @@ def intent_draft(action: Action, number: str, actor: Actor, grant: str) -> Recor
         catalog=action.catalog,
         program=action.program,
         target=action.place,
-        paths=action.paths,
+        paths=action.named_paths,
         sizes=dict(action.sizes),
         grant=grant,
         plan=action.plan,

@@ -38,6 +38,11 @@ class SealedCopy:
         return await self._cut() if self._held else b""
 
     @property
+    def keeps(self) -> bool:
+        """Whether anything is kept at all."""
+        return self._recordings is not None
+
+    @property
     def name(self) -> str:
         """What the outcome names as its recording, empty when nothing is kept."""
         return self._name if self.chunks else ""

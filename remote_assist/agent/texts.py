@@ -145,6 +145,7 @@ TEXTS: Mapping[str, str] = {
     "what.screenshot": "takes one picture of the screen",
     "what.list": "lists {path}",
     "what.read": "reads {path}",
+    "what.read-many": "reads {count} files in {path}",
     "what.write": "writes {path}",
     "what.read-write": "reads and writes {path}",
     "what.rename": "renames {path} to {new}",

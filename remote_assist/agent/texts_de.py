@@ -114,6 +114,7 @@ TEXTS: Mapping[str, str] = {
     "what.screenshot": "nimmt ein Bild des Bildschirms auf",
     "what.list": "listet {path} auf",
     "what.read": "liest {path}",
+    "what.read-many": "liest {count} Dateien in {path}",
     "what.write": "schreibt {path}",
     "what.read-write": "liest und schreibt {path}",
     "what.rename": "benennt {path} in {new} um",

@@ -113,6 +113,7 @@ TEXTS: Mapping[str, str] = {
     "what.screenshot": "toma una imagen de la pantalla",
     "what.list": "enumera {path}",
     "what.read": "lee {path}",
+    "what.read-many": "lee {count} archivos en {path}",
     "what.write": "escribe {path}",
     "what.read-write": "lee y escribe {path}",
     "what.rename": "cambia el nombre de {path} a {new}",

@@ -113,6 +113,7 @@ TEXTS: Mapping[str, str] = {
     "what.screenshot": "prend une image de l'écran",
     "what.list": "liste {path}",
     "what.read": "lit {path}",
+    "what.read-many": "lit {count} fichiers dans {path}",
     "what.write": "écrit {path}",
     "what.read-write": "lit et écrit {path}",
     "what.rename": "renomme {path} en {new}",

@@ -108,6 +108,7 @@ TEXTS: Mapping[str, str] = {
     "what.screenshot": "画面の画像を1枚撮ります",
     "what.list": "{path} を一覧表示",
     "what.read": "{path} を読む",
+    "what.read-many": "{path} のファイル {count} 件を読む",
     "what.write": "{path} を書く",
     "what.read-write": "{path} を読み書き",
     "what.rename": "{path} の名前を {new} に変更",

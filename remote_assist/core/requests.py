@@ -70,6 +70,18 @@ class ReadFile(Message, frozen=True, tag="read-file"):
     keep: bool = False
 
 
+class ReadMany(Message, frozen=True, tag="read-many"):
+    """Regular files of a folder, one after the other, by one intent that names them all (scope files:read).
+
+    `names` are paths below `folder`, 1..1000. The data frames after Accepted are core/file_batch.py's stream;
+    `sha256` of Done is `digest_of` what came. `keep`: a sealed copy is kept for the reviewers.
+    """
+
+    folder: bytes
+    names: tuple[bytes, ...]
+    keep: bool = False
+
+
 class WriteFile(Message, frozen=True, tag="write-file"):
     """A new or replaced file `folder`/`name` of `size` bytes with digest `sha256` (scope files:write).
 
@@ -413,6 +425,7 @@ Request = (
     | OpenShell
     | ListFolder
     | ReadFile
+    | ReadMany
     | WriteFile
     | Collect
     | PlanFix

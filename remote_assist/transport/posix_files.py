@@ -65,7 +65,12 @@ class PosixFiles:
 
     def open_regular(self, path: bytes) -> int:
         """A descriptor for reading. Raises LinkRefused, RefusedError (no regular file, off limits), AssistError."""
-        with self.place(path) as place, named(path):
+        with self.place(path) as place:
+            return self.open_regular_at(place)
+
+    def open_regular_at(self, place: Place) -> int:
+        """`open_regular` for a name in a folder that is open: many files of one folder need one walk."""
+        with named(place.path):
             self.check_regular(place, lstat_of(place))  # before: opening a device may act
             descriptor = os.open(place.name, _READ, dir_fd=place.folder)
             try:
