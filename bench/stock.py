@@ -3,6 +3,7 @@
 true    `ssh HOST true` from start to exit, in turn with `ssh -J` (goal: no slower)
 rsync   one incompressible file, in turn with rsync over `ssh -J` (goal: 0.8 of its rate) and over `ssh -R` (twice)
 small   a folder of small files by `scp -r`, in turn with `scp -r -J`
+get-r   such a folder by `remote-assist get -r`, in turn with `scp -r -J` (goal: twice as fast)
 
 Medians of rounds that take turns, so that what else the machine does hits all roads.
 """
@@ -21,11 +22,13 @@ from bench.openssh import OpenSsh
 from tests.scenarios.stock import Host, host_of
 from tests.scenarios.world import served_world
 
-PARTS = ("true", "rsync", "small")
+PARTS = ("true", "rsync", "small", "get-r")
 OURS, JUMP, REVERSE = "ours", "ssh -J", "ssh -R"
 HOSTS = {JUMP: "viajump", REVERSE: "reverse"}
 MIB = 1 << 20
 SMALL_BYTES = 512
+FEW_KIB = (1024, 4096)
+"""Sizes of the files of `get-r`, evenly spread."""
 
 
 class Roads:
@@ -108,6 +111,35 @@ def measure_small(roads: Roads, rounds: int, count: int) -> None:
     )
 
 
+def measure_get(roads: Roads, rounds: int, count: int) -> None:
+    """A folder by our own verb, one intent for a thousand names, beside OpenSSH's scp."""
+    source = roads.base / "named"
+    source.mkdir()
+    smallest, largest = FEW_KIB
+    for number in range(count):
+        size = smallest + number * 2741 % (largest - smallest + 1)
+        (source / f"{number}.txt").write_bytes(os.urandom(size))
+    programs = {
+        OURS: ("remote-assist", "get", "-r", "HOST", str(source)),
+        JUMP: ("scp", "-q", "-r", "-F", "CONFIG", f"HOST:{source}"),
+    }
+
+    def fetch(road: str) -> float:
+        with tempfile.TemporaryDirectory(dir=roads.base) as copy:
+            seconds = roads.run(road, *programs[road], copy)
+            came = sum(1 for _ in Path(copy, source.name).iterdir())
+            if came != count:
+                raise SystemExit(f"{road}: {came} of {count} files came")
+            return seconds
+
+    found = in_turn(rounds, {road: partial(fetch, road) for road in (OURS, JUMP)})
+    print(
+        f"{count} files of 1 to 4 KiB: get -r {found[OURS]:.1f} s, scp -r -J {found[JUMP]:.1f} s, "
+        f"ratio {found[JUMP] / found[OURS]:.2f} times as fast (goal: at least 2)",
+        flush=True,
+    )
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.stock", description=__doc__)
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(PARTS)}; default all")
@@ -134,6 +166,8 @@ def main() -> int:
                 measure_rsync(roads, options.rounds, options.mib)
             if "small" in parts:
                 measure_small(roads, options.rounds, options.files)
+            if "get-r" in parts:
+                measure_get(roads, options.rounds, options.files)
         finally:
             peer.close()
     return 0

@@ -10,6 +10,7 @@ from typing import Any
 
 from remote_assist.commands.printing import Printer
 from remote_assist.commands.progress_line import ProgressLine, size_words
+from remote_assist.commands.technician_folders import get_folders
 from remote_assist.commands.technician_options import (
     add_machine_options,
     add_session_argument,
@@ -17,10 +18,12 @@ from remote_assist.commands.technician_options import (
     checked_session,
     connect,
     open_desk,
+    two_or_more,
 )
+from remote_assist.core.file_batch import FolderLimits
 from remote_assist.core.hostile import safe_text
 from remote_assist.core.requests import Entry
-from remote_assist.errors import Exit, UsageError
+from remote_assist.errors import Exit
 
 
 def add_commands(verbs: Any) -> None:
@@ -34,7 +37,8 @@ def add_commands(verbs: Any) -> None:
     get = verbs.add_parser(
         "get",
         help="fetch files",
-        description="Fetch files into a folder that is there. What breaks off goes on where it was the next time.",
+        description="Fetch files, or with -r whole folders, into a folder that is there. What breaks off goes on where "
+        "it was the next time.",
     )
     put = verbs.add_parser("put", help="bring files", description="Bring files into a folder of the customer.")
     for parser, paths, text in (
@@ -47,8 +51,29 @@ def add_commands(verbs: Any) -> None:
         parser.add_argument("paths", metavar=paths, nargs="+", help=text)
         parser.add_argument("--force", action="store_true", help="replace a file that is there already")
     get.add_argument("--keep", action="store_true", help="keep a sealed copy at the relay, for the reviewers")
+    _add_folder_options(get)
     get.set_defaults(run=_get)
     put.set_defaults(run=_put)
+
+
+def _add_folder_options(get: argparse.ArgumentParser) -> None:
+    get.add_argument(
+        "-r",
+        "--recursive",
+        action="store_true",
+        help="fetch folders with all below them; links are named, not followed; what is here already is not fetched",
+    )
+    standard = FolderLimits()
+    get.add_argument(
+        "--max-files", metavar="N", type=int, default=standard.files, help="with -r: the most (default %(default)s)"
+    )
+    get.add_argument(
+        "--max-bytes",
+        metavar="N",
+        type=int,
+        default=standard.size_bytes,
+        help="with -r: likewise (default %(default)s)",
+    )
 
 
 async def _ls(arguments: argparse.Namespace) -> int:
@@ -90,8 +115,10 @@ def _entry_line(entry: Entry) -> str:
 
 
 async def _get(arguments: argparse.Namespace) -> int:
+    if arguments.recursive:
+        return await get_folders(arguments)
     session = checked_session(arguments.session)
-    *remote, folder = _two_or_more(arguments.paths, "get SESSION REMOTE… LOCALDIR")
+    *remote, folder = two_or_more(arguments.paths, "get SESSION REMOTE… LOCALDIR")
     printer, progress = Printer(arguments), ProgressLine()
     async with await open_desk(arguments) as desk, connect(desk, session, arguments) as connected:
         for path in remote:
@@ -109,7 +136,7 @@ async def _get(arguments: argparse.Namespace) -> int:
 
 async def _put(arguments: argparse.Namespace) -> int:
     session = checked_session(arguments.session)
-    *local, folder = _two_or_more(arguments.paths, "put SESSION LOCAL… REMOTEDIR")
+    *local, folder = two_or_more(arguments.paths, "put SESSION LOCAL… REMOTEDIR")
     printer, progress = Printer(arguments), ProgressLine()
     async with await open_desk(arguments) as desk, connect(desk, session, arguments) as connected:
         for path in local:
@@ -119,14 +146,6 @@ async def _put(arguments: argparse.Namespace) -> int:
                 progress.clear()
             _print_moved(printer, safe_text(os.fsencode(path)), done.size, done.sha256, "")
     return Exit.DONE
-
-
-def _two_or_more(paths: list[str], usage: str) -> list[str]:
-    if len(paths) < 2:
-        raise UsageError("a source and a folder are needed", advice=f"remote-assist {usage}")
-    if not all(paths):
-        raise UsageError("a path is empty", advice=f"remote-assist {usage}")
-    return paths
 
 
 def _print_moved(printer: Printer, path: str, size: int, sha256: str, remark: str) -> None:

@@ -120,3 +120,12 @@ def ask_passphrase(question: str) -> bytes:
     if not sys.stdin.isatty():
         raise UsageError("the key has a passphrase, and there is no terminal to ask on", advice="Use a terminal.")
     return getpass.getpass(question).encode()
+
+
+def two_or_more(paths: list[str], usage: str) -> list[str]:
+    """The paths of a verb that takes sources and a folder. Raises UsageError with its `usage`."""
+    if len(paths) < 2:
+        raise UsageError("a source and a folder are needed", advice=f"remote-assist {usage}")
+    if not all(paths):
+        raise UsageError("a path is empty", advice=f"remote-assist {usage}")
+    return paths

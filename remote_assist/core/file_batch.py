@@ -9,6 +9,7 @@ Rule 2: a reader takes nothing that does not follow rule 1: RemoteProtocolError,
 import hashlib
 import struct
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 import msgspec
 
@@ -33,6 +34,14 @@ TOO_LARGE = "too-large"
 """Reason of a head whose file must be asked for alone."""
 
 _LENGTH = struct.Struct(">I")
+
+
+@dataclass(frozen=True, slots=True)
+class FolderLimits:
+    """The most that is fetched of a folder; `files` counts the folders in it too."""
+
+    files: int = 100_000
+    size_bytes: int = 10 << 30
 
 
 class FileHead(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):

@@ -63,7 +63,7 @@ async def fetch(
 
     Raises RefusedError (name, consent, exists), VerificationError, AssistError.
     """
-    _check_folder(folder)
+    check_folder(folder)
     part = PartFile(place_in(folder, remote), force=force)
     try:
         await part.open()
@@ -163,7 +163,8 @@ async def _check_prefix(local: Path, accepted: Accepted, size: int) -> None:
         raise VerificationError("what an earlier try left at the agent is not the beginning of this file")
 
 
-def _check_folder(folder: Path) -> None:
+def check_folder(folder: Path) -> None:
+    """Raise UsageError unless the folder is there."""
     if not folder.is_dir():
         raise UsageError(f"{folder} is not a folder", advice="Make it first, or name another.")
 

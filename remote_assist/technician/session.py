@@ -20,6 +20,7 @@ from remote_assist.core.approval import Approval
 from remote_assist.core.chat import checked_line
 from remote_assist.core.codec import encode
 from remote_assist.core.consent import wishes_of
+from remote_assist.core.file_batch import FolderLimits
 from remote_assist.core.requests import (
     ApplyFix,
     AskStatus,
@@ -58,6 +59,7 @@ from remote_assist.technician.evidence import (
     texts_of,
 )
 from remote_assist.technician.files import FetchedFile, FolderListing
+from remote_assist.technician.folder_fetch import FetchedFolder, FolderFetch, OnFile, Wish
 from remote_assist.technician.log_watch import EVERY_SECONDS, compare
 from remote_assist.technician.part_file import PartFile
 from remote_assist.technician.screen import take_picture
@@ -317,6 +319,25 @@ class Session:
         """Fetch one file into a local folder; with `keep` a sealed copy stays for the reviewers."""
         async with self._link.conversation(self._machine) as conversation:
             return await files.fetch(conversation, remote, folder, force=force, keep=keep, on_progress=on_progress)
+
+    async def get_folder(
+        self,
+        remote: bytes,
+        folder: Path,
+        on_progress: OnProgress | None = None,
+        on_file: OnFile | None = None,
+        *,
+        force: bool = False,
+        keep: bool = False,
+        limits: FolderLimits | None = None,
+    ) -> FetchedFolder:
+        """Fetch a folder with all below it into a local folder; see technician/folder_fetch.py."""
+        if self._machine is not None:
+            raise UsageError(
+                "a whole folder is fetched from the customer's own machine only", advice="Name the files one by one."
+            )
+        wish = Wish(remote, folder, force=force, keep=keep, limits=limits or FolderLimits())
+        return await FolderFetch(self._link.conversation, wish, on_progress, on_file).run()
 
     async def peek(self, remote: bytes, max_bytes: int) -> tuple[bytes, bool]:
         """The first bytes of a file, and whether that is all of it; the rest is not sent."""

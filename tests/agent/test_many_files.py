@@ -13,8 +13,8 @@ import pytest_asyncio
 from remote_assist.core.file_batch import MAX_FILE_BYTES, MAX_NAMED_BYTES, BatchReader, FileHead, digest_of
 from remote_assist.core.records import Record
 from remote_assist.core.requests import Cancel, ReadMany
-from tests.agent.test_kept import is_delivered, stored
-from tests.agent.test_shell import eventually
+from tests.agent.test_kept import is_delivered
+from tests.agent.test_shell import eventually, stored
 from tests.agent.world import AgentWorld, Answers, LiveSession, agent_world
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

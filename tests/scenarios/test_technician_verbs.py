@@ -256,3 +256,70 @@ def test_a_bundle_is_estimated_limited_in_time_and_sealed_on_the_customers_machi
     assert json.loads(live("diagnose", live.session, "--estimate", "--json").stdout)["seen"] > 20
     changed = live("diff", "sealed.bundle", "open.bundle", "--key", "bundle-key", "--json")
     assert all(json.loads(line)["change"] for line in changed.stdout.splitlines())
+
+
+def _folder_to_fetch(at: Path) -> Path:
+    """Files of every kind, in folders."""
+    source = at / "etc"
+    (source / "deep" / "er").mkdir(parents=True)
+    (source / "empty").mkdir()
+    for number in range(1200):
+        (source / "deep" / f"{number}.conf").write_bytes(os.urandom(number))
+    (source / "deep" / "er" / "large.bin").write_bytes(os.urandom(2 * MIB))
+    (source / "no bytes").touch()
+    os.utime(source / "no bytes", (1_000_000_000.25, 1_000_000_000.25))
+    return source
+
+
+def test_a_folder_comes_whole_and_what_is_here_is_not_fetched_again(live: Live, tmp_path: Path) -> None:
+    source, target = _folder_to_fetch(tmp_path), tmp_path / "in"
+    target.mkdir()
+    (source / "link").symlink_to("/etc/hostname")
+    os.mkfifo(source / "pipe")
+    first = live("get", "-r", live.session, str(source), str(target))
+    assert "1,202 files" in first.stdout
+    assert "2 left out (link, not-a-file)" in first.stdout
+    assert f"left out: {source}/link: a link; links are not followed" in first.stderr
+    (source / "link").unlink()
+    (source / "pipe").unlink()
+    assert subprocess.run(["diff", "-r", source, target / "etc"], check=False).returncode == 0
+    assert (target / "etc" / "no bytes").stat().st_mtime == 1_000_000_000.25
+    (target / "etc" / "deep" / "7.conf").unlink()
+    (source / "deep" / "8.conf").write_bytes(b"another content")
+    again = live("get", "-r", live.session, str(source), str(target), "--json", expect=1)
+    *found, summary = [json.loads(line) for line in again.stdout.splitlines()]
+    assert [one["path"] for one in found if "sha256" in one] == [f"{source}/deep/7.conf"]
+    assert [one["left_out"] for one in found if "left_out" in one] == ["exists"]
+    assert (summary["files"], summary["here_already"], summary["left_out"]) == (1, 1200, 1)
+    live("get", "-r", live.session, str(source), str(target), "--force")
+    assert (target / "etc" / "deep" / "8.conf").read_bytes() == b"another content"
+
+
+def test_a_folder_is_not_fetched_through_a_link_here_nor_beyond_its_limits(live: Live, tmp_path: Path) -> None:
+    source, target = tmp_path / "from", tmp_path / "in"
+    (source / "below").mkdir(parents=True)
+    (source / "below" / "a").write_bytes(b"a")
+    (target / "from").mkdir(parents=True)
+    (target / "from" / "below").symlink_to(tmp_path)
+    words = ("get", "-r", live.session, str(source))
+    assert "is no folder" in live(*words, str(target), expect=3).stderr
+    assert not (tmp_path / "a").exists()
+    assert "--max-files" in live(*words, str(target), "--max-files", "1", expect=3).stderr
+
+
+def test_a_killed_get_of_a_folder_goes_on_where_it_was(live: Live, tmp_path: Path) -> None:
+    source, target = tmp_path / "many", tmp_path / "in"
+    source.mkdir()
+    target.mkdir()
+    for number in range(5000):
+        (source / f"{number:04}").write_bytes(os.urandom(2000))
+    killed = live.world.start("remote-assist", "get", "-r", live.session, str(source), str(target))
+    _wait_until(lambda: (target / "many" / "0100").exists())
+    killed.kill()
+    killed.wait(10)
+    came = sum(1 for one in (target / "many").iterdir() if not one.name.startswith("."))
+    done = live("get", "-r", live.session, str(source), str(target), "--json")
+    summary = json.loads(done.stdout.splitlines()[-1])
+    assert summary["files"] + summary["here_already"] == 5000
+    assert summary["here_already"] == came
+    assert sorted(one.name for one in (target / "many").iterdir()) == sorted(one.name for one in source.iterdir())
