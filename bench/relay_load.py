@@ -1,4 +1,4 @@
-"""What many people cost one relay: `python -m bench.relay_load [agents] [cpu] [fair] [--count 5000]`.
+"""What many people cost one relay: `python -m bench.relay_load [agents] [cpu] [fair] [--count 5000] [--streams 100]`.
 
 agents  memory of an idle agent in the relay's process, and how many agents can connect (prove their key) in a second
 cpu     CPU seconds of the relay per GiB it passes on, beside a bare TCP splice on uvloop that passes the same bytes
@@ -17,7 +17,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import suppress
 from pathlib import Path
 from typing import cast
 
@@ -207,45 +206,59 @@ async def serve_splice() -> None:
     await asyncio.Event().wait()
 
 
-async def measure_fairness(world: OutsideWorld, streams: int) -> None:
-    """All send as fast as they may for some seconds; what arrived is counted for each."""
+async def measure_fairness(world: OutsideWorld, relay: "subprocess.Popen[bytes]", streams: int) -> None:
+    """All send as fast as they may for some seconds; what arrived is counted for each.
+
+    A stream that breaks, or over which nothing comes, fails the run and is told.
+    """
     alice, token = await world.technician()
     ends = []
     for _ in range(streams):
         agent = world.agent(alice, await world.ticket(token))
         await agent.open()
         ends.append(await opened_stream(world, agent, token))
-    got = [0] * streams
+    sent, got = [0] * streams, [0] * streams
     frame = os.urandom(FRAME_BYTES)
 
-    async def send(near: ClientConnection) -> None:
-        with suppress(Exception):
-            while True:
-                await near.send(frame)
+    async def send(near: ClientConnection, number: int) -> None:
+        while True:
+            await near.send(frame)
+            sent[number] += len(frame)
+            # Else one after the other fills the buffers of its sockets, 1.5 GB in all, before anything is taken out.
+            await asyncio.sleep(0)
 
     async def take(far: ClientConnection, number: int) -> None:
-        with suppress(Exception):
-            while True:
-                got[number] += len(await far.recv())
+        while True:
+            got[number] += len(await far.recv())
 
     tasks = [
-        asyncio.create_task(work) for number, (near, far) in enumerate(ends) for work in (send(near), take(far, number))
+        asyncio.create_task(work)
+        for number, (near, far) in enumerate(ends)
+        for work in (send(near, number), take(far, number))
     ]
-    await asyncio.sleep(FAIR_SECONDS)
-    share = min(got) / statistics.mean(got)
-    total = sum(got) / FAIR_SECONDS / 1e6
+    begun = time.perf_counter()
+    await asyncio.wait(tasks, timeout=FAIR_SECONDS, return_when=asyncio.FIRST_EXCEPTION)
+    seconds = time.perf_counter() - begun
+    broken = [task.exception() for task in tasks if task.done()]
     for task in tasks:
         task.cancel()
     for end in itertools.chain.from_iterable(ends):
         end.transport.abort()
+    if broken or not all(got):
+        raise SystemExit(
+            f"after {seconds:.1f} s {len(broken)} of {len(tasks)} ends broke ({broken[:3]!r}), {got.count(0)} of "
+            f"{streams} streams had brought nothing, {sent.count(0)} taken nothing; {sum(sent)} bytes went in, "
+            f"{sum(got)} came out; exit status of the relay: {relay.poll()}, load {os.getloadavg()[0]:.1f}"
+        )
     print(
-        f"{streams} streams at once: {total:.0f} MB/s together, "
-        f"the slowest has {share:.2f} of the mean (goal: at least {GOAL_SHARE})",
+        f"{streams} streams at once: {sum(got) / seconds / 1e6:.0f} MB/s together, the slowest has "
+        f"{min(got) / statistics.mean(got):.2f} of the mean (goal: at least {GOAL_SHARE}), "
+        f"load {os.getloadavg()[0]:.1f}",
         flush=True,
     )
 
 
-async def main(parts: list[str], count: int) -> None:
+async def main(parts: list[str], count: int, streams: int) -> None:
     """The chosen parts, each with a fresh relay."""
     for part in parts:
         with tempfile.TemporaryDirectory(dir=os.environ.get("BENCH_FOLDER")) as name:
@@ -257,7 +270,7 @@ async def main(parts: list[str], count: int) -> None:
                 elif part == "cpu":
                     await measure_cpu(world, process.pid)
                 else:
-                    await measure_fairness(world, STREAMS)
+                    await measure_fairness(world, process, streams)
             finally:
                 await world.http.close()
                 process.kill()
@@ -270,10 +283,11 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m bench.relay_load", description=__doc__)
     parser.add_argument("parts", nargs="*", choices=["agents", "cpu", "fair", "splice"], default=[])
     parser.add_argument("--count", type=int, default=5000, help="agents (default 5000)")
+    parser.add_argument("--streams", type=int, default=STREAMS, help=f"streams at once (default {STREAMS})")
     options = parser.parse_args()
     chosen = (
         serve_splice()
         if options.parts == ["splice"]
-        else main(options.parts or ["agents", "cpu", "fair"], options.count)
+        else main(options.parts or ["agents", "cpu", "fair"], options.count, options.streams)
     )
     uvloop.run(chosen)
