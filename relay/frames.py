@@ -65,6 +65,14 @@ class EndFrames:
             at = self._frame(data, at, taken)
         return taken
 
+    def rest(self) -> bytes:
+        """What a reader who begins with the bytes to come needs before them: within a frame, a header for its rest."""
+        if self._left:
+            first = BINARY | (FINAL if self._is_last else 0)
+            return _LONG.pack(first, MASKED | 127, self._left) + self._mask
+        begun = _SHORT.pack(BINARY, MASKED) + bytes(4) if self._is_in_message else b""
+        return begun + self._kept
+
     def _frame(self, data: memoryview, at: int, taken: Taken) -> int:
         """One frame, or what there is of it. Returns where the next begins."""
         if len(data) - at < 2:

@@ -13,7 +13,10 @@ from relay.pace import Pace
 from relay.sockets import RelaySocket
 
 FRAMES_IN_A_TURN = 64
-"""Who sends more frames than this in one piece lets others have their turn first."""
+"""Who sends more frames than this in one piece lets others have their turn first, and is read in small pieces."""
+
+SMALL_READ_BYTES = 8 << 10
+"""Most bytes read at once at first, and from who sends many frames; doubled with each piece of few."""
 
 
 @dataclass(slots=True)
@@ -43,10 +46,12 @@ class Lane(asyncio.BufferedProtocol):
         self.socket = socket
         self.full_since = 0.0
         """When this end took no more of what is written to it; 0 while it does."""
-        self._transport, self._aiohttp = socket.lend(self._called_back)
+        self._transport, self._aiohttp, self._early = socket.lend(self._called_back)
+        self._is_lent = True
         self._pace = pace
         self._traffic = traffic
         self._memory = memory
+        self._room = SMALL_READ_BYTES
         self._frames = EndFrames(max_bytes)
         self._over = over
         self._loop = asyncio.get_running_loop()
@@ -55,42 +60,39 @@ class Lane(asyncio.BufferedProtocol):
         self._pong = b""
 
     def join(self, other: "Lane") -> None:
-        """Begin to read; what comes goes to `other`."""
+        """What comes goes to `other`, once both have begun."""
         self._other = other
+        self._transport.set_protocol(self)
         # Paused as soon as anything is left over: what it takes to see that an end reads nothing.
         self._transport.set_write_buffer_limits(high=1, low=0)
-        self._transport.set_protocol(self)
+
+    def begin(self) -> None:
+        """Pass on what came early, and read."""
+        early, self._early = self._early, b""
+        if early:
+            self._take(memoryview(early))
         self._look()
 
-    def give_back(self, unread: bytes = b"") -> None:
-        """aiohttp reads again, `unread` first; harmless when it does already."""
+    def give_back(self, unread: bytes | None = None) -> None:
+        """aiohttp reads again, `unread` first, or from within the frame that came in part; harmless when it does."""
         if not self._is_ours:
             return
+        self._is_lent = False
         self._transport.pause_reading()  # how a transport reads is fixed when it starts to
         self._transport.set_protocol(self._aiohttp)
         self._transport.set_write_buffer_limits()
-        if unread:
-            self._aiohttp.data_received(unread)
-        self._transport.resume_reading()
+        self._transport.resume_reading()  # before it is given anything: it may pause
+        first = self._frames.rest() + self._early if unread is None else unread
+        if first:
+            self._aiohttp.data_received(first)
 
     # --- asyncio.BufferedProtocol -----------------------------------------------------------------
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        return self._memory
+        return self._memory[: self._room]
 
     def buffer_updated(self, nbytes: int) -> None:
-        taken = self._frames.take(self._memory[:nbytes])
-        if taken.onward:
-            self._other._write(taken.onward)
-        self._traffic.bytes += taken.payload_bytes
-        wait = self._pace.spend(taken.payload_bytes, self._loop.time())
-        if wait > 0 or taken.frames > FRAMES_IN_A_TURN:
-            self._wait(wait)
-        if taken.ping is not None:
-            self._answer(taken.ping)
-        if taken.unread is not None:
-            self.give_back(taken.unread)
-            self._end(self)
+        self._take(self._memory[:nbytes])
 
     def pause_writing(self) -> None:
         self.full_since = self._loop.time()
@@ -116,13 +118,33 @@ class Lane(asyncio.BufferedProtocol):
 
     @property
     def _is_ours(self) -> bool:
-        return not self._transport.is_closing() and self._transport.get_protocol() is self
+        return self._is_lent and not self._transport.is_closing()
 
     def _called_back(self) -> None:
         self.give_back()
         self._end(None)
 
+    def _take(self, data: memoryview) -> None:
+        taken = self._frames.take(data)
+        if taken.onward:
+            self._other._write(taken.onward)
+        self._traffic.bytes += taken.payload_bytes
+        wait = self._pace.spend(taken.payload_bytes, self._loop.time())
+        if taken.frames > FRAMES_IN_A_TURN:
+            self._room = SMALL_READ_BYTES
+        elif self._room < len(self._memory):
+            self._room *= 2
+        if wait > 0 or taken.frames > FRAMES_IN_A_TURN:
+            self._wait(wait)
+        if taken.ping is not None:
+            self._answer(taken.ping)
+        if taken.unread is not None:
+            self.give_back(taken.unread)
+            self._end(self)
+
     def _write(self, pieces: list[bytes]) -> None:
+        if not self._is_lent:
+            return  # a close of ours may stand there already
         if self._transport.is_closing():
             self._end(None)
         elif len(pieces) == 1:

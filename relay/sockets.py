@@ -44,23 +44,36 @@ class RelaySocket(web.WebSocketResponse):
 
     transport: asyncio.Transport | None = None
     _is_held = False
+    _early = b""
     _call_back: Callable[[], None] | None = None
 
-    def hold(self) -> None:
-        """Read nothing until it is lent or ended: what comes early then waits in the network."""
-        if self.transport is not None and not self.transport.is_closing():
-            self.transport.pause_reading()
-            self._is_held = True
+    async def prepare_held(self, request: web.Request) -> None:
+        """As `prepare`, but nothing is read until it is lent or ended: what comes early waits in the network.
 
-    def lend(self, call_back: Callable[[], None]) -> tuple[asyncio.Transport, asyncio.Protocol]:
-        """The held transport and aiohttp's protocol for it, to be put back when done, or when `call_back` asks for it.
-
-        Raises ConnectionError when the other end is gone.
+        What came with the request, from an end that did not wait for the answer, is kept from the parser of messages,
+        for whoever borrows the transport would not hear of it.
         """
-        if self.transport is None or self.transport.is_closing():
+        self.transport = request.transport
+        self._hold()
+        protocol = request.protocol
+        self._early, protocol._message_tail = protocol._message_tail, b""
+        try:
+            await self.prepare(request)
+        except BaseException:
+            self._take_back()
+            raise
+        self._hold()  # a parser begins by reading when much has come
+
+    def lend(self, call_back: Callable[[], None]) -> tuple[asyncio.Transport, asyncio.Protocol, bytes]:
+        """The held transport, aiohttp's protocol for it and what came early.
+
+        To be put back when done, or when `call_back` asks for it. Raises ConnectionError when the other end is gone.
+        """
+        if self.transport is None or self.transport.is_closing() or self.closed:
             raise ConnectionResetError("the other end is gone")
         self._is_held, self._call_back = False, call_back
-        return self.transport, cast(asyncio.Protocol, self.transport.get_protocol())
+        early, self._early = self._early, b""
+        return self.transport, cast(asyncio.Protocol, self.transport.get_protocol()), early
 
     async def end(self, code: int = WSCloseCode.OK, reason: str = "") -> None:
         """Close, or cut off an end that does not answer in time; harmless in any state."""
@@ -72,12 +85,19 @@ class RelaySocket(web.WebSocketResponse):
             if self.transport is not None:
                 self.transport.abort()
 
+    def _hold(self) -> None:
+        if self.transport is not None and not self.transport.is_closing():
+            self.transport.pause_reading()
+            self._is_held = True
+
     def _take_back(self) -> None:
         if self._call_back is not None:
             self._call_back()
         elif self._is_held and self.transport is not None and not self.transport.is_closing():
             self.transport.resume_reading()
-        self._is_held, self._call_back = False, None
+            if self._early:
+                cast(asyncio.Protocol, self.transport.get_protocol()).data_received(self._early)
+        self._is_held, self._call_back, self._early = False, None, b""
 
 
 class OpenSockets:
@@ -87,9 +107,17 @@ class OpenSockets:
         self._open: WeakSet[RelaySocket] = WeakSet()
 
     async def upgrade(
-        self, request: web.Request, *, max_bytes: int, heartbeat_seconds: float | None = HEARTBEAT_SECONDS
+        self,
+        request: web.Request,
+        *,
+        max_bytes: int,
+        heartbeat_seconds: float | None = HEARTBEAT_SECONDS,
+        held: bool = False,
     ) -> RelaySocket:
-        """Turn a request into a WebSocket: no compression, messages at most so long, no delay."""
+        """Turn a request into a WebSocket: no compression, messages at most so long, no delay.
+
+        `held`: it will be lent, and nothing is read before.
+        """
         socket = RelaySocket(
             timeout=CLOSE_SECONDS,
             heartbeat=heartbeat_seconds,
@@ -97,8 +125,11 @@ class OpenSockets:
             max_msg_size=max_bytes + 1,
             writer_limit=WRITER_LIMIT,
         )
-        await socket.prepare(request)
-        socket.transport = request.transport
+        if held:
+            await socket.prepare_held(request)
+        else:
+            await socket.prepare(request)
+            socket.transport = request.transport
         _send_at_once(request)
         self._open.add(socket)
         return socket

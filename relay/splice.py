@@ -65,6 +65,8 @@ class Splicer:
         lanes = forth, back
         forth.join(back)
         back.join(forth)
+        for lane in lanes:
+            lane.begin()
         try:
             while not over.done():
                 await asyncio.wait([over], timeout=self._stalled_seconds / 4)

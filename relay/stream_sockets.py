@@ -173,9 +173,7 @@ class StreamSockets:
 
     async def _upgrade(self, request: web.Request) -> RelaySocket:
         # No heartbeat: a reader that stops would not answer it; the control connection tells who is gone.
-        socket = await self._sockets.upgrade(request, max_bytes=self._max_bytes, heartbeat_seconds=None)
-        socket.hold()
-        return socket
+        return await self._sockets.upgrade(request, max_bytes=self._max_bytes, heartbeat_seconds=None, held=True)
 
 
 def _resumed(request: web.Request) -> tuple[int, int] | None:

@@ -93,6 +93,31 @@ def test_what_is_not_taken_comes_back_from_its_first_byte_on() -> None:
     assert found[-1].unread == close + b"and more"
 
 
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.tuples(_WORD.map(lambda word: word[:MAX_BYTES]), st.integers(1, 3))), st.integers(0), st.booleans())
+@example([(b"abcdefgh", 1)], 9, False)
+@example([(b"abcdefgh", 2)], 9, False)
+@example([(b"abcdefgh", 2)], 10, True)
+def test_another_reader_goes_on_wherever_this_one_stopped(
+    words: list[tuple[bytes, int]], at: int, with_ping: bool
+) -> None:
+    raw = b""
+    for word, parts in words:
+        cuts = [word[part::parts] for part in range(parts)]
+        for number, data in enumerate(cuts):
+            raw += wire(Frame(Opcode.CONT if number else Opcode.BINARY, data, fin=number == parts - 1))
+            raw += wire(Frame(Opcode.PING, b"there?")) if with_ping else b""
+    taker, at = EndFrames(MAX_BYTES), at % (len(raw) + 1)
+    onward = b"".join(taker.take(memoryview(raw[:at])).onward)
+    first = messages(ClientProtocol(parse_uri("ws://example.com/"), state=OPEN, max_size=None), onward)
+    after = messages(ServerProtocol(state=OPEN, max_size=MAX_BYTES), taker.rest() + raw[at:])
+    told = [b"".join(word[part::parts] for part in range(parts)) for word, parts in words]
+    assert first == told[: len(first)]
+    assert len(first) + len(after) == len(told)
+    assert all(begun.endswith(heard) for begun, heard in zip(told[len(first) :], after, strict=True))
+    assert after[1:] == told[len(first) + 1 :]
+
+
 def test_a_frame_is_passed_on_before_it_has_come_whole() -> None:
     raw = wire(Frame(Opcode.BINARY, b"abcdefgh"))
     first, second = (taken.onward for taken in taken_of([raw[:9], raw[9:]]))
