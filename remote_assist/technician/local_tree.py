@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from remote_assist.core.hostile import safe_text
-from remote_assist.errors import AssistError, RefusedError
+from remote_assist.errors import AssistError, RefusedError, UsageError
 from remote_assist.technician.names import place_in
 from remote_assist.technician.remote_tree import EXISTS, LINK, PART, Wanted
 from remote_assist.transport.private_files import write_all
@@ -56,6 +56,8 @@ class LocalTree:
     """The folder NAME in `folder`, where NAME is that of the folder at the customer's. `close` it."""
 
     def __init__(self, folder: Path, remote: bytes, *, force: bool) -> None:
+        if not remote.strip(b"/"):
+            raise UsageError("all of / is not fetched", advice="Name a folder below it.")
         self.path = place_in(folder, remote.rstrip(b"/"))
         self._force = force
         self._name: bytes | None = None

@@ -19,6 +19,7 @@ from remote_assist.agent.prompt_unattended import PromptUnattended
 from remote_assist.agent.session import Session, SessionFacts
 from remote_assist.agent.surroundings import Surroundings
 from remote_assist.core.codes import SupportCode
+from remote_assist.core.file_batch import FileHead, digest_of, head_line
 from remote_assist.core.keys import new_key, public_line
 from remote_assist.core.messages import Acknowledgement, Grant, Message, Verdict
 from remote_assist.core.prompt import ConsentAnswer
@@ -41,6 +42,7 @@ from remote_assist.core.requests import (
     PlanStep,
     Progress,
     ReadFile,
+    ReadMany,
     Refused,
     RequestScopes,
     Run,
@@ -117,11 +119,16 @@ class HostileDoors(ClosedDoors):
                 action=self.evil(),
                 status="done" if worked else self.evil(),
                 size=size,
-                sha256=hashlib.sha256(RAW).hexdigest() if size else self.evil(),
+                sha256=self._sum(request, size),
                 sentence=self.evil(),
                 truncated=True,
             )
         )
+
+    def _sum(self, request: Message, size: int) -> str:
+        if isinstance(request, ReadMany):
+            return digest_of([])
+        return hashlib.sha256(RAW).hexdigest() if size else self.evil()
 
     async def _results(self, channel: MessageChannel, request: Message) -> None:
         match request:
@@ -131,6 +138,10 @@ class HostileDoors(ClosedDoors):
                 await channel.send(self._plan())
             case ReadFile() | Collect():
                 await channel.send_data(RAW)
+            case ReadMany():
+                for number in range(len(request.names)):
+                    head = FileHead(number=number, reason=self.evil(), sentence=self.evil())
+                    await channel.send_data(head_line(head))
             case Run():
                 await channel.send_data(RAW)
                 await channel.send_data(RAW[::-1], KIND_ERROR)

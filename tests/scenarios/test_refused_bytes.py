@@ -18,6 +18,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "ls": ("ls", "SESSION", "/"),
     "ls --json": ("ls", "SESSION", "/", "--json"),
     "get": ("get", "SESSION", "/a", "got"),
+    "get -r": ("get", "-r", "SESSION", "/tree", "got", "--max-bytes", str(1 << 80)),
     "put": ("put", "SESSION", "alice.pub", "/tmp"),
     "run": ("run", "SESSION", "--", "true"),
     "run --json": ("run", "SESSION", "--json", "--", "true"),
@@ -46,7 +47,7 @@ AFTERWARDS: dict[str, tuple[str, ...]] = {
     "end": ("end", "SESSION", "--note", "Left."),
 }
 
-PROGRESS = {"invite", "get", "put", "diagnose", "fix --yes"}
+PROGRESS = {"invite", "get", "get -r", "put", "diagnose", "fix --yes"}
 """Commands that rewrite a line (progress, a countdown), for which a carriage return is ours."""
 
 DRAWN = "\\x1b]52;c;cHduZWQ=\\x07"
@@ -97,7 +98,13 @@ async def test_t10_no_answer_of_an_agent_moves_the_cursor(world: World) -> None:
     for name, text in seen.items():
         ours = "\n\r" if name.partition(" under ")[0] in PROGRESS else "\n"
         assert acting(text, allowed=ours) == set(), name
-    for name in ("ls under answers", "run under answers", "fix --plan under answers", "run under refusals"):
+    for name in (
+        "ls under answers",
+        "run under answers",
+        "get -r under answers",
+        "fix --plan under answers",
+        "run under refusals",
+    ):
         assert DRAWN in seen[name], name
     assert all(DRAWN in seen[name] for name in ("tickets show", "sessions", "audit list", "audit show"))
     assert len(seen["sessions"].splitlines()) == len(seen["audit list"].splitlines()) == 1
