@@ -64,10 +64,15 @@ def _begun(record: Record, intent: Record | None) -> Kept:
     return Kept(
         name=record.recording,
         kind=KINDS.get(record.code, RECORDING),
-        what=about.program or about.catalog or (about.paths[0] if about.paths else ""),
+        what=about.program or about.catalog or _path_words(about.paths),
         began=about.time,
         paths=about.paths,
     )
+
+
+def _path_words(paths: tuple[str, ...]) -> str:
+    more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
+    return f"{paths[0]}{more}" if paths else ""
 
 
 def _ended(kept: Kept, outcome: Record) -> Kept:

@@ -57,3 +57,6 @@ def test_an_outcome_without_chunks_is_an_empty_recording() -> None:
 def test_files_are_named_by_their_path() -> None:
     (kept,) = kept_in([record("RA1201I", 1, action="a3", paths=("/etc/hosts",)), chunk(2, 0, "a3", "RA1412E")])
     assert (kept.kind, kept.what) == ("file", "/etc/hosts")
+    many = record("RA1210I", 1, action="a3", paths=("/etc/hosts", "/etc/fstab", "/etc/motd"))
+    (kept,) = kept_in([many, chunk(2, 0, "a3", "RA1412E")])
+    assert kept.what == "/etc/hosts and 2 more"

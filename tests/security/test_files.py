@@ -9,7 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from remote_assist.agent.machine import Machine
+from remote_assist.agent.requests_many_files import Reading
 from remote_assist.errors import AssistError, RefusedError, UsageError
+from remote_assist.transport.local_target import LocalTarget
 from remote_assist.transport.posix_files import LinkRefused, PosixFiles
 from remote_assist.transport.posix_new_file import open_new_file, replace_file
 
@@ -88,6 +91,23 @@ def test_t15_reading_while_a_folder_is_swapped_for_a_link_never_leads_outside(tm
                 seen["read"] += 1
             except AssistError:
                 seen["refused"] += 1
+    assert seen["read"] > 0
+    assert seen["refused"] > 0, "the swap was never met, so nothing was tested"
+
+
+@pytest.mark.full
+@pytest.mark.slow
+def test_t15_reading_many_files_while_their_folder_is_swapped_never_leads_outside(tmp_path: Path) -> None:
+    inside, outside = _world(tmp_path)
+    machine = Machine(LocalTarget(), session="s")
+    seen = {"read": 0, "refused": 0}
+    with _swapping(inside / "sub", outside / "sub", inside / "spare"):
+        for _ in range(ROUNDS):
+            # the next path lies elsewhere, so the folder is walked to anew for each
+            reading = Reading(machine, [os.fsencode(inside / "sub" / "data"), b"/gone/x"], 1 << 20)
+            (head, content), _absent = next(reading.groups()).files
+            assert content == (b"" if head.reason else PLAIN)
+            seen["refused" if head.reason else "read"] += 1
     assert seen["read"] > 0
     assert seen["refused"] > 0, "the swap was never met, so nothing was tested"
 
