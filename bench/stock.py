@@ -3,7 +3,7 @@
 true    `ssh HOST true` from start to exit, in turn with `ssh -J` (goal: no slower)
 rsync   one incompressible file, in turn with rsync over `ssh -J` (goal: 0.8 of its rate) and over `ssh -R` (twice)
 small   a folder of small files by `scp -r`, in turn with `scp -r -J`
-get-r   such a folder by `remote-assist get -r`, in turn with `scp -r -J` (goal: twice as fast)
+get-r   such files, in one folder and ten a folder, by `get -r`, in turn with `scp -r -J` (goal: twice as fast)
 
 Medians of rounds that take turns, so that what else the machine does hits all roads.
 """
@@ -111,14 +111,16 @@ def measure_small(roads: Roads, rounds: int, count: int) -> None:
     )
 
 
-def measure_get(roads: Roads, rounds: int, count: int) -> None:
-    """A folder by our own verb, one intent for a thousand names, beside OpenSSH's scp."""
-    source = roads.base / "named"
+def measure_get(roads: Roads, rounds: int, count: int, each: int) -> None:
+    """A folder of folders with `each` files by our own verb, one intent for a thousand names, beside OpenSSH's scp."""
+    source = roads.base / f"by-{each}"
     source.mkdir()
     smallest, largest = FEW_KIB
     for number in range(count):
         size = smallest + number * 2741 % (largest - smallest + 1)
-        (source / f"{number}.txt").write_bytes(os.urandom(size))
+        place = source / f"{number // each}"
+        place.mkdir(exist_ok=True)
+        (place / f"{number}.txt").write_bytes(os.urandom(size))
     programs = {
         OURS: ("remote-assist", "get", "-r", "HOST", str(source)),
         JUMP: ("scp", "-q", "-r", "-F", "CONFIG", f"HOST:{source}"),
@@ -127,14 +129,14 @@ def measure_get(roads: Roads, rounds: int, count: int) -> None:
     def fetch(road: str) -> float:
         with tempfile.TemporaryDirectory(dir=roads.base) as copy:
             seconds = roads.run(road, *programs[road], copy)
-            came = sum(1 for _ in Path(copy, source.name).iterdir())
+            came = sum(1 for _ in Path(copy, source.name).glob("*/*.txt"))
             if came != count:
                 raise SystemExit(f"{road}: {came} of {count} files came")
             return seconds
 
     found = in_turn(rounds, {road: partial(fetch, road) for road in (OURS, JUMP)})
     print(
-        f"{count} files of 1 to 4 KiB: get -r {found[OURS]:.1f} s, scp -r -J {found[JUMP]:.1f} s, "
+        f"{count} files of 1 to 4 KiB, {each} a folder: get -r {found[OURS]:.1f} s, scp -r -J {found[JUMP]:.1f} s, "
         f"ratio {found[JUMP] / found[OURS]:.2f} times as fast (goal: at least 2)",
         flush=True,
     )
@@ -167,7 +169,8 @@ def main() -> int:
             if "small" in parts:
                 measure_small(roads, options.rounds, options.files)
             if "get-r" in parts:
-                measure_get(roads, options.rounds, options.files)
+                for each in (options.files, 10):
+                    measure_get(roads, options.rounds, options.files, each)
         finally:
             peer.close()
     return 0

@@ -132,6 +132,18 @@ def read_many_action(folder: bytes, paths: tuple[bytes, ...]) -> Action:
     )
 
 
+def list_many_action(folder: bytes, paths: tuple[bytes, ...]) -> Action:
+    """Folders below one folder, named in the intent one by one."""
+    return Action(
+        code="RA1211",
+        scope="files:read",
+        what=say("what.list-many", path=folder, count=len(paths)),
+        touched=(folder,),
+        named=paths,
+        sizes={"folders": len(paths)},
+    )
+
+
 def write_action(path: bytes, size: int, sha256: str, mode: int) -> Action:
     """One new or replaced file."""
     return Action(

@@ -24,7 +24,7 @@ from remote_assist.agent.requests_disclose import disclose
 from remote_assist.agent.requests_files import FileRequests, list_folder, write_file
 from remote_assist.agent.requests_fix import FixRequests
 from remote_assist.agent.requests_log import LogRequests
-from remote_assist.agent.requests_many_files import ManyFiles
+from remote_assist.agent.requests_many_files import ManyFiles, list_many
 from remote_assist.agent.requests_run import run_program
 from remote_assist.agent.requests_screen import ScreenRequests
 from remote_assist.agent.requests_session import SessionRequests
@@ -54,6 +54,7 @@ from remote_assist.core.requests import (
     EstimateLook,
     FollowChat,
     ListFolder,
+    ListMany,
     OpenShell,
     PlanFix,
     ReadFile,
@@ -224,6 +225,7 @@ def _executors(
         OpenShell: shells.open,
         ListFolder: here_or_there(list_folder, hops.list_folder),
         ReadFile: here_or_there(FileRequests(recordings).read, hops.read_file),
+        ListMany: list_many,
         ReadMany: ManyFiles(recordings).read,
         WriteFile: here_or_there(write_file, hops.write_file),
         UseMachine: hops.use_machine,

@@ -13,11 +13,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
-from remote_assist.agent.actions import Ending, read_many_action
+from remote_assist.agent.actions import Ending, list_many_action, read_many_action
 from remote_assist.agent.conversation import Caller
 from remote_assist.agent.gate import Running
 from remote_assist.agent.machine import Machine
 from remote_assist.agent.recordings import FILE_CHUNK, Recordings
+from remote_assist.agent.requests_files import LISTING_ENTRIES, MAX_ENTRIES, entry_of
 from remote_assist.agent.sealed_copy import SealedCopy
 from remote_assist.core.file_batch import (
     MAX_BATCH_BYTES,
@@ -30,7 +31,7 @@ from remote_assist.core.file_batch import (
     head_line,
     named_bytes,
 )
-from remote_assist.core.requests import ReadMany
+from remote_assist.core.requests import FolderListed, ListMany, ReadMany
 from remote_assist.errors import AssistError, RefusedError, UsageError
 from remote_assist.transport.posix_files import Place, PosixFiles, read_at_most, split_path
 
@@ -48,13 +49,7 @@ class ManyFiles:
 
     async def read(self, caller: Caller, request: ReadMany) -> None:
         """The files named, as they are now. Raises UsageError for names that are none, RefusedError on a hop."""
-        paths = checked_paths(request)
-        if caller.ground.machine is not None:
-            raise RefusedError(
-                "a whole folder is fetched from the customer's own machine only",
-                reason="no-such-door",
-                advice="Name the files one by one.",
-            )
+        paths = checked_paths(caller, request)
         keeping = self._recordings
         if keeping is not None and not (request.keep or keeping.policy.keep_files):
             keeping = None
@@ -68,8 +63,36 @@ class ManyFiles:
         await caller.finish(await caller.perform(read_many_action(request.folder, paths), work))
 
 
-def checked_paths(request: ReadMany) -> tuple[bytes, ...]:
-    """The absolute paths of what is asked for. Raises UsageError: none, too many, twice, or not below the folder."""
+async def list_many(caller: Caller, request: ListMany) -> None:
+    """Entries of each folder named; one that cannot be listed says why. Raises UsageError, RefusedError as `read`."""
+    paths = checked_paths(caller, request)
+
+    async def work(machine: Machine, running: Running) -> Ending:
+        await asyncio.to_thread(_check_folder, machine, request.folder)
+        await caller.accept(running, size=len(paths))
+        entries = 0
+        for number, path in enumerate(paths):
+            await running.go_on()
+            for part in await asyncio.to_thread(_listed, machine, number, path):
+                await caller.channel.send(part)
+                entries += len(part.entries)
+            running.partial = Ending(size=entries, sizes={"entries": entries, "folders": number + 1})
+        return running.partial
+
+    await caller.finish(await caller.perform(list_many_action(request.folder, paths), work))
+
+
+def checked_paths(caller: Caller, request: ReadMany | ListMany) -> tuple[bytes, ...]:
+    """The absolute paths of what is asked for.
+
+    Raises UsageError: none, too many, twice, or not below the folder; RefusedError on a machine behind this one.
+    """
+    if caller.ground.machine is not None:
+        raise RefusedError(
+            "a whole folder is fetched from the customer's own machine only",
+            reason="no-such-door",
+            advice="Name the files one by one.",
+        )
     split_path(request.folder)
     folder = request.folder.rstrip(b"/")
     for name in request.names:
@@ -77,7 +100,7 @@ def checked_paths(request: ReadMany) -> tuple[bytes, ...]:
             raise UsageError("a name is not one below the folder")
     paths = tuple(b"%s/%s" % (folder, name) for name in request.names)
     if not 1 <= len(set(paths)) == len(paths) <= MAX_NAMED:
-        raise UsageError(f"1 to {MAX_NAMED} files are read at once, each of them once")
+        raise UsageError(f"1 to {MAX_NAMED} names are taken at once, each of them once")
     for path in paths:
         split_path(path)
     if sum(map(named_bytes, paths)) > MAX_NAMED_BYTES:
@@ -181,6 +204,27 @@ def _check_folder(machine: Machine, folder: bytes) -> None:
     """Raise what refuses the whole batch: no such folder, a link, off limits."""
     with machine.files.open_folder(folder):
         return
+
+
+def _listed(machine: Machine, number: int, path: bytes) -> list[FolderListed]:
+    """What is said about one folder; blocks."""
+    try:
+        machine.check_limits(path)
+        entries, truncated = machine.files.list_folder(path, max_entries=MAX_ENTRIES)
+        if [os.fsencode(one.path) for one in entries] == [path]:
+            raise AssistError("it is a file now")
+    except (AssistError, OSError) as error:
+        absent = _absent(number, error)
+        return [FolderListed(number=number, reason=absent.reason, sentence=absent.sentence)]
+    parts = range(0, max(1, len(entries)), LISTING_ENTRIES)
+    return [
+        FolderListed(
+            number=number,
+            entries=tuple(entry_of(one) for one in entries[start : start + LISTING_ENTRIES]),
+            truncated=truncated,
+        )
+        for start in parts
+    ]
 
 
 def _absent(number: int, error: AssistError | OSError) -> FileHead:

@@ -144,6 +144,7 @@ TEXTS: Mapping[str, str] = {
     "what.shell": "opens a terminal with {program}; what it shows is recorded",
     "what.screenshot": "takes one picture of the screen",
     "what.list": "lists {path}",
+    "what.list-many": "lists {count} folders in {path}",
     "what.read": "reads {path}",
     "what.read-many": "reads {count} files in {path}",
     "what.write": "writes {path}",

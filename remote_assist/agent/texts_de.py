@@ -113,6 +113,7 @@ TEXTS: Mapping[str, str] = {
     "what.shell-string": "führt eine Befehlszeile mit {program} aus",
     "what.screenshot": "nimmt ein Bild des Bildschirms auf",
     "what.list": "listet {path} auf",
+    "what.list-many": "listet {count} Ordner in {path} auf",
     "what.read": "liest {path}",
     "what.read-many": "liest {count} Dateien in {path}",
     "what.write": "schreibt {path}",

@@ -112,6 +112,7 @@ TEXTS: Mapping[str, str] = {
     "what.shell-string": "ejecuta una línea de órdenes con {program}",
     "what.screenshot": "toma una imagen de la pantalla",
     "what.list": "enumera {path}",
+    "what.list-many": "enumera {count} carpetas en {path}",
     "what.read": "lee {path}",
     "what.read-many": "lee {count} archivos en {path}",
     "what.write": "escribe {path}",

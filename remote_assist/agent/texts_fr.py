@@ -112,6 +112,7 @@ TEXTS: Mapping[str, str] = {
     "what.shell-string": "exécute une ligne de commande avec {program}",
     "what.screenshot": "prend une image de l'écran",
     "what.list": "liste {path}",
+    "what.list-many": "liste {count} dossiers dans {path}",
     "what.read": "lit {path}",
     "what.read-many": "lit {count} fichiers dans {path}",
     "what.write": "écrit {path}",

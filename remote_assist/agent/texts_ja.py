@@ -107,6 +107,7 @@ TEXTS: Mapping[str, str] = {
     "what.shell-string": "{program} でコマンド行を実行",
     "what.screenshot": "画面の画像を1枚撮ります",
     "what.list": "{path} を一覧表示",
+    "what.list-many": "{path} のフォルダー {count} 件を一覧表示",
     "what.read": "{path} を読む",
     "what.read-many": "{path} のファイル {count} 件を読む",
     "what.write": "{path} を書く",

@@ -291,6 +291,7 @@ _KINDS: dict[str, tuple[Kind, int]] = {
     "RA1200": (FILE, 2),
     "RA1201": (FILE, 2),
     "RA1210": (FILE, 2),
+    "RA1211": (FILE, 2),
     "RA1202": (FILE, 3),
     "RA1203": (FILE, 5),
     "RA1204": (FILE, 4),

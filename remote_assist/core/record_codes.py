@@ -83,6 +83,7 @@ _ALL: tuple[Code, ...] = (
     *_act("1208", "make-link", "Makes a link", "The link was made"),
     Code("RA1209E", "names-looked-up", "Names were looked up on a channel; sizes.count says how many"),
     *_act("1210", "read-files", "Reads files of a folder, named one by one", "The files were read"),
+    *_act("1211", "list-folders", "Lists folders, named one by one", "The folders were listed"),
     *_act("1300", "plan-fix", "Plans a fix and tries it dry", "The plan was made"),
     *_act("1301", "apply-fix", "Applies a planned fix", "The fix ended"),
     Code("RA1302E", "rollback", "A fix was undone, as its plan said"),

@@ -82,6 +82,16 @@ class ReadMany(Message, frozen=True, tag="read-many"):
     keep: bool = False
 
 
+class ListMany(Message, frozen=True, tag="list-many"):
+    """Entries of folders below `folder`, by one intent that names them all, 1..1000 (scope files:read).
+
+    Answered by FolderListed for each of `names`, in order.
+    """
+
+    folder: bytes
+    names: tuple[bytes, ...]
+
+
 class WriteFile(Message, frozen=True, tag="write-file"):
     """A new or replaced file `folder`/`name` of `size` bytes with digest `sha256` (scope files:write).
 
@@ -303,6 +313,16 @@ class Listing(Message, frozen=True, tag="listing"):
     truncated: bool = False
 
 
+class FolderListed(Message, frozen=True, tag="folder-listed"):
+    """Entries of folder `number` of a ListMany, in parts, or the `reason` and `sentence` why there are none."""
+
+    number: int
+    entries: tuple[Entry, ...] = ()
+    truncated: bool = False
+    reason: str = ""
+    sentence: str = ""
+
+
 class PlanStep(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A step as a person reads it: before → after, how it is undone, and why it may not run (`blocked`)."""
 
@@ -426,6 +446,7 @@ Request = (
     | ListFolder
     | ReadFile
     | ReadMany
+    | ListMany
     | WriteFile
     | Collect
     | PlanFix
@@ -445,5 +466,16 @@ Request = (
 )
 FromTechnician = Request | Resize | InputEnd | Cancel
 Answer = (
-    Accepted | Refused | Progress | Listing | Plan | Status | Expected | Attached | CheckpointSeen | ChatLine | Done
+    Accepted
+    | Refused
+    | Progress
+    | Listing
+    | FolderListed
+    | Plan
+    | Status
+    | Expected
+    | Attached
+    | CheckpointSeen
+    | ChatLine
+    | Done
 )

@@ -24,6 +24,7 @@ from remote_assist.core.requests import (
     Entry,
     EstimateLook,
     Expected,
+    FolderListed,
     FollowChat,
     Listing,
     Plan,
@@ -56,6 +57,7 @@ AUDIT_REASONS = ("aborted", "link", "unacknowledged", "store-failed", "store-ful
 """Refusals that mean: no durable record, so no action."""
 
 OnProgress = Callable[[Progress], None]
+OnListed = Callable[[FolderListed], None]
 OnData = Callable[[int, bytes], Awaitable[None]]
 """Given the kind of frame (KIND_DATA or KIND_ERROR) and its bytes."""
 
@@ -107,12 +109,20 @@ class Conversation:
         await self._ledger.keep(first.acknowledgement)
         return first
 
-    async def finish(self, *, on_progress: OnProgress | None = None, on_data: OnData | None = None) -> Result:
+    async def finish(
+        self,
+        *,
+        on_progress: OnProgress | None = None,
+        on_data: OnData | None = None,
+        on_listed: OnListed | None = None,
+    ) -> Result:
         """Take everything up to Done."""
         result = Result()
         while True:
             answer = await self._channel.receive()
-            if isinstance(answer, Message):
+            if isinstance(answer, FolderListed) and on_listed is not None:
+                on_listed(answer)
+            elif isinstance(answer, Message):
                 if await self._take(answer, result, on_progress):
                     return result
             elif on_data is None:

@@ -7,12 +7,23 @@ import asyncio
 import hashlib
 import os
 import stat
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from remote_assist.core.requests import Accepted, Done, Entry, InputEnd, ListFolder, Progress, ReadFile, WriteFile
-from remote_assist.errors import AssistError, RemoteProtocolError, UsageError, VerificationError
+from remote_assist.core.requests import (
+    Accepted,
+    Done,
+    Entry,
+    FolderListed,
+    InputEnd,
+    ListFolder,
+    ListMany,
+    Progress,
+    ReadFile,
+    WriteFile,
+)
+from remote_assist.errors import AssistError, RefusedError, RemoteProtocolError, UsageError, VerificationError
 from remote_assist.technician.conversation import Conversation, check_done
 from remote_assist.technician.names import place_in
 from remote_assist.technician.part_file import PartFile
@@ -48,6 +59,42 @@ async def list_folder(conversation: Conversation, path: bytes) -> FolderListing:
     assert result.done is not None
     check_done(result.done)
     return FolderListing(tuple(result.entries), result.truncated or result.done.truncated)
+
+
+async def list_folders(
+    conversation: Conversation, folder: bytes, names: Sequence[bytes], max_entries: int
+) -> list[FolderListing | RefusedError]:
+    """What is in folders below `folder`, in the order of `names`; for one that cannot be listed, why.
+
+    Raises RefusedError (also for more than `max_entries`), AssistError.
+    """
+    entries: list[list[Entry]] = [[] for _ in names]
+    said: dict[int, FolderListed] = {}
+    left = max_entries
+
+    def take(part: FolderListed) -> None:
+        nonlocal left
+        left -= len(part.entries)
+        if not 0 <= part.number < len(names):
+            raise RemoteProtocolError("a listing of a folder that was not asked for")
+        if left < 0:
+            raise RefusedError("there are more names than may be listed", reason="too-many")
+        entries[part.number] += part.entries
+        said[part.number] = part
+
+    await conversation.begin(ListMany(folder=folder, names=tuple(names)))
+    done = (await conversation.finish(on_listed=take)).done
+    assert done is not None
+    check_done(done)
+    if len(said) < len(names):
+        raise RemoteProtocolError("the listing of a folder is missing")
+    return [_listing_of(said[number], entries[number]) for number in range(len(names))]
+
+
+def _listing_of(last: FolderListed, entries: list[Entry]) -> FolderListing | RefusedError:
+    if last.reason:
+        return RefusedError(last.sentence, reason=last.reason)
+    return FolderListing(tuple(entries), last.truncated)
 
 
 async def fetch(

@@ -10,7 +10,7 @@ import asyncio
 import hashlib
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
@@ -33,7 +33,7 @@ from remote_assist.core.hostile import safe_text
 from remote_assist.core.requests import Progress, ReadMany
 from remote_assist.errors import AssistError, RefusedError, VerificationError
 from remote_assist.technician.conversation import Conversation, check_done
-from remote_assist.technician.files import FetchedFile, FolderListing, check_folder, fetch, list_folder
+from remote_assist.technician.files import FetchedFile, FolderListing, check_folder, fetch, list_folder, list_folders
 from remote_assist.technician.local_tree import OTHER, SAME, LocalTree
 from remote_assist.technician.remote_tree import EXISTS, LeftOut, RemoteTree, Wanted, walk
 
@@ -96,7 +96,7 @@ class FolderFetch:
         """Fetch what is missing. Raises RefusedError, UsageError, VerificationError, AssistError."""
         check_folder(self._wish.folder)
         try:
-            remote = await walk(self._list, self._wish.remote, self._wish.limits, folds_case=FOLDS_CASE)
+            remote = await walk(self, self._wish.remote, self._wish.limits, folds_case=FOLDS_CASE)
             self._result.left_out += remote.left_out
             missing = await self._on_disk(self._missing, remote)
             self._total = sum(one.size for one in missing)
@@ -110,10 +110,19 @@ class FolderFetch:
             self._disk.shutdown(wait=False)
         return self._result
 
-    async def _list(self, path: bytes) -> FolderListing:
+    async def folder(self, path: bytes) -> FolderListing:
+        """List one."""
         self._show("listing", 0, 0)
         async with self._conversation() as conversation:
             return await list_folder(conversation, path)
+
+    async def folders(
+        self, root: bytes, names: Sequence[bytes], max_entries: int
+    ) -> list[FolderListing | RefusedError]:
+        """List many."""
+        self._show("listing", 0, 0)
+        async with self._conversation() as conversation:
+            return await list_folders(conversation, root, names, max_entries)
 
     def _missing(self, remote: RemoteTree) -> list[Wanted]:
         """What must be fetched; the folders are made. Blocks."""

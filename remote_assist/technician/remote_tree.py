@@ -5,11 +5,11 @@ Rule 2: more than the limits is refused before anything is fetched.
 """
 
 import unicodedata
-from collections import deque
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
-from remote_assist.core.file_batch import MAX_FILE_BYTES, FolderLimits
+from remote_assist.core.file_batch import MAX_FILE_BYTES, MAX_NAMED, MAX_NAMED_BYTES, FolderLimits, named_bytes
 from remote_assist.core.hostile import safe_text
 from remote_assist.core.requests import Entry
 from remote_assist.errors import AssistError, RefusedError, UsageError
@@ -18,13 +18,20 @@ from remote_assist.technician.names import local_name
 
 LINK, NOT_A_FILE, BAD_NAME, EXISTS, TOO_MANY = "link", "not-a-file", "bad-name", "exists", "too-many"
 
-_OF_ONE_NAME = frozenset({LINK, NOT_A_FILE, "off-limits", "outside-folders"})
-"""Refusals that are about one folder and not about the session."""
-
 PART = ".remote-assist.part"
 """Name of a file that is being written here; no file of the customer's may have it."""
 
-ListFolder = Callable[[bytes], Awaitable[FolderListing]]
+
+class Lister(Protocol):
+    """Who asks the agent."""
+
+    async def folder(self, path: bytes) -> FolderListing:
+        """Entries of a folder, or the one file named."""
+
+    async def folders(
+        self, root: bytes, names: Sequence[bytes], max_entries: int
+    ) -> Sequence[FolderListing | RefusedError]:
+        """Entries of folders below `root`, or why one of them is not listed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,51 +66,61 @@ class RemoteTree:
     size: int = 0
 
 
-async def walk(list_folder: ListFolder, root: bytes, limits: FolderLimits, *, folds_case: bool) -> RemoteTree:
-    """List `root` and every folder below it, one action each.
+async def walk(lister: Lister, root: bytes, limits: FolderLimits, *, folds_case: bool) -> RemoteTree:
+    """List `root`, then the folders below it, level by level, up to a thousand by one action.
 
     `folds_case`: names that differ in case only are one name here. Raises RefusedError (beyond the limits, consent),
     UsageError (`root` is a file), AssistError.
     """
-    tree, waiting = RemoteTree(), deque([b""])
-    while waiting:
-        folder = waiting.popleft()
-        listing = await _listed(list_folder, root, folder, tree)
-        if folder == b"":
-            await _check_folder(list_folder, root, listing)
-        for entry in _usable(listing, folder, tree, folds_case):
-            path = _joined(folder, entry.name)
-            if entry.kind == "folder":
-                tree.folders.append(path)
-                waiting.append(path)
+    tree = RemoteTree()
+    listing = await lister.folder(root)
+    await _check_folder(lister, root, listing)
+    _add(tree, b"", listing, folds_case)
+    listed = 0
+    while listed < len(tree.folders):
+        _check_limits(tree, limits, root)
+        some = _named_together(tree.folders[listed : listed + MAX_NAMED], root)
+        for folder, found in zip(some, await lister.folders(root, some, limits.files), strict=True):
+            if isinstance(found, RefusedError):
+                tree.left_out.append(LeftOut(folder, found.reason, found.message))
             else:
-                tree.files.append(Wanted(path, max(0, entry.size), entry.modified))
-                tree.size += max(0, entry.size)
-            _check_limits(tree, limits, root)
+                _add(tree, folder, found, folds_case)
+        listed += len(some)
+    _check_limits(tree, limits, root)
     return tree
 
 
-async def _listed(list_folder: ListFolder, root: bytes, folder: bytes, tree: RemoteTree) -> FolderListing:
-    try:
-        listing = await list_folder(_joined(root.rstrip(b"/"), folder) if folder else root)
-    except AssistError as error:
-        of_one = error.reason in _OF_ONE_NAME if isinstance(error, RefusedError) else type(error) is AssistError
-        if not folder or not of_one:
-            raise
-        tree.left_out.append(LeftOut(folder, getattr(error, "reason", "failed"), error.message))
-        return FolderListing((), False)
+def _named_together(folders: list[bytes], root: bytes) -> list[bytes]:
+    """As many of the first as one intent may name."""
+    left = MAX_NAMED_BYTES
+    some: list[bytes] = []
+    for folder in folders:
+        left -= named_bytes(b"%s/%s" % (root.rstrip(b"/"), folder))
+        if left < 0 and some:
+            break
+        some.append(folder)
+    return some
+
+
+def _add(tree: RemoteTree, folder: bytes, listing: FolderListing, folds_case: bool) -> None:
     if listing.truncated:
         tree.left_out.append(LeftOut(folder, TOO_MANY, "it holds more names than an agent lists"))
-    return listing
+    for entry in _usable(listing, folder, tree, folds_case):
+        path = _joined(folder, entry.name)
+        if entry.kind == "folder":
+            tree.folders.append(path)
+        else:
+            tree.files.append(Wanted(path, max(0, entry.size), entry.modified))
+            tree.size += max(0, entry.size)
 
 
-async def _check_folder(list_folder: ListFolder, root: bytes, listing: FolderListing) -> None:
+async def _check_folder(lister: Lister, root: bytes, listing: FolderListing) -> None:
     """A file is listed as itself, just as a folder that holds one file of its own name."""
     name = root.rstrip(b"/").rpartition(b"/")[2]
     if [(one.name, one.kind) for one in listing.entries] != [(name, "file")]:
         return
     try:
-        await list_folder(_joined(root.rstrip(b"/"), name))
+        await lister.folder(_joined(root.rstrip(b"/"), name))
     except AssistError as error:
         raise UsageError(f"{safe_text(root)} is a file", advice="Leave -r out.") from error
 
@@ -151,7 +168,7 @@ def _joined(folder: bytes, name: bytes) -> bytes:
 
 
 def _check_limits(tree: RemoteTree, limits: FolderLimits, root: bytes) -> None:
-    if len(tree.files) + len(tree.folders) > limits.files:
+    if len(tree.files) + len(tree.folders) + len(tree.left_out) > limits.files:
         raise RefusedError(
             f"{safe_text(root)} holds more than {limits.files:,} files and folders; nothing was fetched",
             reason=TOO_MANY,

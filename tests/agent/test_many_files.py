@@ -12,7 +12,7 @@ import pytest_asyncio
 
 from remote_assist.core.file_batch import MAX_FILE_BYTES, MAX_NAMED_BYTES, BatchReader, FileHead, digest_of
 from remote_assist.core.records import Record
-from remote_assist.core.requests import Cancel, ReadMany
+from remote_assist.core.requests import Cancel, FolderListed, ListMany, ReadMany
 from tests.agent.test_kept import is_delivered
 from tests.agent.test_shell import eventually, stored
 from tests.agent.world import AgentWorld, Answers, LiveSession, agent_world
@@ -87,6 +87,20 @@ async def test_what_cannot_be_read_is_named_and_the_rest_comes(live: LiveSession
     outcome = _last(live.world, "RA1210O")
     assert (outcome.sizes["files"], outcome.sizes["left-out"]) == (1, 6)
     assert "left-out" in outcome.sealed
+
+
+async def test_many_folders_are_listed_by_one_intent_that_names_them(live: LiveSession, folder: Path) -> None:
+    (folder / "one" / "two").mkdir(parents=True)
+    (folder / "one" / "a").write_bytes(b"a")
+    (folder / "way").symlink_to("one")
+    names = (b"one", b"one/two", b"one/a", b"way", b"gone")
+    got = await live.ask(ListMany(folder=os.fsencode(folder), names=names))
+    listed = [message for message in got.messages if isinstance(message, FolderListed)]
+    assert [(one.number, one.reason) for one in listed] == [(0, ""), (1, ""), (2, "failed"), (3, "link"), (4, "failed")]
+    assert [(entry.name, entry.kind) for entry in listed[0].entries] == [(b"a", "file"), (b"two", "folder")]
+    intent, outcome = [_last(live.world, f"RA1211{letter}") for letter in "IO"]
+    assert intent.paths == tuple(os.fsdecode(os.fsencode(folder) + b"/" + name) for name in names)
+    assert outcome.sizes == {"folders": 5, "entries": 2}
 
 
 async def test_what_belongs_to_the_agent_is_left_out(live: LiveSession) -> None:

@@ -34,9 +34,11 @@ from remote_assist.core.requests import (
     Done,
     EndSession,
     Entry,
+    FolderListed,
     InputEnd,
     ListFolder,
     Listing,
+    ListMany,
     Plan,
     PlanFix,
     PlanStep,
@@ -138,6 +140,10 @@ class HostileDoors(ClosedDoors):
                 await channel.send(self._plan())
             case ReadFile() | Collect():
                 await channel.send_data(RAW)
+            case ListMany():
+                for number in range(len(request.names)):
+                    said = FolderListed(number=number, reason=self.evil(), sentence=self.evil())
+                    await channel.send(said)
             case ReadMany():
                 for number in range(len(request.names)):
                     head = FileHead(number=number, reason=self.evil(), sentence=self.evil())
@@ -150,9 +156,16 @@ class HostileDoors(ClosedDoors):
 
     def _entries(self) -> tuple[Entry, ...]:
         names = [payload.encode() for payload in PAYLOADS] + [b"../../etc/passwd", b"/etc/passwd", b"..", b"\xff\x9b"]
+        kinds = ("file", self.evil(), "folder")
         sizes = [(0, 0.0), (-1, 1e300), (1 << 62, -1e300)]
         return tuple(
-            Entry(name=name, kind=self.evil() if place % 2 else "file", size=size, mode=-1, modified=modified)
+            Entry(
+                name=name,
+                kind=kinds[place % 3],
+                size=size,
+                mode=-1,
+                modified=modified,
+            )
             for place, name in enumerate(names)
             for size, modified in sizes
         )

@@ -1,8 +1,10 @@
 """What a walk takes of a folder: files and folders with plain names, within limits; everything else is named."""
 
+from collections.abc import Sequence
+
 import pytest
 
-from remote_assist.core.file_batch import MAX_FILE_BYTES, FolderLimits
+from remote_assist.core.file_batch import MAX_FILE_BYTES, MAX_NAMED, FolderLimits
 from remote_assist.core.requests import Entry
 from remote_assist.errors import AssistError, RefusedError, UnreachableError, UsageError
 from remote_assist.technician.files import FolderListing
@@ -13,14 +15,27 @@ class Listed:
     """A machine as its listings show it: path → entries, or the error that comes instead."""
 
     def __init__(self, **folders: list[Entry] | AssistError) -> None:
-        self.folders = {path.replace("_", "/").encode(): found for path, found in folders.items()}
+        self.asked: list[int] = []
+        self.found = {path.replace("_", "/").encode(): one for path, one in folders.items()}
         self.truncated = False
 
-    async def __call__(self, path: bytes) -> FolderListing:
-        found = self.folders.get(path, AssistError("there is nothing"))
+    async def folder(self, path: bytes) -> FolderListing:
+        found = self.found.get(path, AssistError("there is nothing"))
         if isinstance(found, AssistError):
             raise found
         return FolderListing(tuple(found), self.truncated)
+
+    async def folders(
+        self, root: bytes, names: Sequence[bytes], max_entries: int
+    ) -> Sequence[FolderListing | RefusedError]:
+        self.asked.append(len(names))
+        answers: list[FolderListing | RefusedError] = []
+        for name in names:
+            try:
+                answers.append(await self.folder(root + b"/" + name))
+            except RefusedError as error:
+                answers.append(error)
+        return answers
 
 
 def entry(name: bytes, kind: str = "file", size: int = 1) -> Entry:
@@ -66,12 +81,18 @@ async def test_a_file_is_not_taken_under_the_name_of_an_unfinished_one() -> None
 
 async def test_a_folder_that_cannot_be_listed_is_named_and_the_end_of_a_session_ends_the_walk() -> None:
     root = [entry(b"d", "folder"), entry(b"a")]
-    shut = await walked(Listed(_r=root, _r_d=AssistError("the agent's user may not reach /r/d")))
-    assert [(one.path, one.reason) for one in shut.left_out] == [(b"d", "failed")]
+    shut = await walked(Listed(_r=root, _r_d=RefusedError("it may not be reached", reason="failed")))
+    assert [(one.path, one.reason, one.harmless) for one in shut.left_out] == [(b"d", "failed", False)]
     assert len(shut.files) == 1
-    for error in (RefusedError("over", reason="revoked"), UnreachableError("gone")):
-        with pytest.raises(type(error)):
-            await walked(Listed(_r=root, _r_d=error))
+    with pytest.raises(UnreachableError):
+        await walked(Listed(_r=root, _r_d=UnreachableError("gone")))
+
+
+async def test_a_thousand_folders_are_listed_by_one_request() -> None:
+    listed = Listed(_r=[entry(b"%d" % number, "folder") for number in range(MAX_NAMED + 1)])
+    listed.found |= {b"/r/%d" % number: [] for number in range(MAX_NAMED + 1)}
+    assert len((await walked(listed)).folders) == MAX_NAMED + 1
+    assert listed.asked == [MAX_NAMED, 1]
 
 
 async def test_more_than_the_limits_is_refused_and_a_cut_listing_is_said() -> None:
