@@ -51,7 +51,7 @@ async def _list(arguments: argparse.Namespace) -> int:
             printer.object({**asdict(due), "waits": due.waits})
             if not printer.json:
                 printer.value("session", due.session, due.text())
-    printer.note(f"{waiting} sessions wait for a review")
+    printer.note("1 session waits for a review" if waiting == 1 else f"{waiting} sessions wait for a review")
     return Exit.DONE
 
 
