@@ -19,7 +19,7 @@ demo: $(STAMP)  ## a whole session on this machine: the TUI on a terminal, else 
 	@$(BIN)/python tests/scenarios/demo.py
 
 test: $(STAMP)  ## minutes; what needs a missing part is skipped with the reason
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not full"
+	$(BIN)/python -m pytest -q -n 3 --dist loadfile -m "not full"
 
 test-full: $(STAMP)  ## real servers, floods, long faults
 	$(BIN)/python -m pytest -q

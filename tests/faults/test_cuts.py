@@ -101,7 +101,7 @@ async def test_cut_again_and_again_it_still_comes_to_its_end(wired: Wired) -> No
             wired.proxy.cut(TECHNICIAN_STREAM)
             await until(lambda: not wired.proxy.count(TECHNICIAN_STREAM))
         await counting.check()
-    assert wired.news.count(LinkNews.CUT) == wired.news.count(LinkNews.BACK) >= 3
+        await until(lambda: wired.news.count(LinkNews.CUT) == wired.news.count(LinkNews.BACK) >= 3)
 
 
 @pytest.mark.slow

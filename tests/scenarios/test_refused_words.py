@@ -51,7 +51,7 @@ def test_a_session_belongs_to_a_ticket_or_to_an_emergency(tmp_path: Path) -> Non
         (("request", NOBODY), "SCOPES", "request"),
         (
             ("audit",),
-            "list|show|verify|export|recordings|replay|review|report|hold|erase",
+            "list|show|verify|export|recordings|replay|review|report|anchors|hold|erase",
             "audit",
         ),
     ],

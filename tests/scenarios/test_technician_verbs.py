@@ -90,7 +90,7 @@ def test_an_interrupted_run_takes_the_program_with_it(live: Live, tmp_path: Path
     )
     _wait_until(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text().endswith("\n"))
     program.send_signal(signal.SIGINT)
-    assert program.wait(10) == 130
+    assert program.wait(60) == 130
     _wait_until(lambda: not Path(f"/proc/{(tmp_path / 'pid').read_text().strip()}").exists())
 
 

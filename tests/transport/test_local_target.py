@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import statistics
 import time
 from pathlib import Path
 
@@ -127,17 +126,6 @@ async def test_feeding_a_program_that_ended_is_harmless() -> None:
     for _ in range(20):
         await program.feed(b"x" * 100_000)
     assert await program.finish() == 0
-
-
-async def test_starting_a_program_takes_about_a_millisecond() -> None:
-    target, took = LocalTarget(), []
-    for _ in range(30):
-        began = time.perf_counter()
-        program = await target.start(("true",), stdin=False)
-        took.append(time.perf_counter() - began)
-        await program.wait()
-        await program.finish()
-    assert statistics.median(took) < 0.008  # 1 ms alone on the machine; others may be working
 
 
 async def test_a_spawned_program_outlives_and_can_be_signalled() -> None:
