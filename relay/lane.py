@@ -15,6 +15,9 @@ from relay.sockets import RelaySocket
 FRAMES_IN_A_TURN = 64
 """Who sends more frames than this in one piece lets others have their turn first, and is read in small pieces."""
 
+PIECES_IN_A_TURN = 4
+"""After so many pieces others have their turn; a loop would read a quick sender 32 times before the next."""
+
 SMALL_READ_BYTES = 8 << 10
 """Most bytes read at once at first, and from who sends many frames; doubled with each piece of few."""
 
@@ -52,6 +55,7 @@ class Lane(asyncio.BufferedProtocol):
         self._traffic = traffic
         self._memory = memory
         self._room = SMALL_READ_BYTES
+        self._pieces = 0
         self._frames = EndFrames(max_bytes)
         self._over = over
         self._loop = asyncio.get_running_loop()
@@ -134,7 +138,8 @@ class Lane(asyncio.BufferedProtocol):
             self._room = SMALL_READ_BYTES
         elif self._room < len(self._memory):
             self._room *= 2
-        if wait > 0 or taken.frames > FRAMES_IN_A_TURN:
+        self._pieces += 1
+        if wait > 0 or taken.frames > FRAMES_IN_A_TURN or self._pieces >= PIECES_IN_A_TURN:
             self._wait(wait)
         if taken.ping is not None:
             self._answer(taken.ping)
@@ -160,7 +165,7 @@ class Lane(asyncio.BufferedProtocol):
             self._write([pong(ping)])
 
     def _wait(self, seconds: float) -> None:
-        self._is_waiting = True
+        self._is_waiting, self._pieces = True, 0
         self._look()
         self._loop.call_later(seconds, self._go_on)
 
