@@ -33,7 +33,15 @@ from remote_assist.core.hostile import safe_text
 from remote_assist.core.requests import Progress, ReadMany
 from remote_assist.errors import AssistError, RefusedError, VerificationError
 from remote_assist.technician.conversation import Conversation, check_done
-from remote_assist.technician.files import FetchedFile, FolderListing, check_folder, fetch, list_folder, list_folders
+from remote_assist.technician.files import (
+    FetchedFile,
+    FolderListing,
+    begin_many,
+    check_folder,
+    fetch,
+    list_folder,
+    list_folders,
+)
 from remote_assist.technician.local_tree import OTHER, SAME, LocalTree
 from remote_assist.technician.remote_tree import EXISTS, LeftOut, RemoteTree, Wanted, walk
 
@@ -144,7 +152,7 @@ class FolderFetch:
         request = ReadMany(folder=self._wish.remote, names=tuple(one.path for one in batch), keep=self._wish.keep)
         arriving = _Arriving(batch)
         async with self._conversation() as conversation:
-            await conversation.begin(request)
+            await begin_many(conversation, request)
 
             async def take(_: int, data: bytes) -> None:
                 arriving.take(data)
