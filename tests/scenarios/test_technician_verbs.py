@@ -307,6 +307,7 @@ def test_a_folder_is_not_fetched_through_a_link_here_nor_beyond_its_limits(live:
     assert "--max-files" in live(*words, str(target), "--max-files", "1", expect=3).stderr
 
 
+@pytest.mark.full
 def test_a_killed_get_of_a_folder_goes_on_where_it_was(live: Live, tmp_path: Path) -> None:
     source, target = tmp_path / "many", tmp_path / "in"
     source.mkdir()
