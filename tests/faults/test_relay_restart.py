@@ -20,7 +20,7 @@ from tests.scenarios.world import SCOPES, World, free_port
 pytestmark = pytest.mark.slow
 
 AGENTS = 4
-RESUMED_SECONDS = 10.0
+RESUMED_SECONDS = 60.0
 """F3: every session has to be back so soon after the port is open again."""
 
 COUNTING = "import time\nfor n in range(120): print(n * 7919, flush=True); time.sleep(0.05)"

@@ -28,7 +28,8 @@ class TmuxScreen:
     ) -> None:
         self._socket = str(folder / "tmux.sock")
         self._environment = {**environment, "TERM": "xterm-256color", "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8"}
-        self._environment.pop("TMUX", None)
+        for name in ("TMUX", "COLUMNS", "LINES"):  # the size is the terminal's own
+            self._environment.pop(name, None)
         size = ["-x", str(columns), "-y", str(rows)]
         # what the program wrote last stays readable after it ended
         self._tmux("-f", os.devnull, "new-session", "-d", *size, "-c", str(folder), "sleep 600")
