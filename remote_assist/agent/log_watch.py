@@ -56,8 +56,9 @@ class LogWatch:
         UnreachableError.
         """
         async with self._turn:
-            if note:
-                await self._learn(relay, note)
+            for known in (self.memory.remembered(), note):
+                if known:
+                    await self._learn(relay, known)
             theirs = open_checkpoint(note, self.memory.log_keys, where="the technician's checkpoint") if note else None
             try:
                 return await self._meet(relay, theirs, self.memory.last())

@@ -60,9 +60,16 @@ class LogMemory:
         self._clock = clock
         self._path = note_file(home, relay)
 
+    def remembered(self) -> str:
+        """The note last stored, unverified; empty when there is none."""
+        return read_note(self._home, self._relay)
+
     def last(self) -> Checkpoint | None:
-        """The last checkpoint seen of the log whose key is vouched for now. Raises VerificationError: damaged."""
-        note = read_note(self._home, self._relay)
+        """The last checkpoint seen of the log whose key is vouched for now. Raises VerificationError: damaged.
+
+        Of a key that only a succession brought in, once that was learnt again: see `lacks`.
+        """
+        note = self.remembered()
         if not note or note.partition("\n")[0] not in _origins(self.log_keys):
             return None
         try:

@@ -34,6 +34,9 @@ async def compare(link: AgentLink, memory: LogMemory, successions: Callable[[], 
 
     `successions` asks the relay how the log's keys followed each other.
     """
+    remembered = memory.remembered()
+    if remembered and memory.lacks(remembered):
+        memory.learn(await successions())
     seen = memory.last()
     async with link.conversation() as conversation:
         answer = await conversation.show_checkpoint("" if seen is None else seen.note)
