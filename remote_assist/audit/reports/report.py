@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from remote_assist.audit.whole_log import LAST_TIME, WholeLog
 from remote_assist.core.hostile import HostileStr, safe_text
+from remote_assist.core.signed_note import MAX_NOTE_BYTES
 
 MAX_CELL_CHARS = 400
 MAX_NAMED = 20
@@ -134,7 +135,7 @@ def _ending(found: Foundation) -> Iterator[str]:
         yield _safe(f"does not hold: {fault}")
     yield _safe(f"log {found.origin}  tree size {found.size}  root {found.root}")
     for line in found.checkpoint.rstrip("\n").split("\n"):
-        yield _safe(line)
+        yield safe_text(HostileStr(line), max_chars=MAX_NOTE_BYTES)  # whole: cut it proves nothing
 
 
 def _safe(text: str) -> str:

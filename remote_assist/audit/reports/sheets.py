@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from remote_assist.audit.reports.report import Report, Table
 from remote_assist.core.hostile import HostileStr, safe_text
+from remote_assist.core.signed_note import MAX_NOTE_BYTES
 
 FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
 
@@ -41,8 +42,9 @@ def page_of(report: Report, plots: Sequence[str] = ()) -> str:
     """The whole report; `plots` are SVG made here (bars.py) and stand first."""
     parts = [*plots, *map(_table, report.tables), *(f"<p>{_h(remark)}</p>" for remark in report.remarks)]
     found = report.foundation
-    ending = (found.sentence, f"log {found.origin}, tree size {found.size}, root {found.root}", found.checkpoint)
-    return PAGE.format(title=_h(report.title), body="\n".join(parts), foundation="\n".join(map(_lines, ending)))
+    log = f"log {found.origin}, tree size {found.size}, root {found.root}"
+    ending = "\n".join((_h(found.sentence), _h(log), _proof(found.checkpoint)))
+    return PAGE.format(title=_h(report.title), body="\n".join(parts), foundation=ending)
 
 
 def _table(table: Table) -> str:
@@ -58,8 +60,9 @@ def _cell(text: str) -> str:
     return f"'{safe}" if safe.startswith(FORMULA_SIGNS) else safe
 
 
-def _lines(text: str) -> str:
-    return "\n".join(_h(line) for line in text.split("\n"))
+def _proof(note: str) -> str:
+    """A checkpoint, whole: a cosigner's line is longer than any cell, and cut it proves nothing."""
+    return html.escape(str(safe_text(HostileStr(note), lines=True, max_chars=MAX_NOTE_BYTES)))
 
 
 def _h(text: str) -> str:
