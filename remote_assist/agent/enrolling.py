@@ -6,17 +6,14 @@ Rule: no session comes of it; what may be done here later says the standing cons
 """
 
 import contextlib
-import platform
 from collections.abc import Awaitable, Callable
 
 from remote_assist.agent.enrolled import EnrolledHome
-from remote_assist.agent.join import known_relay
-from remote_assist.agent.memory import KnownRelay
+from remote_assist.agent.join import Host, known_relay, new_attempt, remember
 from remote_assist.agent.pairing_attempt import Attempt
 from remote_assist.agent.surroundings import Surroundings
 from remote_assist.core.codes import SupportCode
 from remote_assist.core.enrolment import Machine, check_enrolment
-from remote_assist.core.keys import new_key
 from remote_assist.core.messages import EnrolmentWish, Verdict
 from remote_assist.core.statement import VerifiedTechnician
 from remote_assist.errors import AssistError, ConsentDenied, RefusedError, VerificationError
@@ -32,27 +29,15 @@ async def enroll(
     around.home.prepare()
     home = EnrolledHome(around.home.path)
     wish = home.wish(name, around.entropy)
+    known = known_relay(around, ca_line)
     link = await around.dial(f"/v1/join/{code.nameplate}")
-    attempt = Attempt(
-        code,
-        link,
-        home=around.home,
-        known=known_relay(around, ca_line),
-        host_key=new_key(around.entropy(32)),
-        host_name=platform.node() or name,
-        limits=around.settings.pairing,
-        moment=around.moment,
-        entropy=around.entropy,
-        wish=wish,
-    )
+    attempt = new_attempt(around, code, link, known, Host.new(around), wish=wish)
     try:
         technician = await attempt.run(lambda: None)
         machine = await _agreed(attempt, technician, wish, confirm)
         assert attempt.enrolment is not None
         home.keep(attempt.enrolment)
-        known = KnownRelay(ca=technician.certificate.ca_line, numbers=technician.lists.numbers)
-        for origin in around.origins:
-            around.home.remember_relay(origin, known)
+        remember(around, technician)
         await attempt.send_verdict(Verdict(reason="enrolled"))
     finally:
         await link.close()

@@ -39,12 +39,13 @@ from remote_assist.audit.receipt import NOT_PROVED, InTheLog, build_receipt, rec
 from remote_assist.core.codes import SupportCode
 from remote_assist.core.consent import wishes_of
 from remote_assist.core.enrolment import open_code
-from remote_assist.core.keys import load_public, new_key, public_line
-from remote_assist.core.messages import EnrolmentProof, Grant, Verdict
+from remote_assist.core.keys import PrivateKey, load_public, new_key, public_line
+from remote_assist.core.messages import EnrolmentProof, EnrolmentWish, Grant, Verdict
 from remote_assist.core.prompt import ConsentAnswer, Prompt
 from remote_assist.core.records import RecordDraft, parse_time
 from remote_assist.core.statement import VerifiedTechnician
 from remote_assist.errors import AssistError, ConsentDenied, Exit, RefusedError, UnreachableError, VerificationError
+from remote_assist.transport.link import Link
 from remote_assist.transport.private_files import write_private
 
 DENIAL_SECONDS = 2.0
@@ -72,39 +73,14 @@ async def join(around: Surroundings, code: SupportCode, prompt: Prompt, *, ca_li
     around.home.prepare()
     await recover(around, prompt)
     check_disk(around.home.path, disk_marks(around.settings))
-    known = known_relay(around, ca_line)
-    host_key = new_key(around.entropy(32))
-    host_name = platform.node()[:MAX_HOST_NAME_CHARS] or "this computer"
+    known, host = known_relay(around, ca_line), Host.new(around)
     if refusal := around.home.attempts().refuses(around.clock(), code.nameplate):
         raise refusal
     prompt.show(say("code.connecting", relay=around.origin))
     link = await around.dial(f"/v1/join/{code.nameplate}")
-    attempt = Attempt(
-        code,
-        link,
-        home=around.home,
-        known=known,
-        host_key=host_key,
-        host_name=host_name,
-        limits=around.settings.pairing,
-        moment=around.moment,
-        entropy=around.entropy,
-    )
-    try:
-        prompt.show(say("code.waiting"))
-        technician = await attempt.run(lambda: prompt.show(say("code.pairing")))
-        shelf = shelf_for(technician, around, prompt)
-        answer = await _ask(around, attempt, technician, prompt, shelf)
-        host_line = public_line(host_key)
-        facts = SessionFacts(technician, host_key, host_line, host_name, around.settings, attempt.resume_key)
-        session = assemble(facts, around, prompt, shelf)
-        if not answer.scopes:
-            await _refuse(session, attempt, answer)
-        grants = await _grant(session, attempt, answer)
-    finally:
-        await link.close()
-    _remember(around, technician)
-    return await _live(session, around, grants)
+    attempt = new_attempt(around, code, link, known, host)
+    prompt.show(say("code.waiting"))
+    return await _help(around, link, attempt, host, prompt, lambda: prompt.show(say("code.pairing")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,40 +100,84 @@ async def answer_call(around: Surroundings, nameplate: str, prompt: Prompt, call
     The consent that was used is on record, and acknowledged, before the technician hears of the yes.
     """
     check_disk(around.home.path, disk_marks(around.settings))
-    host_key = new_key(around.entropy(32))
-    host_line = public_line(host_key)
-    host_name = platform.node()[:MAX_HOST_NAME_CHARS] or "this computer"
+    known, host = known_relay(around, None), Host.new(around)
     link = await around.dial(f"/v1/join/{nameplate}")
-    attempt = Attempt(
-        open_code(nameplate),
+    attempt = new_attempt(
+        around, open_code(nameplate), link, known, host, prove=lambda offer: calling.prove(offer, host.key_line)
+    )
+    return await _help(around, link, attempt, host, prompt, lambda: None, calling)
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """What this computer shows of itself in one pairing: a fresh key, and its name."""
+
+    key: PrivateKey
+    name: str
+
+    @classmethod
+    def new(cls, around: Surroundings) -> "Host":
+        """A host with a key made now."""
+        return cls(new_key(around.entropy(32)), platform.node()[:MAX_HOST_NAME_CHARS] or "this computer")
+
+    @property
+    def key_line(self) -> str:
+        """The public key, OpenSSH form."""
+        return public_line(self.key)
+
+
+def new_attempt(
+    around: Surroundings,
+    code: SupportCode,
+    link: Link,
+    known: Known,
+    host: Host,
+    *,
+    wish: EnrolmentWish | None = None,
+    prove: Callable[[bytes], EnrolmentProof] | None = None,
+) -> Attempt:
+    """One try of a code by this agent; `wish` and `prove` as Attempt has them."""
+    return Attempt(
+        code,
         link,
         home=around.home,
-        known=known_relay(around, None),
-        host_key=host_key,
-        host_name=host_name,
+        known=known,
+        host_key=host.key,
+        host_name=host.name,
         limits=around.settings.pairing,
         moment=around.moment,
         entropy=around.entropy,
-        prove=lambda offer: calling.prove(offer, host_line),
+        wish=wish,
+        prove=prove,
     )
+
+
+async def _help(
+    around: Surroundings,
+    link: Link,
+    attempt: Attempt,
+    host: Host,
+    prompt: Prompt,
+    on_peer: Callable[[], None],
+    calling: Calling | None = None,
+) -> int:
+    """From the pairing to the receipt; `calling` where no customer typed a code."""
     try:
-        technician = await attempt.run(lambda: None)
-        await _check_caller(attempt, technician, calling)
+        technician = await attempt.run(on_peer)
+        if calling is not None:
+            await _check_caller(attempt, technician, calling)
         shelf = shelf_for(technician, around, prompt)
         answer = await _ask(around, attempt, technician, prompt, shelf)
-        session = assemble(
-            SessionFacts(technician, host_key, host_line, host_name, around.settings, attempt.resume_key),
-            around,
-            prompt,
-            shelf,
-        )
-        calling.began(session)
+        facts = SessionFacts(technician, host.key, host.key_line, host.name, around.settings, attempt.resume_key)
+        session = assemble(facts, around, prompt, shelf)
+        if calling is not None:
+            calling.began(session)
         if not answer.scopes:
-            await _refuse(session, attempt, answer, calling.why_not())
-        grants = await _grant(session, attempt, answer, calling.used())
+            await _refuse(session, attempt, answer, "" if calling is None else calling.why_not())
+        grants = await _grant(session, attempt, answer, None if calling is None else calling.used())
     finally:
         await link.close()
-    _remember(around, technician)
+    remember(around, technician)
     return await _live(session, around, grants)
 
 
@@ -275,8 +295,8 @@ def known_relay(around: Surroundings, ca_line: str | None) -> Known:
     return Known(around.origin, stored.ca, stored.numbers, others)
 
 
-def _remember(around: Surroundings, technician: VerifiedTechnician) -> None:
-    """The customer allowed a session here: its CA is this relay's from now on, and no older list is taken."""
+def remember(around: Surroundings, technician: VerifiedTechnician) -> None:
+    """The customer agreed here: the technician's CA is this relay's from now on, and no older list is taken."""
     known = KnownRelay(ca=technician.certificate.ca_line, numbers=technician.lists.numbers)
     try:
         for origin in around.origins:

@@ -22,6 +22,7 @@ from remote_assist.core.records import format_time
 from remote_assist.core.requests import Run
 from remote_assist.core.statement import VerifiedTechnician
 from remote_assist.errors import ConsentDenied, RefusedError, UsageError
+from remote_assist.technician.pairing_attempt import check_agent_statement
 from tests.agent.world import AgentWorld, agent_world, signed_lists
 
 pytestmark = pytest.mark.slow
@@ -96,6 +97,13 @@ async def call(world: AgentWorld, machine: Machine, scopes: tuple[str, ...]) -> 
     check_machine(technician.agent.proof, offer=offer, host_key=host_key, wanted=machine.id, ca_line=ca_line)
     await technician.ask(scopes)
     return await technician.verdict()
+
+
+async def test_a_computer_of_a_long_name_can_be_enrolled_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("platform.node", lambda: "n" * 200)
+    async with agent_world(tmp_path) as world:
+        await enrolled(world)
+        check_agent_statement(world.technician.agent)
 
 
 async def test_a_machine_is_enrolled_called_by_what_stands_and_ends_when_it_is_taken_back(tmp_path: Path) -> None:
