@@ -122,25 +122,22 @@ def read_action(path: bytes, offset: int) -> Action:
 
 def read_many_action(folder: bytes, paths: tuple[bytes, ...]) -> Action:
     """Files below one folder, named in the intent one by one."""
-    return Action(
-        code="RA1210",
-        scope="files:read",
-        what=say("what.read-many", path=folder, count=len(paths)),
-        touched=(folder,),
-        named=paths,
-        sizes={"files": len(paths)},
-    )
+    return _many("RA1210", "what.read-many", "files", folder, paths)
 
 
 def list_many_action(folder: bytes, paths: tuple[bytes, ...]) -> Action:
     """Folders below one folder, named in the intent one by one."""
+    return _many("RA1211", "what.list-many", "folders", folder, paths)
+
+
+def _many(code: str, text: str, counted: str, folder: bytes, paths: tuple[bytes, ...]) -> Action:
     return Action(
-        code="RA1211",
+        code=code,
         scope="files:read",
-        what=say("what.list-many", path=folder, count=len(paths)),
+        what=say(text, path=folder, count=len(paths)),
         touched=(folder,),
         named=paths,
-        sizes={"folders": len(paths)},
+        sizes={counted: len(paths)},
     )
 
 
