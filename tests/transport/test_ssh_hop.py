@@ -105,19 +105,21 @@ def test_a_server_that_takes_two_sessions_at_once_is_asked_again(tmp_path: Path)
         asyncio.run(use(hop))
 
 
-def test_output_that_floods_is_cut_and_who_hangs_is_left(machine: SshMachine) -> None:
+def test_output_that_floods_is_cut_and_who_hangs_is_left(machine: SshMachine, request: pytest.FixtureRequest) -> None:
+    async def go_on(hop: SshHop) -> None:
+        assert (await hop.run(Command(("true",)))).status == 0
+
     async def use(hop: SshHop) -> None:
         flood = await hop.run(Command(("head", "-c", "20000000", "/dev/zero"), max_bytes=1000, timeout_seconds=60))
         assert (len(flood.stdout), flood.truncated, flood.status) == (1000, True, 0)
         endless = await hop.run(Command(("yes",), max_bytes=10, timeout_seconds=0.5))
         assert (endless.timed_out, len(endless.stdout)) == (True, 10)
-
-    async def go_on(hop: SshHop) -> None:
-        assert (await hop.run(Command(("true",)))).status == 0
+        if "dropbear" not in request.node.name:  # 2022.83 now and then hangs up when a session of it was ended
+            await go_on(hop)
 
     with logged_in(machine) as hop:
         asyncio.run(use(hop))
-    with logged_in(machine) as hop:  # anew: dropbear 2022.83 now and then hangs up when a session of it was ended
+    with logged_in(machine) as hop:
         asyncio.run(go_on(hop))
 
 
