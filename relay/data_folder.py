@@ -151,7 +151,7 @@ def add_cosigner(data: Path, *, entropy: Callable[[int], bytes]) -> str:
         cosigner_key(seed, origin)  # before anything is written: the library may not know how
         write_new(data / COSIGN_KEY, f"{seed.hex()}\n".encode())
     line = cosigner_key(seed, origin).line
-    organisation, _ = open_adopt_request(read_bounded(data / ADOPT_REQUEST, MAX_LIST_BYTES))
+    organisation = open_adopt_request(read_bounded(data / ADOPT_REQUEST, MAX_LIST_BYTES)).organisation
     replace_file(data / ADOPT_REQUEST, adopt_request(organisation, log_key, cosigner=line))
     return line
 

@@ -187,7 +187,7 @@ class LogKeys:
 
 def prepare_next(data: Path, entropy: Callable[[int], bytes]) -> PrivateKey:
     """Make the key that will follow, and its request to be adopted. Raises UsageError when one waits already."""
-    organisation, _ = open_adopt_request(read_bounded(data / ADOPT_REQUEST, MAX_LIST_BYTES))
+    organisation = open_adopt_request(read_bounded(data / ADOPT_REQUEST, MAX_LIST_BYTES)).organisation
     key = new_key(entropy(32))
     try:
         write_new(data / NEXT, private_bytes(key))

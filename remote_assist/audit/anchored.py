@@ -7,14 +7,13 @@
 Rule: what the relay hands out is believed in nothing; a record without its anchoring is a fault as well.
 """
 
-import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from cryptography import x509
 
 from remote_assist.audit.timestamp import open_stamp
-from remote_assist.core.anchoring import ANCHORED
+from remote_assist.core.anchoring import ANCHORED, anchored_details
 from remote_assist.core.api import Anchoring, LoggedRecord
 from remote_assist.core.checkpoint import Checkpoint, open_checkpoint
 from remote_assist.core.records import Record, decode_record, format_time
@@ -93,11 +92,6 @@ def check_none_missing(anchorings: Sequence[Anchoring], recorded: Mapping[int, R
 
 
 def _check_record(one: Anchoring, record: Record, where: str) -> None:
-    said = {
-        "kind": one.kind,
-        "receiver": one.receiver,
-        "checkpoint": hashlib.sha256(one.checkpoint.encode()).hexdigest(),
-        "receipt": hashlib.sha256(one.receipt).hexdigest(),
-    }
+    said = anchored_details(one.kind, one.receiver, one.checkpoint, one.receipt)
     if record.about != f"anchor {one.anchor}" or any(record.details.get(name) != value for name, value in said.items()):
         raise VerificationError(f"{where}: it is not what leaf {one.record} says of it", where=where)

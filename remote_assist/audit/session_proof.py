@@ -19,7 +19,7 @@ from remote_assist.core.tlog_proof import FIRST_LINE, LogProof, proof_text, read
 from remote_assist.errors import VerificationError
 
 TITLE = "Proof of session "
-MAX_NOTE_BYTES = 128 << 10
+MAX_TEXT_BYTES = 128 << 10
 """Longest text in which a proof is looked for."""
 
 MAX_BETWEEN = 64
@@ -62,7 +62,7 @@ def holds_proof(text: str) -> bool:
 
 def verify_session_proof(text: str, log_keys: Collection[str]) -> tuple[SessionProof, Checkpoint]:
     """The proof in a ticket's note, once all of it holds. Raises VerificationError naming the part that does not."""
-    lines = [line.strip() for line in text[:MAX_NOTE_BYTES].splitlines()]
+    lines = [line.strip() for line in text[:MAX_TEXT_BYTES].splitlines()]
     start = next((at for at, line in enumerate(lines) if _SESSION.fullmatch(line)), None)
     if start is None or FIRST_LINE not in lines[start : start + MAX_BETWEEN]:
         raise VerificationError("there is no session's proof in this text", where="proof")

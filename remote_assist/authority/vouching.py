@@ -21,7 +21,6 @@ from remote_assist.core.lists import (
     ReviewerKey,
     ReviewersList,
     open_adopt_request,
-    requested_cosigner,
 )
 from remote_assist.core.records import format_time
 from remote_assist.core.reviewer_keys import (
@@ -58,11 +57,12 @@ def adopt(folder: AuthorityFolder, request: Path, out: Path | None, *, now: date
     if target is None:
         raise UsageError("a request file needs -o OUT", advice="OUT is the folder that the relay's operator gets.")
     raw = _read_request(source)
-    (name, log_key), cosigner = open_adopt_request(raw), requested_cosigner(raw)
+    asked = open_adopt_request(raw)
+    name, log_key = asked.organisation, asked.log_key
     _check_not_anothers(target, folder.ca_line)
     with folder.change() as ca_key:
         before = folder.organisation()
-        _vouch(folder, ca_key, before, name, log_key, cosigner, now)
+        _vouch(folder, ca_key, before, name, log_key, asked.cosigner, now)
         _renew_reviewers(folder, ca_key, now)
     numbers = _copy(folder, target)
     renamed = before.name if before is not None and before.name != name else ""

@@ -19,7 +19,7 @@ from remote_assist.audit.inclusion import check_included
 from remote_assist.audit.own_chain import ChainReport, verify_chain
 from remote_assist.audit.receipt import MAX_RECEIPT_BYTES, read_receipt, verify_receipt
 from remote_assist.audit.session_proof import (
-    MAX_NOTE_BYTES,
+    MAX_TEXT_BYTES,
     SessionProof,
     holds_proof,
     verify_session_proof,
@@ -133,7 +133,7 @@ def _print_whole(printer: Printer, report: WholeReport) -> None:
 
 
 def _note_in(file: BinaryIO) -> str:
-    text = file.read(MAX_NOTE_BYTES).decode("utf-8", "replace")
+    text = file.read(MAX_TEXT_BYTES).decode("utf-8", "replace")
     file.seek(0)
     return text
 

@@ -78,16 +78,21 @@ class Standing:
         return self.failures >= TOLD_AFTER_FAILURES and not self.told
 
 
-def anchored_draft(
-    name: str, kind: str, *, receiver: str, note: str, size: int, receipt: bytes, stamped: str = ""
-) -> RecordDraft:
-    """The relay's record that a witness has a checkpoint. `stamped`: the time in the witness's own signature."""
-    details = {
+def anchored_details(kind: str, receiver: str, note: str, receipt: bytes) -> dict[str, str]:
+    """What the record says of an anchoring, and what whoever holds the anchoring checks it against."""
+    return {
         "kind": kind,
         "receiver": receiver,
         "checkpoint": hashlib.sha256(note.encode()).hexdigest(),
         "receipt": hashlib.sha256(receipt).hexdigest(),
     }
+
+
+def anchored_draft(
+    name: str, kind: str, *, receiver: str, note: str, size: int, receipt: bytes, stamped: str = ""
+) -> RecordDraft:
+    """The relay's record that a witness has a checkpoint. `stamped`: the time in the witness's own signature."""
+    details = anchored_details(kind, receiver, note, receipt)
     if stamped:
         details["stamped"] = stamped
     actor = Actor(kind="relay")

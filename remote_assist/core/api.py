@@ -339,7 +339,7 @@ class Chains(Body, frozen=True):
     chains: tuple[ChainSummary, ...]
 
 
-class SuccessionsAnswer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class SuccessionsAnswer(Body, frozen=True):
     """GET /v1/log/successions (anyone): the notes by which the log's keys followed each other (core/succession.py)."""
 
     notes: tuple[str, ...]

@@ -92,8 +92,12 @@ def is_session_id(text: str) -> bool:
 
 def session_id(statement: bytes) -> str:
     """The id both ends compute from the technician's statement, exactly as it was signed."""
-    digest = hashlib.sha256(statement).digest()
-    return "s-" + base64.b32encode(digest).decode("ascii").lower()[:16]
+    return short_id("s-", hashlib.sha256(statement).digest())
+
+
+def short_id(prefix: str, digest: bytes) -> str:
+    """`prefix` and 16 letters of a digest: 80 bits, which people read, type and say."""
+    return prefix + base64.b32encode(digest).decode("ascii").lower()[:16]
 
 
 def relay_origin(url: str) -> str:

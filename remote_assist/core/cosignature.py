@@ -21,6 +21,7 @@ from dataclasses import dataclass
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 
+from remote_assist.core.signed_note import to_base64
 from remote_assist.core.tree import TreeHead
 from remote_assist.errors import ContentError, VerificationError
 
@@ -49,7 +50,7 @@ class CosignerKey:
     @property
     def line(self) -> str:
         """Its vkey."""
-        return f"{self.name}+{self.key_id.hex()}+{base64.b64encode(_ML_DSA_44 + self.public).decode()}"
+        return f"{self.name}+{self.key_id.hex()}+{to_base64(_ML_DSA_44 + self.public)}"
 
     def is_of(self, origin: str) -> bool:
         """Whether it cosigns the log of this origin."""
@@ -96,7 +97,7 @@ def cosign(seed: bytes, origin: str, head: TreeHead, seconds: int) -> str:
     sign, public = _signing(seed)
     key = CosignerKey(origin + NAME_END, public)
     blob = key.key_id + seconds.to_bytes(8, "big") + sign(_covered(key.name, origin, head, seconds))
-    return f"\N{EM DASH} {key.name} {base64.b64encode(blob).decode()}\n"
+    return f"\N{EM DASH} {key.name} {to_base64(blob)}\n"
 
 
 def held_cosignatures(

@@ -44,11 +44,6 @@ def catalog_of(request: Disclose) -> str:
     return ",".join((f"{request.kind}:{request.readers}", *request.issues))
 
 
-def issues_in(catalog: str) -> tuple[str, ...]:
-    """The known issues that a disclosure's record names."""
-    return tuple(catalog.split(",")[1:])
-
-
 def check_outcome(said: Disclosed) -> Disclosed:
     """What the technician's program says came of it. Raises RefusedError."""
     if said.status not in STATUSES or len(said.remote) > MAX_NAME_CHARS or len(said.sentence) > MAX_WHERE_CHARS:

@@ -10,7 +10,6 @@ nobody, so nothing is believed before both signatures over its transcript held: 
 in `verify_envelope`. Rule 3: whoever reaches an enrolled machine has a certificate at most 24 hours old.
 """
 
-import base64
 import hashlib
 import re
 from collections.abc import Collection
@@ -19,18 +18,17 @@ from datetime import datetime, timedelta
 
 from remote_assist.core import codec, keys, sshsig
 from remote_assist.core.certificates import Certificate, check_certificate
-from remote_assist.core.codes import WORDS_IN_A_CODE, SupportCode
+from remote_assist.core.codes import WORDS_IN_A_CODE, SupportCode, short_id
 from remote_assist.core.keys import PrivateKey
 from remote_assist.core.messages import PROTOCOL_VERSION, EnrolmentProof, EnrolmentWish, Message, SignedEnrolment
 from remote_assist.core.pairing_keys import joined
 from remote_assist.core.records import parse_time
 from remote_assist.core.words import WORDS
-from remote_assist.errors import AssistError, RefusedError, VerificationError
+from remote_assist.errors import AssistError, ContentError, RefusedError, VerificationError
 
 MAX_BYTES = 8 << 10
 MAX_CERTIFICATE_AGE = timedelta(hours=24)
 _NAME = re.compile(r"[a-z0-9][a-z0-9.-]{0,62}")
-_MACHINE = re.compile(r"m-[a-z2-7]{16}")
 
 
 class Enrolment(Message, frozen=True, tag="enrolment"):
@@ -56,13 +54,7 @@ class Machine:
 
 def machine_id(enrolment_key: str) -> str:
     """`m-` and 16 letters: what a machine is called, made of its enrolment key."""
-    digest = hashlib.sha256(enrolment_key.encode("ascii")).digest()
-    return "m-" + base64.b32encode(digest).decode("ascii").lower()[:16]
-
-
-def is_machine_id(text: str) -> bool:
-    """Whether this is such a name."""
-    return _MACHINE.fullmatch(text) is not None
+    return short_id("m-", hashlib.sha256(enrolment_key.encode("ascii")).digest())
 
 
 def is_machine_name(text: str) -> bool:
@@ -141,7 +133,11 @@ def check_fresh(certificate: Certificate, now: datetime) -> None:
 
 def _check_wish(wish: "EnrolmentWish | Enrolment") -> None:
     for line in (wish.enrolment_key, wish.consent_key):
-        if keys.load_public(line) != line or not line.startswith("ssh-ed25519 "):
+        try:
+            plain = keys.load_public(line) == line and line.startswith("ssh-ed25519 ")
+        except ContentError as error:
+            raise _fault(error.message) from error
+        if not plain:
             raise _fault("its keys are not plain Ed25519 keys")
     if not is_machine_name(wish.name):
         raise _fault("the machine's name is not like a host name", advice="Small letters, digits, dots, hyphens.")

@@ -133,7 +133,9 @@ class _SignedList(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     signature: str
 
 
-class _AdoptRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
+class AdoptRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
+    """What a relay leaves for its operator: its name, its log key's line, the vkey of its cosigner or nothing."""
+
     organisation: str
     log_key: str
     signature: str
@@ -212,24 +214,14 @@ def adopt_request(organisation: str, log_key: PrivateKey, *, cosigner: str = "")
         raise UsageError(f"an organisation's name is 1 to {MAX_ORGANISATION_CHARS} printable characters")
     line = keys.public_line(log_key)
     signature = sshsig.sign(log_key, "list", _adopt_bytes(organisation, line, cosigner))
-    request = _AdoptRequest(organisation=organisation, log_key=line, signature=signature, cosigner=cosigner)
+    request = AdoptRequest(organisation=organisation, log_key=line, signature=signature, cosigner=cosigner)
     return codec.encode(request) + b"\n"
 
 
-def open_adopt_request(raw: bytes) -> tuple[str, str]:
-    """(organisation, log key line) of a request whose signature holds. Raises VerificationError."""
-    request = _open_request(raw)
-    return request.organisation, request.log_key
-
-
-def requested_cosigner(raw: bytes) -> str:
-    """The vkey a request names beside its log key, or nothing. Raises VerificationError."""
-    return _open_request(raw).cosigner
-
-
-def _open_request(raw: bytes) -> _AdoptRequest:
+def open_adopt_request(raw: bytes) -> AdoptRequest:
+    """A request whose signature holds. Raises VerificationError."""
     try:
-        request = codec.decode(raw, _AdoptRequest, max_bytes=MAX_LIST_BYTES)
+        request = codec.decode(raw, AdoptRequest, max_bytes=MAX_LIST_BYTES)
         line = keys.load_public(request.log_key)
         covered = _adopt_bytes(request.organisation, request.log_key, request.cosigner)
         sshsig.verify(request.signature, line, "list", covered)

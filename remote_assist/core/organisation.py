@@ -9,7 +9,6 @@ Rule 3: a person's records are believed as far as the certificate reaches, in ti
 its log key is vouched for.
 """
 
-import base64
 import hashlib
 import re
 from collections.abc import Collection
@@ -19,6 +18,7 @@ from datetime import datetime
 from remote_assist.core import sshsig
 from remote_assist.core.certificates import Certificate, check_certificate
 from remote_assist.core.codec import decode, encode
+from remote_assist.core.codes import short_id
 from remote_assist.core.keys import PrivateKey, fingerprint, load_public, public_line
 from remote_assist.core.messages import Message, StoredRecord
 from remote_assist.core.record_codes import ORGANISATION_WRITERS, RECORDS_BEGUN
@@ -69,7 +69,7 @@ def is_chain_id(text: str) -> bool:
 
 def chain_id(statement: bytes) -> str:
     """The chain's name, from its statement as signed."""
-    return PREFIX + base64.b32encode(hashlib.sha256(statement).digest()).decode("ascii").lower()[:16]
+    return short_id(PREFIX, hashlib.sha256(statement).digest())
 
 
 def persons_opening(key: PrivateKey, certificate: Certificate, role: str, log_key: str) -> tuple[str, RecordDraft]:

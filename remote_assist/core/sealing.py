@@ -10,7 +10,6 @@ record helps nobody to guess another. Session, field name and key id are bound a
 field moved elsewhere does not open. Rule: wraps go only to keys of the CA-signed reviewers' list.
 """
 
-import base64
 import hashlib
 import hmac
 from collections.abc import Callable
@@ -23,6 +22,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 
+from remote_assist.core.codes import short_id
 from remote_assist.core.messages import Wrap
 from remote_assist.core.records import SealedField
 from remote_assist.errors import LocalProtocolError, VerificationError
@@ -133,8 +133,7 @@ def unwrap(wrap: Wrap, private: bytes) -> ContentKey:
 
 
 def _key_id(key: bytes) -> str:
-    digest = hashlib.sha256(b"remote-assist/1 content key\n" + key).digest()
-    return "k-" + base64.b32encode(digest).decode().lower()[:16]
+    return short_id("k-", hashlib.sha256(b"remote-assist/1 content key\n" + key).digest())
 
 
 def _commitment(commitment_key: bytes, value: bytes) -> str:

@@ -18,7 +18,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from remote_assist.core.checkpoint import Checkpoint, open_checkpoint
-from remote_assist.core.signed_note import MAX_NOTE_BYTES
+from remote_assist.core.signed_note import MAX_NOTE_BYTES, to_base64
 from remote_assist.core.tree import HASH_BYTES, MAX_PROOF_HASHES, check_inclusion, leaf_of
 from remote_assist.errors import VerificationError
 
@@ -41,7 +41,7 @@ class LogProof:
 
 def proof_text(proof: LogProof) -> str:
     """The file."""
-    lines = [FIRST_LINE, f"extra {_base64(proof.entry)}", f"index {proof.index}", *map(_base64, proof.hashes)]
+    lines = [FIRST_LINE, f"extra {to_base64(proof.entry)}", f"index {proof.index}", *map(to_base64, proof.hashes)]
     return "\n".join(lines) + "\n\n" + proof.checkpoint
 
 
@@ -73,13 +73,9 @@ def _bytes(text: str, length: int) -> bytes:
         raw = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError) as error:
         raise _fault("a part is not base64") from error
-    if len(raw) != length or _base64(raw) != text:
+    if len(raw) != length or to_base64(raw) != text:
         raise _fault(f"a part is not {length} bytes in base64")
     return raw
-
-
-def _base64(raw: bytes) -> str:
-    return base64.b64encode(raw).decode("ascii")
 
 
 def _fault(text: str) -> VerificationError:

@@ -228,8 +228,8 @@ class Desk:
             raw,
             self._clock,
             addresses,
-            frozenset(self.lists.revocations.serials),
-            self._own_record,
+            revoked=frozenset(self.lists.revocations.serials),
+            record=self._own_record,
         )
         invitation = await Invitation.open(inviter, wanted)
         self._invitations.append(invitation)

@@ -16,17 +16,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from remote_assist.core.api import NewNote
-from remote_assist.core.codes import looks_like_code
 from remote_assist.core.disclosure import FILE, FINDINGS, MAX_ISSUES, MAX_NAME_CHARS, TEXT
 from remote_assist.core.hostile import HostileStr, safe_text
 from remote_assist.core.requests import Disclose, Disclosed
 from remote_assist.core.sealed_stream import Sealer
-from remote_assist.errors import AssistError, Fault, RefusedError, TicketSystemError, UsageError
+from remote_assist.errors import AssistError, Fault, TicketSystemError, UsageError
 from remote_assist.technician.api import RelayApi
+from remote_assist.technician.ending import refuse_codes
 from remote_assist.tickets.marks import marked, note_key
 from remote_assist.tickets.system import (
     Attachment,
     Capabilities,
+    Retry,
     TicketSystem,
     check_attachment,
     check_visible,
@@ -143,7 +144,7 @@ class OwnSystem:
         return await self._system.add_note(self._ticket, text, visibility=what.readers, key=key)
 
     def _can_look(self) -> bool:
-        return self._system.capabilities().retry != "none"
+        return self._system.capabilities().retry != Retry.NONE
 
     def _attachment(self, what: Disclosure, key: str) -> Attachment:
         media_type = mimetypes.guess_type(what.name)[0] or "application/octet-stream"
@@ -223,10 +224,7 @@ def check_words(what: Disclosure) -> None:
         raise UsageError("there is nothing to disclose", advice="Say --text, --finding, --file or --bundle.")
     if len(what.text) > MAX_TEXT_CHARS:
         raise UsageError(f"a text has at most {MAX_TEXT_CHARS} characters", advice="Disclose it as a file.")
-    if looks_like_code(what.text):
-        raise RefusedError(
-            "this text contains a support code", reason="live-code", advice="Codes are spoken, never written down."
-        )
+    refuse_codes(what.text)
 
 
 def _finding_lines(finding: "Finding") -> list[str]:

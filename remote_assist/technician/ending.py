@@ -6,7 +6,7 @@ repeat is harmless.
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -59,10 +59,7 @@ class Ending:
             raise UsageError("a closing note is needed", advice="Say what was found and done: --note TEXT.")
         if len(text) > MAX_NOTE_CHARS:
             raise UsageError(f"a note has at most {MAX_NOTE_CHARS} characters")
-        if looks_like_code(text) or any(contains_live_code(text, words) for words in self._live_words()):
-            raise RefusedError(
-                "this text contains a support code", reason="live-code", advice="Codes are spoken, never written down."
-            )
+        refuse_codes(text, self._live_words())
 
     async def finish(self, folder: SessionFolder, note: str, done: Done | None, *, closing: bool = True) -> EndResult:
         """After the agent was told (`done`), or was found ended already: the note, then the keys go.
@@ -143,3 +140,11 @@ def _missing(*, acknowledged: bool, held: bool) -> str:
     if not held:
         missing.append("the closing note in the ticket book")
     return " and ".join(missing)
+
+
+def refuse_codes(text: str, live_words: Sequence[str] = ()) -> None:
+    """Raise RefusedError for a text that is to be kept somewhere and holds a support code, or words that count now."""
+    if looks_like_code(text) or any(contains_live_code(text, words) for words in live_words):
+        raise RefusedError(
+            "this text contains a support code", reason="live-code", advice="Codes are spoken, never written down."
+        )

@@ -98,9 +98,9 @@ class Inviter:
     lists: tuple[bytes, ...]
     clock: Callable[[], datetime]
     addresses: Addresses
-    revoked: frozenset[int] = frozenset()
-    record: Callable[[RecordDraft], Awaitable[None]] | None = None
-    """Writes a record of the technician's own, durably; needed to enrol."""
+    revoked: frozenset[int]
+    record: Callable[[RecordDraft], Awaitable[None]]
+    """Writes a record of the technician's own, durably."""
 
 
 class PairingAttempt:
@@ -208,7 +208,6 @@ class PairingAttempt:
             issued=format_time(inviter.clock()),
         )
         machine = check_enrolment(signed, ca_line=certificate.ca_line).id
-        assert inviter.record is not None
         actor = Actor(kind="technician", key=certificate.key_fingerprint, serial=certificate.serial)
         details = {"name": wish.name, "key": fingerprint(wish.enrolment_key), "ticket": self._wanted.ticket.id}
         await inviter.record(RecordDraft(code="RA1710E", actor=actor, about=machine, details=details))

@@ -81,10 +81,6 @@ OnOutput = Callable[[int, bytes], Awaitable[None] | None]
 """Given KIND_DATA (standard output) or KIND_ERROR (standard error) and the bytes. What it answers is awaited."""
 
 
-async def _no_successions() -> tuple[str, ...]:
-    return ()
-
-
 @dataclass(frozen=True, slots=True)
 class BundleSummary:
     """A bundle that arrived whole. `collectors`: name → how it ended."""
@@ -105,8 +101,8 @@ class Session:
         folder: SessionFolder,
         ending: Ending,
         clock: Callable[[], datetime],
-        memory: LogMemory | None = None,
-        successions: Callable[[], Awaitable[tuple[str, ...]]] = _no_successions,
+        memory: LogMemory,
+        successions: Callable[[], Awaitable[tuple[str, ...]]],
     ) -> None:
         self._link = link
         self._memory = memory
@@ -138,17 +134,15 @@ class Session:
 
     async def compare_logs(self) -> None:
         """Agree with the agent on the relay's log, now and each minute. Raises VerificationError; see log_watch.py."""
-        if self._memory is None:
-            return
         await compare(self._link, self._memory, self._successions)
         if self._watching is None:
-            self._watching = asyncio.create_task(self._watch_log(self._memory))
+            self._watching = asyncio.create_task(self._watch_log())
 
-    async def _watch_log(self, memory: LogMemory) -> None:
+    async def _watch_log(self) -> None:
         while True:
             await asyncio.sleep(EVERY_SECONDS)
             try:
-                await compare(self._link, memory, self._successions)
+                await compare(self._link, self._memory, self._successions)
             except VerificationError as error:
                 self._link.distrust = error
                 return

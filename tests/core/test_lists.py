@@ -28,7 +28,6 @@ from remote_assist.core.lists import (
     open_adopt_request,
     open_list,
     open_lists,
-    requested_cosigner,
     sign_list,
 )
 from remote_assist.core.signed_note import log_origin
@@ -200,7 +199,8 @@ def test_every_list_knows_its_kind_and_the_fullest_lists_fit_one_message() -> No
 
 def test_a_request_says_who_the_relay_is_and_is_signed_by_its_log_key() -> None:
     raw = adopt_request("Example Support", LOG)
-    assert open_adopt_request(raw) == ("Example Support", LOG_LINE)
+    asked = open_adopt_request(raw)
+    assert (asked.organisation, asked.log_key) == ("Example Support", LOG_LINE)
     fields = json.loads(raw)
     message = b"remote-assist adopt-request/1\0Example Support\0" + LOG_LINE.encode()
     sshsig.verify(fields["signature"], LOG_LINE, "list", message)
@@ -216,9 +216,10 @@ def test_a_cosigner_stands_beside_the_log_keys_and_nothing_else_may() -> None:
         with pytest.raises(LocalProtocolError, match="cannot be signed"):
             sign_list(CA, msgspec.structs.replace(body, cosigners=wrong))
     raw = adopt_request("Example", LOG, cosigner=line)
-    assert (open_adopt_request(raw), requested_cosigner(raw)) == (("Example", LOG_LINE), line)
+    asked = open_adopt_request(raw)
+    assert (asked.organisation, asked.log_key, asked.cosigner) == ("Example", LOG_LINE, line)
     with pytest.raises(VerificationError, match="refused"):
-        requested_cosigner(raw.replace(line[-9:].encode(), b"AAAAAAA=="))
+        open_adopt_request(raw.replace(line[-9:].encode(), b"AAAAAAA=="))
 
 
 def open_body(raw: bytes) -> bytes:

@@ -16,7 +16,7 @@ import structlog
 from relay.__main__ import main
 from relay.data_folder import ADDRESS, COSIGN_KEY, LOG_KEY
 from remote_assist.core.cosignature import read_cosigner
-from remote_assist.core.lists import open_adopt_request, requested_cosigner
+from remote_assist.core.lists import open_adopt_request
 from remote_assist.core.signed_note import log_origin
 from tests.relay.world import Organisation, TurnableClock
 
@@ -58,8 +58,7 @@ def test_init_makes_private_files_whatever_the_umask(tmp_path: Path, capsys: pyt
         "log_key": 0o600,
         "adopt-request": 0o644,
     }
-    organisation, _ = open_adopt_request((data / "adopt-request").read_bytes())
-    assert organisation == "Example Support"
+    assert open_adopt_request((data / "adopt-request").read_bytes()).organisation == "Example Support"
 
 
 def test_init_refuses_a_folder_that_is_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -226,13 +225,14 @@ def test_a_cosigner_is_made_once_and_asked_for_beside_the_log_key(
     data = tmp_path / "data"
     run(capsys, "init", "--data", data, "--organisation", "Example Support")
     asked = open_adopt_request((data / "adopt-request").read_bytes())
-    assert requested_cosigner((data / "adopt-request").read_bytes()) == ""
+    assert asked.cosigner == ""
     code, said = run(capsys, "cosigner", "--data", data)
     line = said.splitlines()[0]
-    assert code == 0 and read_cosigner(line).is_of(log_origin(asked[1]))
+    assert code == 0 and read_cosigner(line).is_of(log_origin(asked.log_key))
     assert mode(data / COSIGN_KEY) == 0o600
-    assert open_adopt_request((data / "adopt-request").read_bytes()) == asked
-    assert requested_cosigner((data / "adopt-request").read_bytes()) == line
+    now = open_adopt_request((data / "adopt-request").read_bytes())
+    assert (now.organisation, now.log_key) == (asked.organisation, asked.log_key)
+    assert now.cosigner == line
     assert run(capsys, "cosigner", "--data", data) == (code, said)
     (data / COSIGN_KEY).write_text("what is this\n")
     code, said = run(capsys, "cosigner", "--data", data)

@@ -111,7 +111,7 @@ class Organisation:
     def found(self) -> None:
         """Init and adopt, as an operator would."""
         initialise(self.data, "Example Support", entropy=secrets.token_bytes, database=self.database)
-        _, self.log_key = open_adopt_request((self.data / "adopt-request").read_bytes())
+        self.log_key = open_adopt_request((self.data / "adopt-request").read_bytes()).log_key
         self.write_lists(self.folder / "out", number=1)
         adopt(self.folder / "out", self.data, now=self.clock())
 
