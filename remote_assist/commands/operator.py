@@ -20,6 +20,7 @@ from remote_assist.authority.vouching import (
 )
 from remote_assist.commands.printing import Printer, add_output_options
 from remote_assist.core.certificates import ROLES
+from remote_assist.core.cosignature import read_cosigner
 from remote_assist.core.durations import parse_duration
 from remote_assist.core.keys import fingerprint
 from remote_assist.errors import AssistError, Exit
@@ -178,7 +179,9 @@ def _show(arguments: argparse.Namespace, printer: Printer) -> None:
         for line in organisation.log_keys:
             printer.value("log_key", fingerprint(line), f"Log key       {fingerprint(line)}")
         for line in organisation.cosigners:
-            printer.value("cosigner", line.rpartition("+")[0], f"Cosigner      {line.rpartition('+')[0]}")
+            key = read_cosigner(line)
+            said = f"{key.name}+{key.key_id.hex()}"
+            printer.value("cosigner", said, f"Cosigner      {said}")
     printer.line(
         f"Reviewers     {', '.join(key.id for key in folder.reviewers().keys)} (list {folder.reviewers().number})"
     )

@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 
 from remote_assist.cli import main
+from remote_assist.core.cosignature import cosigner_key
+from remote_assist.core.keys import public_line
 from remote_assist.core.lists import adopt_request
+from remote_assist.core.signed_note import log_origin
 from remote_assist.errors import Exit
 from tests.core.pairs import LOG
 
@@ -94,6 +97,17 @@ def test_show_says_what_there_is(capsys: pytest.CaptureFixture[str]) -> None:
     ca("show", "--json")
     last = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert last == {"serial": 2, "name": "Alice Example", "role": "technician", "state": "revoked"}
+
+
+def test_a_cosigner_is_named_and_its_long_key_left_out(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    line = cosigner_key(bytes(32), log_origin(public_line(LOG))).line
+    assert "+" in line.rpartition("+")[0].partition("+")[2], "the key itself holds the sign between the parts"
+    (desk / "relay-data" / "adopt-request").write_bytes(adopt_request("Example Support", LOG, cosigner=line))
+    assert ca("init") == ca("adopt", "relay-data") == Exit.DONE
+    capsys.readouterr()
+    assert ca("show") == Exit.DONE
+    [shown] = [text for text in capsys.readouterr().out.splitlines() if text.startswith("Cosigner")]
+    assert shown.split() == ["Cosigner", "+".join(line.split("+")[:2])]
 
 
 def test_a_renamed_organisation_is_pointed_out(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
