@@ -18,7 +18,6 @@ from remote_assist.commands.technician_options import (
     checked_session,
     open_desk,
 )
-from remote_assist.core.picture import decode_png
 from remote_assist.core.picture_in_terminal import WAYS, shown, way_of
 from remote_assist.core.wishes import Endpoint, parse_endpoint
 from remote_assist.errors import AssistError, Exit, UsageError
@@ -75,16 +74,16 @@ async def _screenshot(arguments: argparse.Namespace) -> int:
     async with await open_desk(arguments) as desk, await desk.connect(session) as connected:
         if not (printer.json or printer.plain):
             printer.note("asking the customer")
-        path, raw = await connected.screenshot(arguments.output)
-    picture = await asyncio.to_thread(decode_png, raw)
-    fields = {"file": str(path), "width": picture.width, "height": picture.height, "size": len(raw)}
+        shot = await connected.screenshot(arguments.output)
+    path, picture = shot.path, shot.picture
+    fields = {"file": str(path), "width": picture.width, "height": picture.height, "size": shot.size}
     printer.object(fields)
     way = arguments.show or (way_of(os.environ) if sys.stdout.isatty() else "no")
     if way != "no" and not (printer.json or printer.plain):
         columns, rows = shutil.get_terminal_size()
         sys.stdout.write(shown(picture, way, columns, max(1, rows - MARGIN_ROWS)))
         sys.stdout.flush()
-    told = f"{path}  {picture.width} × {picture.height}, {size_words(len(raw))}"
+    told = f"{path}  {picture.width} × {picture.height}, {size_words(shot.size)}"
     printer.value("file", str(path), told)
     if not printer.plain:
         printer.note(f"on the ticket it is only after: remote-assist disclose {session} --screenshot {path}")
@@ -128,12 +127,12 @@ def viewer_words(command: str, kind: str) -> list[str]:
         return next(found, [])
     try:
         words = shlex.split(command)
-        said = [word.format(host="h", port=1) for word in words]
+        one, other = ([word.format(host="h", port=port) for word in words] for port in (1, 2))
     except (ValueError, KeyError, IndexError, AttributeError) as error:
         raise UsageError(
             f"this is no viewer's command: {command[:100]}", advice="For example: vncviewer {host}::{port}"
         ) from error
-    if said == words:
+    if one == other:
         raise UsageError("the viewer's command names no {port}", advice="For example: vncviewer {host}::{port}")
     if shutil.which(words[0]) is None:
         raise UsageError(f"there is no program {words[0][:100]} here")

@@ -62,7 +62,7 @@ from remote_assist.technician.files import FetchedFile, FolderListing
 from remote_assist.technician.folder_fetch import FetchedFolder, FolderFetch, OnFile, Wish
 from remote_assist.technician.log_watch import EVERY_SECONDS, compare
 from remote_assist.technician.part_file import PartFile
-from remote_assist.technician.screen import take_picture
+from remote_assist.technician.screen import Shot, take_picture
 from remote_assist.technician.session_folder import SessionFolder
 from remote_assist.technician.terminal import Terminal, open_terminal
 
@@ -283,8 +283,8 @@ class Session:
         assert result.done is not None
         return result.done
 
-    async def screenshot(self, out: Path | None = None) -> tuple[Path, bytes]:
-        """Ask the customer for one picture (PNG); where it is kept, and its bytes. Raises ConsentDenied."""
+    async def screenshot(self, out: Path | None = None) -> Shot:
+        """Ask the customer for one picture, which is kept. Raises ConsentDenied."""
         async with self._link.conversation(self._machine) as conversation:
             return await take_picture(conversation, self._folder, out, CONSENT_SECONDS)
 
