@@ -56,7 +56,7 @@ async def verify_log(arguments: argparse.Namespace) -> int:
     if arguments.what == "":
         raise empty_session()
     if arguments.what is not None and not is_log_name(arguments.what):
-        return _verify_file(Path(arguments.what), trust, home, printer, strict=arguments.strict, whole=arguments.whole)
+        return _verify_file(Path(arguments.what), trust, home, printer, whole=arguments.whole)
     async with open_api(arguments) as api:
         wanted = await wanted_logs(api, arguments.what)
         failures, cosigners = 0, set[str]()
@@ -91,7 +91,7 @@ async def _anchors_hold(api: RelayApi, trust: Trust, printer: Printer, timestamp
     return True
 
 
-def _verify_file(path: Path, trust: Trust, home: Home, printer: Printer, *, strict: bool, whole: bool) -> int:
+def _verify_file(path: Path, trust: Trust, home: Home, printer: Printer, *, whole: bool) -> int:
     try:
         with path.open("rb") as file:
             first = file.readline()
@@ -101,9 +101,9 @@ def _verify_file(path: Path, trust: Trust, home: Home, printer: Printer, *, stri
             elif not first.startswith(b"{") and holds_proof(note := _note_in(file)):
                 _print_proof(printer, *_verify_note(note, trust))
             elif first.strip() == b"{":
-                print_report(printer, _verify_receipt(file, trust, strict=strict))
+                print_report(printer, _verify_receipt(file, trust))
             else:
-                for report in _verify_export(file, trust, home, printer, strict=strict):
+                for report in _verify_export(file, trust, home, printer):
                     print_report(printer, report)
     except OSError as error:
         raise UsageError(
@@ -158,12 +158,12 @@ def _print_proof(printer: Printer, proof: SessionProof, checkpoint: Checkpoint) 
         printer.value("session", session, f"{session}  {words}; in the log of {checkpoint.size} records")
 
 
-def _verify_receipt(file: BinaryIO, trust: Trust, *, strict: bool) -> SessionReport:
+def _verify_receipt(file: BinaryIO, trust: Trust) -> SessionReport:
     receipt = read_receipt(file.read(MAX_RECEIPT_BYTES + 1))
-    return verify_receipt(receipt, log_keys=trust.log_keys, ca_line=trust.ca_line, strict=strict)
+    return verify_receipt(receipt, log_keys=trust.log_keys, ca_line=trust.ca_line, strict=trust.strict)
 
 
-def _verify_export(file: BinaryIO, trust: Trust, home: Home, printer: Printer, *, strict: bool) -> Iterator[Report]:
+def _verify_export(file: BinaryIO, trust: Trust, home: Home, printer: Printer) -> Iterator[Report]:
     note = read_trailer(file).checkpoint
     log_keys, checkpoint = trust.log_keys, None
     for part in read_export(file):
@@ -178,13 +178,13 @@ def _verify_export(file: BinaryIO, trust: Trust, home: Home, printer: Printer, *
         session = decode_record(part[0].record).session
         report: Report
         if is_chain_id(session):
-            report = verify_chain(part, log_keys=log_keys, ca_line=trust.ca_line, strict=strict, chain=session)
+            report = verify_chain(part, log_keys=log_keys, ca_line=trust.ca_line, strict=trust.strict, chain=session)
         else:
             report = verify_session(
                 part,
                 log_keys=log_keys,
                 ca_line=trust.ca_line,
-                strict=strict,
+                strict=trust.strict,
                 session=session,
                 witnesses=witnesses_of(home, session),
             )

@@ -22,6 +22,7 @@ from remote_assist.settings import AgentSettings
 
 HOME_VARIABLE = "REMOTE_ASSIST_HOME"
 MAX_CODE_CHARS = 200
+MAX_CA_BYTES = 16 << 10
 STDIN = "-"
 
 
@@ -70,7 +71,7 @@ async def _join(arguments: argparse.Namespace) -> int:
     accepted = _accepted(arguments.accept)
     if not settings.relay_url:
         raise UsageError("no relay was named", advice=f"Use --relay URL, or set {RELAY_VARIABLE}.")
-    ca_line = _ca_line(arguments.ca)
+    ca_line = ca_line_of(arguments.ca)
     at_terminal = sys.stdin.isatty() or (arguments.code == STDIN and not accepted and sys.stderr.isatty())
     if at_terminal:
         return await _join_at_terminal(arguments, settings, accepted, ca_line)
@@ -225,11 +226,13 @@ def _seconds(until: str, settings: AgentSettings) -> int:
     return min(int(parse_duration(until).total_seconds()), settings.max_consent_seconds)
 
 
-def _ca_line(path: Path | None) -> str | None:
+def ca_line_of(path: Path | None) -> str | None:
+    """The organisation's CA in a file (`ca.pub`), None for none. Raises ContentError."""
     if path is None:
         return None
     try:
-        return load_public(path.read_text("utf-8", "replace"))
+        with path.open("rb") as file:
+            return load_public(file.read(MAX_CA_BYTES).decode("utf-8", "replace"))
     except OSError as error:
         raise ContentError(f"{path} cannot be read: {error.strerror}") from error
 

@@ -6,20 +6,20 @@ import os
 import platform
 import secrets
 import sys
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from remote_assist.commands.customer import home_folder, services_folder
+from remote_assist.commands.customer import MAX_CODE_CHARS, ca_line_of, home_folder, services_folder
 from remote_assist.commands.printing import Printer, add_output_options
 from remote_assist.commands.relay_options import RELAY_VARIABLE, add_relay_options, proxy_url, relay_origins
 from remote_assist.commands.stopping import stopped_by_signal
 from remote_assist.core.codes import parse_code, relay_origin
 from remote_assist.core.durations import parse_duration
 from remote_assist.core.hostile import HostileStr, safe_text
-from remote_assist.core.keys import fingerprint, load_public
+from remote_assist.core.keys import fingerprint
 from remote_assist.core.wishes import parse_wishes
-from remote_assist.errors import ConsentDenied, ContentError, Exit, UsageError
+from remote_assist.errors import ConsentDenied, Exit, UsageError
 from remote_assist.settings import AgentSettings
 
 if TYPE_CHECKING:  # only names for types
@@ -28,9 +28,6 @@ if TYPE_CHECKING:  # only names for types
     from remote_assist.core.enrolment import Machine
     from remote_assist.core.standing import StandingConsent
     from remote_assist.core.statement import VerifiedTechnician
-
-MAX_CODE_CHARS = 200
-MAX_CA_BYTES = 16 << 10
 
 
 def add_commands(verbs: Any) -> None:
@@ -89,7 +86,7 @@ async def _enroll(arguments: argparse.Namespace) -> int:
     async def confirm(technician: "VerifiedTechnician", machine: "Machine") -> bool:
         return await asyncio.to_thread(_confirmed, technician, machine, said=arguments.yes)
 
-    machine = await enroll(around, code, arguments.name, confirm, ca_line=_ca_line(arguments.ca))
+    machine = await enroll(around, code, arguments.name, confirm, ca_line=ca_line_of(arguments.ca))
     printer = Printer(arguments)
     printer.value("machine", machine.id, f"{machine.enrolment.name} is enrolled as {machine.id}")
     printer.note("nothing may be done here yet; next: remote-assist standing allow, then remote-assist standby")
@@ -135,7 +132,7 @@ def _show(arguments: argparse.Namespace) -> int:
 
 def _allow(arguments: argparse.Namespace) -> int:
     now = datetime.now(UTC)
-    home, until = _home(), now + _span(arguments.until)
+    home, until = _home(), now + parse_duration(arguments.until)
     wishes, windows = parse_wishes(arguments.scopes), tuple(arguments.window) or ("always",)
     _tell(Printer(arguments), home, home.allow(wishes, tuple(arguments.people), windows, until, now))
     return Exit.DONE
@@ -201,23 +198,6 @@ def _surroundings(arguments: argparse.Namespace) -> "Surroundings":
         services=services_folder(arguments) if hasattr(arguments, "services") else None,
         shell=customers_shell(),
     )
-
-
-def _span(text: str) -> timedelta:
-    days = text.strip().removesuffix("d")
-    if text.strip().endswith("d") and days.isdecimal():
-        return timedelta(days=int(days[:4]))
-    return parse_duration(text)
-
-
-def _ca_line(path: Path | None) -> str | None:
-    if path is None:
-        return None
-    try:
-        with path.open("rb") as file:
-            return load_public(file.read(MAX_CA_BYTES).decode("utf-8", "replace"))
-    except OSError as error:
-        raise ContentError(f"{path} cannot be read: {error.strerror}") from error
 
 
 def _line_on_stderr(line: str) -> None:

@@ -1,7 +1,6 @@
 """Verbs around enrolled machines: enrolled, call, worker."""
 
 import argparse
-import asyncio
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +12,7 @@ from remote_assist.core.wishes import parse_wishes
 from remote_assist.errors import Exit, UnreachableError
 
 if TYPE_CHECKING:  # only names for types: they load SSH and HTTP
-    from remote_assist.technician.worker import Worked
+    from remote_assist.technician.worker import Worked, Worker
 
 
 def add_commands(verbs: Any) -> None:
@@ -89,15 +88,15 @@ async def _worker(arguments: argparse.Namespace) -> int:
             return Exit.DONE
         with stopped_by_signal() as stopping:
             while True:
-                await _turn(worker.turn(), printer)
+                await _turn(worker, printer)
                 if await waited(stopping, pause):
                     return Exit.DONE
 
 
-async def _turn(turn: Any, printer: Printer) -> None:
+async def _turn(worker: "Worker", printer: Printer) -> None:
     """One turn; a relay that is away is waited for."""
     try:
-        await asyncio.ensure_future(turn)
+        await worker.turn()
     except UnreachableError as error:
         printer.note(f"the relay cannot be asked: {error.message}")
 

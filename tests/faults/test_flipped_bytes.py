@@ -63,7 +63,7 @@ def verify_export(raw: bytes, folder: Path) -> int:
     """How many sessions hold. Raises our errors only."""
     printer = Printer(argparse.Namespace(json=True, plain=False), io.StringIO())
     trust = Trust((LOG_LINE,), CA_LINE)
-    return len(list(_verify_export(io.BytesIO(raw), trust, Home(folder), printer, strict=False)))
+    return len(list(_verify_export(io.BytesIO(raw), trust, Home(folder), printer)))
 
 
 @pytest.mark.slow
