@@ -164,7 +164,7 @@ async def test_the_customer_sees_what_is_shown_line_by_line(world: AgentWorld, s
 
 
 async def test_ctrl_c_and_a_hang_up_reach_what_runs_in_the_terminal(world: AgentWorld, screen: Screen) -> None:
-    # The one who says it has begun is in the foreground: a ^C that comes while the shell still forks is the shell's own.
+    # Who says it has begun is in the foreground: a ^C that comes while the shell still forks is the shell's own.
     await screen.type("sh -c \"echo be''gun; exec sleep 600\"\r")
     await screen.until(b"begun")
     await screen.channel.send_data(b"\x03")
