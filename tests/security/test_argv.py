@@ -90,7 +90,11 @@ class Started:
 
 @pytest.fixture(scope="module")
 def started() -> Started:
-    """An audit hook cannot be taken away again; it sleeps when nobody watches."""
+    """An audit hook cannot be taken away again; it sleeps when nobody watches.
+
+    The guard of programs, constant text that is started with the first of them, is there by then.
+    """
+    asyncio.run(LocalTarget().run(Command((sys.executable, "-c", "pass"))))
     found = Started()
     sys.addaudithook(found.hook)
     return found
