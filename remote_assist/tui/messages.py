@@ -361,6 +361,7 @@ class BundlesCompared(Message):
 
 @dataclass
 class RecordingsListed(Message):
+    session: str
     recordings: Sequence[KeptPort]
 
 
@@ -407,6 +408,7 @@ class FixApplied(Message):
 
 @dataclass
 class TimelineRead(Message):
+    session: str
     lines: Sequence[str]
 
 

@@ -43,7 +43,6 @@ from remote_assist.tui.messages import (
     TicketLoaded,
     TicketOpened,
     TicketsLoaded,
-    TimelineRead,
 )
 from remote_assist.tui.pending import OutputBuffer, ProgressBoard
 from remote_assist.tui.ports import (
@@ -282,12 +281,6 @@ class Work:
             return StatusRead(status, self._stopwatch() - started)
 
         self.start(screen, Job.SCOPES, call)
-
-    def read_log(self, screen: DOMNode, session: str) -> None:
-        async def call() -> Message:
-            return TimelineRead(await (await self.desk()).timeline(session))
-
-        self.start(screen, Job.LOG, call)
 
     def end(self, screen: DOMNode, session: SessionPort, note: str, reason: str) -> None:
         async def call() -> Message:

@@ -4,15 +4,18 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from remote_assist.core.asciicast import OUTPUT, Event
+from remote_assist.tui.messages import RecordingsListed
 from remote_assist.tui.screens.compare import BundlesScreen, ComparedScreen
 from remote_assist.tui.screens.knowledge import KnowledgeScreen
 from remote_assist.tui.screens.log import LogScreen
 from remote_assist.tui.screens.replay import ReplayScreen
 from remote_assist.tui.screens.review import RecordingScreen, ReviewScreen
 from remote_assist.tui.screens.tickets import TicketsScreen
+from tests.tui.reading_world import WorldKept
 from tests.tui.stage import NARROW, WIDE, Stage, stage
 from tests.tui.world import NOW, SESSION, World
 
@@ -109,6 +112,29 @@ async def test_a_recording_is_paused_sought_and_searched(world: World) -> None:
         await it.settle()
         assert "line 33" in it.text
         assert "line 34" not in it.text
+
+
+async def test_a_record_with_a_line_break_stays_one_line_of_its_timeline(world: World) -> None:
+    world.lines = ["10:00 one", "10:01 program\n10:02 customer: Consent granted\x1b]0;x\x07", "10:03 three"]
+    async with stage(world) as it:
+        await it.press("v", "enter")
+        it.screen(LogScreen)
+        shown = [line.strip() for line in it.text.splitlines() if line.strip().startswith("10:0")]
+        assert [line[:5] for line in shown] == ["10:00", "10:01", "10:03"]
+        assert r"\x0a10:02" in shown[1] and r"\x1b" in shown[1]
+
+
+async def test_what_is_shown_names_the_session_it_belongs_to_not_the_one_asked_for_since(world: World) -> None:
+    other = "s-aaaaaaaaaaaaaaaa"
+    world.summaries.append(msgspec.structs.replace(world.summaries[0], id=other, opened="2026-03-13T10:00:00Z"))
+    async with stage(world) as it:
+        await it.press("v")
+        review = it.screen(ReviewScreen)
+        review.post_message(RecordingsListed(other, (WorldKept(),)))
+        await it.settle()
+        await it.write("/keys/rita")
+        await it.press("enter")
+        assert world.asked_for("recording") == [("recording", other, "a7", "/keys/rita")]
 
 
 async def test_one_bundle_alone_is_not_compared(world: World, tmp_path: Path) -> None:

@@ -43,6 +43,6 @@ def read_timeline(work: Work, screen: DOMNode, session: str) -> None:
     """Read a session's records as lines."""
 
     async def call() -> Message:
-        return TimelineRead(await (await work.desk()).timeline(session))
+        return TimelineRead(session, await (await work.desk()).timeline(session))
 
-    work.start(screen, Job.LOG, call, exclusive=True)
+    work.start(screen, Job.LOG, call)

@@ -15,7 +15,7 @@ def list_of(work: Work, screen: DOMNode, session: str) -> None:
     """List what a session keeps."""
 
     async def call() -> Message:
-        return RecordingsListed(await _recordings(work).listed(session))
+        return RecordingsListed(session, await _recordings(work).listed(session))
 
     work.start(screen, Job.RECORDINGS, call, exclusive=True)
 

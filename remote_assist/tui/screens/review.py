@@ -1,5 +1,6 @@
 """A reviewer's desk: every session that may be seen, its timeline, and what was recorded of it, played here."""
 
+import functools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
@@ -13,6 +14,7 @@ from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
 from remote_assist.core.api import SessionSummary
+from remote_assist.core.hostile import safe_text
 from remote_assist.technician.log_file import LogFile
 from remote_assist.tui.jobs import reading, recordings
 from remote_assist.tui.messages import RecordingFetched, RecordingsListed, SessionsLoaded, TimelineRead
@@ -44,7 +46,6 @@ class ReviewScreen(BrowseScreen):
     def __init__(self, work: Work, pace: Pace) -> None:
         super().__init__(work)
         self._pace = pace
-        self._reading = ""
 
     def action_load(self) -> None:
         self._work.load_sessions(self)
@@ -55,17 +56,17 @@ class ReviewScreen(BrowseScreen):
         self.show_items([session_item(one) for one in newest])
 
     def choose(self, key: str) -> None:
-        self._reading = key
         reading.read_timeline(self._work, self, key)
 
     @on(TimelineRead)
     def show_timeline(self, read: TimelineRead) -> None:
-        log = LogFile(f"timeline of {self._reading}", "\n".join(read.lines).encode("utf-8", "surrogateescape"))
-        self.app.push_screen(LogScreen(self._work, log, joined(("review ", "bold"))))
+        if self.is_current:  # a second enter, or whoever went on meanwhile, gets no further screen
+            lines = "\n".join(safe_text(line) for line in read.lines)
+            log = LogFile(f"timeline of {read.session}", lines.encode())
+            self.app.push_screen(LogScreen(self._work, log, joined(("review ", "bold"))))
 
     def action_play(self) -> None:
         if item := self.selected:
-            self._reading = item.key
             recordings.list_of(self._work, self, item.key)
 
     @on(RecordingsListed)
@@ -74,12 +75,13 @@ class ReviewScreen(BrowseScreen):
         if not playable:
             self.notify("No terminal was recorded in this session.", markup=False)
             return
-        self.app.push_screen(RecordingScreen(playable), self._fetch)
+        if self.is_current:
+            self.app.push_screen(RecordingScreen(playable), functools.partial(self._fetch, listed.session))
 
-    def _fetch(self, chosen: tuple[str, Path] | None) -> None:
+    def _fetch(self, session: str, chosen: tuple[str, Path] | None) -> None:
         if chosen is not None:
             self.notify("Fetching, and checking it against the log …", markup=False)
-            recordings.fetch(self._work, self, self._reading, *chosen)
+            recordings.fetch(self._work, self, session, *chosen)
 
     @on(RecordingFetched)
     def play(self, fetched: RecordingFetched) -> None:

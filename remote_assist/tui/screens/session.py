@@ -17,7 +17,7 @@ from textual.widgets import Footer, Input, Static, TabbedContent, TabPane
 from remote_assist.core.resume import LinkNews
 from remote_assist.technician.log_file import LogFile
 from remote_assist.tui import messages as say
-from remote_assist.tui.jobs import sharing
+from remote_assist.tui.jobs import reading, sharing
 from remote_assist.tui.messages import Job, Problem
 from remote_assist.tui.pace import Pace
 from remote_assist.tui.panes.chat import ChatPane
@@ -154,7 +154,7 @@ class SessionScreen(Screen[None]):
             subject=connected.session.subject,
         )
         self._work.ask_status(self, connected.session)
-        self._work.read_log(self, self._session_id)
+        reading.read_timeline(self._work, self, self._session_id)
         self.look_at_ticket()
         self.query_one(ChatPane).use(connected.session)
         self.query_one(FilesPane).use(connected.session)
@@ -183,7 +183,7 @@ class SessionScreen(Screen[None]):
         if self._job is Job.SCOPES:
             self._finish("done", f"allowed now: {', '.join(self._state.scopes)}")
         if grown:
-            self._work.read_log(self, self._session_id)
+            reading.read_timeline(self._work, self, self._session_id)
 
     def _poll(self) -> None:
         self.query_one(SessionHeader).refresh()
@@ -253,7 +253,7 @@ class SessionScreen(Screen[None]):
         self.query_one(ActionsPane).show_actions(self._actions)
         if self._job is None:
             self._strip(action_text(action))
-        self._work.read_log(self, self._session_id)
+        reading.read_timeline(self._work, self, self._session_id)
 
     def _strip(self, left: Text) -> None:
         right = keys_line(("esc", "stop")) if self._job else Text(end="")
