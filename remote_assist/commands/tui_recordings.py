@@ -49,20 +49,20 @@ class Recordings:
     def __init__(self, tui: argparse.Namespace) -> None:
         parser = argparse.ArgumentParser(add_help=False)
         add_trust_options(parser)
-        self._arguments = argparse.Namespace(**{**vars(parser.parse_args([])), **vars(tui)})
+        self._told = {**vars(parser.parse_args([])), **vars(tui)}
 
     async def listed(self, session: str) -> tuple[Kept, ...]:
         """What a session keeps, by its log."""
-        self._arguments.unseal = None
-        async with open_api(self._arguments) as api:
-            reader = await KeptReader.of(api, self._arguments, log_name(session))
+        arguments = self._with_key(None)
+        async with open_api(arguments) as api:
+            reader = await KeptReader.of(api, arguments, log_name(session))
         return tuple(reader.kept)
 
     async def fetched(self, session: str, name: str, key: Path) -> Recording:
         """One recording, each chunk checked against the log; what does not hold is a marker and a fault."""
-        self._arguments.unseal = key
-        async with open_api(self._arguments) as api:
-            reader = await KeptReader.of(api, self._arguments, log_name(session))
+        arguments = self._with_key(key)
+        async with open_api(arguments) as api:
+            reader = await KeptReader.of(api, arguments, log_name(session))
             kept = reader.named(name, RECORDING)
             with contextlib.ExitStack() as until_read:
                 file = until_read.enter_context(tempfile.TemporaryFile())
@@ -70,3 +70,7 @@ class Recordings:
                     await asyncio.to_thread(file.write, damaged_line(piece) if piece.fault else piece.content)
                 until_read.pop_all()  # the recording closes it
         return Recording(f"{session} {kept.name} {kept.what}", file, tuple(reader.faults))
+
+    def _with_key(self, key: Path | None) -> argparse.Namespace:
+        """What one reading is told: listing and fetching go on beside each other."""
+        return argparse.Namespace(**{**self._told, "unseal": key})
