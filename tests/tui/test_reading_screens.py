@@ -137,6 +137,47 @@ async def test_what_is_shown_names_the_session_it_belongs_to_not_the_one_asked_f
         assert world.asked_for("recording") == [("recording", other, "a7", "/keys/rita")]
 
 
+HEADER = b'{"version":2,"width":80,"height":24}\n'
+
+
+@pytest.mark.parametrize(
+    ("cast", "sentence"),
+    [
+        (b"", "the recording is empty"),
+        (b"\x00\xff", "its first line is not a header"),
+        (HEADER + b"[1]\n", "line 2 of the recording is damaged"),
+    ],
+)
+async def test_a_recording_that_does_not_begin_is_one_sentence_and_is_closed(
+    world: World, cast: bytes, sentence: str
+) -> None:
+    world.cast = cast
+    async with stage(world) as it:
+        await it.press("v", "p")
+        await it.write("key")
+        await it.press("enter")
+        it.screen(ReviewScreen)
+        assert sentence in it.text
+        assert ("close recording",) in world.calls
+        await it.press("escape")
+        it.screen(TicketsScreen)
+
+
+async def test_damage_in_the_middle_stops_the_playing_with_a_sentence(world: World) -> None:
+    world.cast = HEADER + b'[0.1, "o", "shown"]\n[0.2, "o", "\n'
+    async with stage(world) as it:
+        await it.press("v", "p")
+        await it.write("key")
+        await it.press("enter")
+        replay = it.screen(ReplayScreen)
+        await it.press("up")
+        replay.step()
+        await it.settle()
+        assert "line 3 of the recording is damaged" in it.text
+        await it.press("0", "n", "escape")
+        it.screen(ReviewScreen)
+
+
 async def test_one_bundle_alone_is_not_compared(world: World, tmp_path: Path) -> None:
     async with stage(world) as it:
         await it.press("c")

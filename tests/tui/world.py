@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 
 from remote_assist.core.api import Deliveries, Delivery, SessionSummary, Ticket, TicketNote
-from remote_assist.core.asciicast import Event, Header
+from remote_assist.core.asciicast import Event, Header, read_cast
 from remote_assist.core.chat import checked_line
 from remote_assist.core.codes import SupportCode
 from remote_assist.core.messages import Grant
@@ -157,6 +157,7 @@ class World:
         self.articles: Sequence[Article] = ARTICLES
         self.changes: Sequence[WorldChange] = CHANGES
         self.recorded: Sequence[Event] = RECORDED
+        self.cast: bytes | None = None
 
     def clock(self) -> datetime:
         return self.now
@@ -303,6 +304,8 @@ class WorldRecording:
         self.faults: Sequence[str] = ()
 
     def open(self) -> tuple[Header, Iterator[Event]]:
+        if self._world.cast is not None:
+            return read_cast([self._world.cast])
         return Header(version=2, width=80, height=24), iter(self._world.recorded)
 
     def close(self) -> None:

@@ -1,5 +1,6 @@
 """What is recorded of a session: list it, fetch one checked against the log."""
 
+import asyncio
 from pathlib import Path
 
 from textual.dom import DOMNode
@@ -7,7 +8,7 @@ from textual.message import Message
 
 from remote_assist.errors import UsageError
 from remote_assist.tui.messages import Job, RecordingFetched, RecordingsListed
-from remote_assist.tui.ports import RecordingsPort
+from remote_assist.tui.ports import RecordingPort, RecordingsPort
 from remote_assist.tui.work import Work
 
 
@@ -21,12 +22,24 @@ def list_of(work: Work, screen: DOMNode, session: str) -> None:
 
 
 def fetch(work: Work, screen: DOMNode, session: str, name: str, key: Path) -> None:
-    """Fetch one recording and open it with a reviewers' key."""
+    """Fetch one recording and open it with a reviewers' key; one that does not even begin is let go again."""
 
     async def call() -> Message:
-        return RecordingFetched(await _recordings(work).fetched(session, name, key))
+        recording = await _recordings(work).fetched(session, name, key)
+        try:
+            await asyncio.to_thread(_begin, recording)
+        except BaseException:
+            recording.close()
+            raise
+        return RecordingFetched(recording)
 
     work.start(screen, Job.REPLAY, call, exclusive=True)
+
+
+def _begin(recording: RecordingPort) -> None:
+    """Read its header and first event. Raises ContentError."""
+    _, events = recording.open()
+    next(events, None)
 
 
 def _recordings(work: Work) -> RecordingsPort:
