@@ -27,9 +27,12 @@ from remote_assist.tui.hangup import end_on_hang_up
 from remote_assist.tui.inks import Inks
 from remote_assist.tui.messages import (
     Attention,
+    JobFailed,
     LeaveSession,
     LiveSessionsSeen,
     OpenSession,
+    PassphraseWanted,
+    Problem,
     SwitchSession,
     ViewChosen,
 )
@@ -37,12 +40,13 @@ from remote_assist.tui.pace import Pace
 from remote_assist.tui.ports import AskPassphrase, DeskPort, OpenDesk, RecordingsPort, Translate
 from remote_assist.tui.roster import Roster
 from remote_assist.tui.screens.browse import BrowseScreen
+from remote_assist.tui.screens.forms import PassphraseScreen
 from remote_assist.tui.screens.help import HelpScreen
 from remote_assist.tui.screens.overview import OverviewScreen
 from remote_assist.tui.screens.tickets import TicketsScreen
 from remote_assist.tui.theme import THEMES, inks
 from remote_assist.tui.typed import TypedAhead
-from remote_assist.tui.work import Work
+from remote_assist.tui.work import Work, post
 
 WIDE_COLUMNS = 100
 """From this width on, lists and details stand side by side."""
@@ -52,6 +56,8 @@ LATER = ("remote_assist.tui.screens.ticket", "remote_assist.tui.screens.session"
 """Screens nobody needs to see the first one: loaded when that one shows its tickets."""
 
 DEFAULTS = TuiSettings()
+
+NO_PASSPHRASE = Problem("your key stays locked: no passphrase was given", "Try again when you have it at hand.")
 
 VIM_KEYS = {
     "j": "down",
@@ -164,6 +170,19 @@ class AssistApp(App[None]):
         for session in [*(one for one in wanted if one != top), top]:
             if session:
                 self._show_session(session)
+
+    @on(PassphraseWanted)
+    def ask_passphrase(self, wanted: PassphraseWanted) -> None:
+        """On whatever screen the job was asked for; who leaves the question gets its refusal."""
+
+        def unlock(passphrase: str | None) -> None:
+            if passphrase is None:
+                post(wanted.asker, JobFailed(wanted.job, NO_PASSPHRASE))
+            else:
+                self._work.remember_passphrase(passphrase.encode())
+                wanted.again()
+
+        self.push_screen(PassphraseScreen(wanted.question), unlock)
 
     @on(ViewChosen)
     def remember_view(self, chosen: ViewChosen) -> None:

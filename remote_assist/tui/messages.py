@@ -3,12 +3,13 @@
 Rule: an answer goes to the screen that asked; a screen that is gone hears nothing.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
 from textual.message import Message
+from textual.message_pump import MessagePump
 
 from remote_assist.core.api import Deliveries, SessionSummary, Ticket
 from remote_assist.core.requests import Done, Entry, Plan, Status
@@ -169,6 +170,16 @@ class RunProgram(Message):
 class JobFailed(Message):
     job: Job
     problem: Problem
+
+
+@dataclass
+class PassphraseWanted(Message):
+    """A job needs the key's passphrase; with it, `again` runs the job anew for whoever asked, `asker`."""
+
+    asker: MessagePump
+    job: Job
+    question: str
+    again: Callable[[], None]
 
 
 @dataclass

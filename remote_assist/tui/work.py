@@ -1,11 +1,13 @@
 """The bridge: runs the façade's calls in workers and posts typed messages to the screen that asked.
 
 Rule 1: nothing here draws, nothing in widgets or screens awaits the network. Rule 2: every job ends in exactly
-one message: its answer, `JobFailed` or `JobCancelled`. Rule 3: every job has a time limit.
+one message: its answer, `JobFailed` or `JobCancelled`; one that needs the key's passphrase posts `PassphraseWanted`,
+which the app answers, and begins anew. Rule 3: every job has a time limit.
 """
 
 import asyncio
 import contextlib
+import functools
 import hashlib
 from collections.abc import Awaitable, Callable
 from datetime import datetime
@@ -17,7 +19,7 @@ from textual.message_pump import MessagePump
 
 from remote_assist.core.api import Ticket
 from remote_assist.core.resume import LinkNews
-from remote_assist.errors import AssistError, RefusedError
+from remote_assist.errors import AssistError, ContentError, RefusedError
 from remote_assist.tui.messages import (
     BundleCollected,
     CodeMade,
@@ -33,6 +35,7 @@ from remote_assist.tui.messages import (
     LinkChanged,
     NoteWritten,
     OutputArrived,
+    PassphraseWanted,
     Problem,
     ProgramEnded,
     ProgressMade,
@@ -130,8 +133,8 @@ class Work:
         """Who is logged in; empty until the desk is open."""
         return self._desk.name if self._desk is not None else ""
 
-    def remember_passphrase(self, passphrase: bytes | None) -> None:
-        """Keep the key's passphrase in memory for the next invitation, or forget it."""
+    def remember_passphrase(self, passphrase: bytes) -> None:
+        """Keep the key's passphrase in memory for as long as it opens the key."""
         self._passphrase = passphrase
 
     async def close(self) -> None:
@@ -295,6 +298,14 @@ class Work:
             raise RefusedError(question, reason=PASSPHRASE_WANTED)
         return self._passphrase
 
+    async def _try(self, call: Call) -> Message | None:
+        """Run a call. A passphrase that does not open the key is forgotten: the next call asks anew."""
+        try:
+            return await call()
+        except ContentError:
+            self._passphrase = None
+            raise
+
     async def desk(self) -> DeskPort:
         """The one desk, opened at first use. Raises AssistError."""
         async with self._opening:
@@ -315,9 +326,11 @@ class Work:
 
         `exclusive`: a job of the same kind that still runs is stopped first.
         """
+        again = functools.partial(self.start, asker, job, call, exclusive=exclusive)
         asker.run_worker(
-            _finish(asker, job, call), name=job.value, group=job.name, exclusive=exclusive, exit_on_error=False
-        )
+            _finish(asker, job, functools.partial(self._try, call), again),
+            name=job.value, group=job.name, exclusive=exclusive, exit_on_error=False,
+        )  # fmt: skip
 
 
 async def _undelivered(desk: DeskPort) -> int:
@@ -327,7 +340,8 @@ async def _undelivered(desk: DeskPort) -> int:
     return 0
 
 
-async def _finish(screen: MessagePump, job: Job, call: Call) -> None:
+async def _finish(screen: MessagePump, job: Job, call: Call, again: Callable[[], None]) -> None:
+    answer: Message | None
     try:
         async with asyncio.timeout(LIMIT_SECONDS[job]):
             answer = await call()
@@ -335,7 +349,9 @@ async def _finish(screen: MessagePump, job: Job, call: Call) -> None:
         post(screen, JobCancelled(job))
         raise
     except AssistError as error:
-        answer = JobFailed(job, Problem.of(error))
+        problem = Problem.of(error)
+        wanted = problem.reason == PASSPHRASE_WANTED
+        answer = PassphraseWanted(screen, job, problem.sentence, again) if wanted else JobFailed(job, problem)
     except TimeoutError:
         sentence = f"no answer within {LIMIT_SECONDS[job]:.0f} s: {job.value}"
         answer = JobFailed(job, Problem(sentence, "Check the link and try again."))

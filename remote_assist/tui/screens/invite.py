@@ -16,13 +16,13 @@ from remote_assist.core.codes import QR_PREFIX
 from remote_assist.tui.messages import CodeMade, CodeReplaced, CustomerPaired, Job, JobFailed, Problem
 from remote_assist.tui.pace import Pace
 from remote_assist.tui.ports import InvitationPort
-from remote_assist.tui.screens.forms import PassphraseScreen, ScopesScreen, Wish
+from remote_assist.tui.screens.forms import ScopesScreen, Wish
 from remote_assist.tui.theme import ACCENT, BAD, FAINT, WARN
 from remote_assist.tui.widgets.lines import keys_line
 from remote_assist.tui.widgets.qr import qr_text
 from remote_assist.tui.widgets.text import joined, shown
 from remote_assist.tui.words import clock_time, countdown
-from remote_assist.tui.work import PASSPHRASE_WANTED, Work
+from remote_assist.tui.work import Work
 
 
 class InviteScreen(ModalScreen[str | None]):
@@ -95,16 +95,7 @@ class InviteScreen(ModalScreen[str | None]):
             return  # of a code that was given up meanwhile
         self._burn()
         self._problem = failed.problem
-        if failed.problem.reason == PASSPHRASE_WANTED:
-            self.app.push_screen(PassphraseScreen(failed.problem.sentence), self._unlock)
-        else:
-            self._work.remember_passphrase(None)
         self._draw()
-
-    def _unlock(self, passphrase: str | None) -> None:
-        if passphrase is not None:
-            self._work.remember_passphrase(passphrase.encode())
-            self._ask_for_code()
 
     def action_copy(self) -> None:
         if self._invitation is not None:
