@@ -14,6 +14,17 @@ ROOT = Path(__file__).parent.parent.parent
 PATIENCE_SECONDS = 60
 
 
+def test_where_there_is_no_sighup_nobody_waits_for_one() -> None:
+    words = (
+        "import select, signal, sys, threading; del signal.SIGHUP, select.poll; sys.platform = 'win32'\n"
+        "from remote_assist.tui.hangup import end_on_hang_up\n"
+        "end_on_hang_up(0)\n"
+        "print(threading.active_count())"
+    )
+    done = subprocess.run([sys.executable, "-c", words], cwd=ROOT, capture_output=True, timeout=PATIENCE_SECONDS)
+    assert (done.returncode, done.stdout.split(), done.stderr) == (0, [b"1"], b"")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("ignored", [False, True])
 def test_a_terminal_that_is_not_the_controlling_one_ends_the_program_too(tmp_path: Path, *, ignored: bool) -> None:
