@@ -4,7 +4,7 @@ import argparse
 import os
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from remote_assist.commands.printing import Printer
 from remote_assist.commands.technician_options import (
@@ -16,6 +16,9 @@ from remote_assist.commands.technician_options import (
 )
 from remote_assist.core.api import SessionSummary
 from remote_assist.errors import Exit
+
+if TYPE_CHECKING:  # only a name for a type
+    from remote_assist.commands.tui_recordings import Recordings
 
 
 def add_commands(verbs: Any) -> None:
@@ -78,11 +81,15 @@ async def _login(arguments: argparse.Namespace) -> int:
 
 
 def _tui(arguments: argparse.Namespace) -> int:
-    from remote_assist.commands.tui_recordings import Recordings
     from remote_assist.tui.app import run_tui
 
+    def open_recordings() -> "Recordings":
+        from remote_assist.commands.tui_recordings import Recordings  # a tenth of the start, for who reviews
+
+        return Recordings(arguments)
+
     session = checked_session(arguments.session) if arguments.session else ""
-    return run_tui(technician_settings(arguments, os.environ), session=session, recordings=Recordings(arguments))
+    return run_tui(technician_settings(arguments, os.environ), session=session, open_recordings=open_recordings)
 
 
 async def _sessions(arguments: argparse.Namespace) -> int:

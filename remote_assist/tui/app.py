@@ -37,7 +37,7 @@ from remote_assist.tui.messages import (
     ViewChosen,
 )
 from remote_assist.tui.pace import Pace
-from remote_assist.tui.ports import AskPassphrase, DeskPort, OpenDesk, RecordingsPort, Translate
+from remote_assist.tui.ports import AskPassphrase, DeskPort, OpenDesk, OpenRecordings, Translate
 from remote_assist.tui.roster import Roster
 from remote_assist.tui.screens.browse import BrowseScreen
 from remote_assist.tui.screens.forms import PassphraseScreen
@@ -99,7 +99,7 @@ class AssistApp(App[None]):
         translate: Translate | None = None,
         settings: TuiSettings = DEFAULTS,
         home: Path | None = None,
-        recordings: RecordingsPort | None = None,
+        open_recordings: OpenRecordings | None = None,
     ) -> None:
         super().__init__(ansi_color="NO_COLOR" in os.environ)
         if inks_of := inks(settings.theme):
@@ -109,8 +109,9 @@ class AssistApp(App[None]):
         self._home = home
         self._state = read_state(home) if home is not None else TuiState()
         self._restored = home is None
+        self._later_loaded = False
         self.animation_level = "none"
-        self._work = Work(open_desk, downloads, pace.stopwatch, translate, recordings)
+        self._work = Work(open_desk, downloads, pace.stopwatch, translate, open_recordings)
         self._pace = pace
         self._roster = Roster()
         self._first_session = session
@@ -161,7 +162,9 @@ class AssistApp(App[None]):
     @on(LiveSessionsSeen)
     def restore(self, seen: LiveSessionsSeen) -> None:
         """Once, after a start: open again what was open when the program was left or died, as far as it lives."""
-        self.run_worker(_load_later_screens(), exit_on_error=False)
+        if not self._later_loaded:
+            self._later_loaded = True
+            self.run_worker(_load_later_screens(), exit_on_error=False)
         if self._restored:
             return
         self._restored = True
@@ -296,7 +299,7 @@ def run_tui(
     *,
     session: str = "",
     open_desk: OpenDesk | None = None,
-    recordings: RecordingsPort | None = None,
+    open_recordings: OpenRecordings | None = None,
 ) -> int:
     """Show the screens until the technician leaves; answer the exit code. `session`: go straight there."""
 
@@ -315,7 +318,7 @@ def run_tui(
         translate=functools.partial(translate, chosen.translate) if chosen.translate else None,
         settings=chosen,
         home=settings.home,
-        recordings=recordings,
+        open_recordings=open_recordings,
     )
     app.run()
     return int(app.return_code or Exit.DONE)

@@ -225,6 +225,13 @@ class TicketLoaded(Message):
 
 
 @dataclass
+class TicketLookedAt(Message):
+    """The ticket alone, for what others wrote on it meanwhile."""
+
+    ticket: Ticket
+
+
+@dataclass
 class TicketOpened(Message):
     ticket: Ticket
 

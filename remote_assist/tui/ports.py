@@ -257,6 +257,10 @@ class RecordingsPort(Protocol):
     async def fetched(self, session: str, name: str, key: Path) -> RecordingPort: ...
 
 
+OpenRecordings = Callable[[], RecordingsPort]
+"""Loads what reading recordings takes; may block, and is asked once somebody wants one."""
+
+
 class DeskPort(TicketBookPort, OutboxPort, ReadingPort, SharingPort, Protocol):
     """A technician, logged in."""
 

@@ -44,6 +44,7 @@ from remote_assist.tui.messages import (
     SessionsLoaded,
     StatusRead,
     TicketLoaded,
+    TicketLookedAt,
     TicketOpened,
     TicketsLoaded,
 )
@@ -53,7 +54,7 @@ from remote_assist.tui.ports import (
     FindingPort,
     InvitationPort,
     OpenDesk,
-    RecordingsPort,
+    OpenRecordings,
     SessionPort,
     Translate,
 )
@@ -116,10 +117,10 @@ class Work:
         downloads: Path,
         stopwatch: Callable[[], float],
         translate: Translate | None = None,
-        recordings: RecordingsPort | None = None,
+        open_recordings: OpenRecordings | None = None,
     ) -> None:
         self.downloads = downloads
-        self.recordings = recordings
+        self.open_recordings = open_recordings
         self.translate = translate
         self._open_desk = open_desk
         self._stopwatch = stopwatch
@@ -177,6 +178,12 @@ class Work:
             desk = await self.desk()
             found, sessions = await asyncio.gather(desk.ticket(ticket), desk.sessions())
             return TicketLoaded(found, [session for session in sessions if session.ticket == ticket])
+
+        self.start(screen, Job.TICKET, call)
+
+    def look_at_ticket(self, screen: DOMNode, ticket: str) -> None:
+        async def call() -> Message:
+            return TicketLookedAt(await (await self.desk()).ticket(ticket))
 
         self.start(screen, Job.TICKET, call)
 

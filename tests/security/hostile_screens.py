@@ -216,7 +216,7 @@ def main(kind: str, calls_file: str) -> int:
 
     pace = Pace(clock=world.clock, stopwatch=lambda: 0.0, poll_seconds=3600, tick_seconds=3600)
     lay_bundles(world.downloads, words)
-    app = TellingApp(open_desk, downloads=world.downloads, pace=pace, recordings=WorldRecordings(world))
+    app = TellingApp(open_desk, downloads=world.downloads, pace=pace, open_recordings=lambda: WorldRecordings(world))
     app.tell = int(os.environ.get(TELL, "-1"))
     app.run()
     names = [call[0] for call in world.calls]

@@ -116,7 +116,7 @@ async def stage(
         translate=translate,
         settings=settings,
         home=home,
-        recordings=WorldRecordings(world),
+        open_recordings=lambda: WorldRecordings(world),
     )
     async with app.run_test(size=size, notifications=True) as pilot:
         stage = Stage(app, pilot, world)

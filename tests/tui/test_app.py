@@ -1,5 +1,7 @@
 """What was chosen and what was open: themes, keys, attention, and a start that finds everything again."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import msgspec
@@ -68,3 +70,19 @@ async def test_attention_is_called_for_as_chosen(world: World, notify: str, ring
         assert [text for text in written if "]9;" in text] == (
             ["\x1b]9;remote-assist: the customer wrote\x07"] if notify == "osc9" else []
         )
+
+
+def test_a_start_loads_nothing_that_only_a_reviewer_needs() -> None:
+    program = (
+        "import argparse, sys, remote_assist.tui.app as app\n"
+        "from remote_assist.commands import technician\n"
+        "app.run_tui = lambda *_, open_recordings, **__: opened.append(open_recordings)\n"
+        "opened, verbs = [], argparse.ArgumentParser().add_subparsers()\n"
+        "technician.add_commands(verbs)\n"
+        "arguments = verbs.choices['tui'].parse_args([])\n"
+        "arguments.run(arguments)\n"
+        "print(*sorted(name for name in sys.modules if name.startswith('remote_assist.commands.audit')))\n"
+        "print(type(opened[0]()).__name__)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    assert done.stdout.splitlines() == ["", "Recordings"], done.stderr

@@ -5,6 +5,7 @@ import pytest
 
 from remote_assist.core.api import Delivery, Ticket, TicketReply
 from remote_assist.errors import UnreachableError
+from remote_assist.tui.messages import Job, JobFailed, Problem
 from remote_assist.tui.replies import ReplyWatch
 from remote_assist.tui.screens.outbox import OutboxScreen
 from remote_assist.tui.screens.session import SessionScreen
@@ -100,6 +101,22 @@ async def test_what_the_customer_replies_appears_by_itself_in_the_session_and_on
         it.screen(TicketScreen).look_again()
         await it.settle()
         assert "rt cannot be asked now" in it.text
+
+
+async def test_a_session_asks_for_its_own_ticket_alone_and_not_once_it_is_over(world: World) -> None:
+    elsewhere(world)
+    async with stage(world, session=SESSION) as it:
+        screen = it.screen(SessionScreen)
+        sessions, tickets = len(world.asked_for("sessions")), len(world.asked_for("ticket"))
+        screen.look_at_ticket()
+        await it.settle()
+        assert len(world.asked_for("ticket")) == tickets + 1
+        screen.post_message(JobFailed(Job.STATUS, Problem("the session is over", reason="ended")))
+        await it.settle()
+        screen.look_at_ticket()
+        await it.settle()
+        assert len(world.asked_for("ticket")) == tickets + 1
+        assert len(world.asked_for("sessions")) == sessions
 
 
 def test_only_what_was_not_there_before_is_news() -> None:

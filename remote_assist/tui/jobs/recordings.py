@@ -16,7 +16,7 @@ def list_of(work: Work, screen: DOMNode, session: str) -> None:
     """List what a session keeps."""
 
     async def call() -> Message:
-        return RecordingsListed(session, await _recordings(work).listed(session))
+        return RecordingsListed(session, await (await _recordings(work)).listed(session))
 
     work.start(screen, Job.RECORDINGS, call, exclusive=True)
 
@@ -25,7 +25,7 @@ def fetch(work: Work, screen: DOMNode, session: str, name: str, key: Path) -> No
     """Fetch one recording and open it with a reviewers' key; one that does not even begin is let go again."""
 
     async def call() -> Message:
-        recording = await _recordings(work).fetched(session, name, key)
+        recording = await (await _recordings(work)).fetched(session, name, key)
         try:
             await asyncio.to_thread(_begin, recording)
         except BaseException:
@@ -42,7 +42,7 @@ def _begin(recording: RecordingPort) -> None:
     next(events, None)
 
 
-def _recordings(work: Work) -> RecordingsPort:
-    if work.recordings is None:
+async def _recordings(work: Work) -> RecordingsPort:
+    if work.open_recordings is None:
         raise UsageError("recordings cannot be played here", advice="Use `remote-assist audit replay`.")
-    return work.recordings
+    return await asyncio.to_thread(work.open_recordings)

@@ -86,7 +86,6 @@ class SessionScreen(Screen[None]):
         self._what = ""
         self._actions: list[ActionLine] = []
         self._silent_polls = 0
-        self._planned_for: FindingPort | None = None
         self._replies = ReplyWatch()
 
     def compose(self) -> ComposeResult:
@@ -127,12 +126,14 @@ class SessionScreen(Screen[None]):
 
     def look_at_ticket(self) -> None:
         """Ask what others wrote on the ticket meanwhile."""
-        if self._session is not None and is_own_system(self._session.ticket):
-            self._work.load_ticket(self, self._session.ticket)
+        if self._session is None or self._state.link is LinkState.OVER:
+            return
+        if is_own_system(self._session.ticket):
+            self._work.look_at_ticket(self, self._session.ticket)
 
-    @on(say.TicketLoaded)
-    def tell_replies(self, loaded: say.TicketLoaded) -> None:
-        for reply in self._replies.news(loaded.ticket):
+    @on(say.TicketLookedAt)
+    def tell_replies(self, looked_at: say.TicketLookedAt) -> None:
+        for reply in self._replies.news(looked_at.ticket):
             words = joined(shown(reply.author, max_chars=80), " on the ticket: ", shown(reply.text, max_chars=300))
             self.notify(words.plain, timeout=REPLY_SECONDS, markup=False)
             self.post_message(say.Attention("somebody wrote on the ticket"))
