@@ -21,13 +21,12 @@ from remote_assist.commands.printing import Printer
 from remote_assist.commands.technician_run import stdin_chunks, write_all
 from remote_assist.core.asciicast import MARKER, OUTPUT, RESIZE, Event, Header, read_cast
 from remote_assist.core.kept import RECORDING
-from remote_assist.core.reel import Reel
+from remote_assist.core.reel import MAX_IDLE_SECONDS, SPEEDS, Reel
 from remote_assist.core.terminal_filter import TerminalFilter
 from remote_assist.errors import ContentError, Exit, UsageError
 from remote_assist.transport.own_terminal import raw_keys, window_size
 
 READ_BYTES = 256 << 10
-SPEEDS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
 SHORT_SECONDS, LONG_SECONDS = 5.0, 60.0
 STDOUT = 1
 CLEAR = "\x1b[0m\x1b[?1049l\x1b[?25h\x1b[r\x1b(B\x1b[2J\x1b[H"
@@ -45,7 +44,9 @@ def add_replay_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--action", default="", metavar="aN", help="which recording, when the session has several")
     parser.add_argument("--unseal", type=Path, metavar="KEY", help="a reviewers' key: recordings are sealed")
     parser.add_argument("--speed", type=float, default=1.0, metavar="N", help="1 is as it was")
-    parser.add_argument("--max-idle", type=float, default=2.0, metavar="SECONDS", help="longer waits are cut to this")
+    parser.add_argument(
+        "--max-idle", type=float, default=MAX_IDLE_SECONDS, metavar="SECONDS", help="longer waits are cut to this"
+    )
 
 
 async def replay(arguments: argparse.Namespace) -> int:

@@ -8,6 +8,12 @@ from collections.abc import Callable, Iterator
 from remote_assist.core.asciicast import MARKER, OUTPUT, Event
 from remote_assist.core.terminal_filter import TerminalFilter
 
+SPEEDS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
+"""How fast it may be played; 1 is as it was."""
+
+MAX_IDLE_SECONDS = 2.0
+"""Longer waits are cut to this, unless somebody says otherwise."""
+
 KEPT_CHARS = 4096
 """How much shown text is remembered for a search that spans events."""
 

@@ -12,6 +12,7 @@ from textual.message import Message
 from textual.message_pump import MessagePump
 
 from remote_assist.core.api import Deliveries, SessionSummary, Ticket
+from remote_assist.core.kept import Kept
 from remote_assist.core.requests import Done, Entry, Plan, Status
 from remote_assist.core.resume import LinkNews
 from remote_assist.errors import AssistError
@@ -25,10 +26,12 @@ from remote_assist.tui.ports import (
     EndPort,
     FindingPort,
     InvitationPort,
-    KeptPort,
     RecordingPort,
     SessionPort,
 )
+
+OUT_OF_SCOPE = "out-of-scope"
+"""Reason of a refusal that a further consent would lift."""
 
 
 class Job(StrEnum):
@@ -84,6 +87,13 @@ class Problem:
     @classmethod
     def of(cls, error: AssistError) -> "Problem":
         return cls(error.message, error.advice, str(getattr(error, "reason", "")))
+
+    @property
+    def in_full(self) -> str:
+        """What is wrong and what to do, on a screen of a session."""
+        advice = "Press p to ask the customer for it." if self.reason == OUT_OF_SCOPE else self.advice
+        sentence = self.sentence if self.sentence.endswith((".", "!", "?")) else f"{self.sentence}."
+        return f"{sentence} {advice}".strip()
 
 
 @dataclass
@@ -380,7 +390,7 @@ class BundlesCompared(Message):
 @dataclass
 class RecordingsListed(Message):
     session: str
-    recordings: Sequence[KeptPort]
+    recordings: Sequence[Kept]
 
 
 @dataclass

@@ -13,6 +13,7 @@ from typing import Protocol
 from remote_assist.core.api import Deliveries, SessionSummary, Ticket
 from remote_assist.core.asciicast import Event, Header
 from remote_assist.core.codes import SupportCode
+from remote_assist.core.kept import Kept
 from remote_assist.core.requests import ChatLine, Done, Entry, Plan, Progress, Status
 from remote_assist.core.resume import LinkNews
 from remote_assist.core.sharing import Part
@@ -224,19 +225,6 @@ class SharingPort(Protocol):
     async def share(self, session: str, certificate_file: Path, part: Part, seconds: int) -> Done: ...
 
 
-class KeptPort(Protocol):
-    """One thing a session keeps beside its records."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def kind(self) -> str: ...
-    @property
-    def what(self) -> str: ...
-    @property
-    def began(self) -> str: ...
-
-
 class RecordingPort(Protocol):
     """A recording that was checked against the log. `faults`: what did not hold."""
 
@@ -253,7 +241,7 @@ class RecordingPort(Protocol):
 class RecordingsPort(Protocol):
     """What is recorded of a session, for whoever holds a reviewers' key."""
 
-    async def listed(self, session: str) -> Sequence[KeptPort]: ...
+    async def listed(self, session: str) -> Sequence[Kept]: ...
     async def fetched(self, session: str, name: str, key: Path) -> RecordingPort: ...
 
 

@@ -6,6 +6,9 @@ from datetime import UTC, datetime
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 _DURATION = re.compile(r"^(\d{1,4})\s*(m|min|h)?$")
 
+MAX_PATH = 4096
+"""Longest path a field takes."""
+
 SCOPE_WORDS = {
     "diagnose": "look at the computer's state",
     "files:read": "read files, each listed",

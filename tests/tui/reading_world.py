@@ -39,14 +39,6 @@ class WorldCompared:
     notes: Sequence[str]
 
 
-@dataclass(frozen=True)
-class WorldKept:
-    name: str = "a7"
-    kind: str = "recording"
-    what: str = "shell"
-    began: str = "2026-03-14T14:05:11Z"
-
-
 CHANGES = (
     WorldChange("package", "apache2", "added", "", "2.4.62-1"),
     WorldChange("service", "nginx.service", "changed", "active", "failed"),

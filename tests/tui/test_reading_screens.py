@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from remote_assist.core.asciicast import OUTPUT, Event
+from remote_assist.core.kept import RECORDING, Kept
 from remote_assist.tui.messages import RecordingsListed
 from remote_assist.tui.screens.compare import BundlesScreen, ComparedScreen
 from remote_assist.tui.screens.knowledge import KnowledgeScreen
@@ -15,7 +16,6 @@ from remote_assist.tui.screens.log import LogScreen
 from remote_assist.tui.screens.replay import ReplayScreen
 from remote_assist.tui.screens.review import RecordingScreen, ReviewScreen
 from remote_assist.tui.screens.tickets import TicketsScreen
-from tests.tui.reading_world import WorldKept
 from tests.tui.stage import NARROW, WIDE, Stage, stage
 from tests.tui.world import NOW, SESSION, World
 
@@ -96,6 +96,8 @@ async def test_a_recording_is_paused_sought_and_searched(world: World) -> None:
         await it.press("enter", "space")
         replay = it.screen(ReplayScreen)
         for key, seen, unseen in (
+            ("l", "line 5", "line 6"),
+            ("left", "line 0", "line 1"),
             ("right", "line 5", "line 6"),
             ("up", "line 59", "line 60"),
             ("0", "line 0", "line 1"),
@@ -130,7 +132,7 @@ async def test_what_is_shown_names_the_session_it_belongs_to_not_the_one_asked_f
     async with stage(world) as it:
         await it.press("v")
         review = it.screen(ReviewScreen)
-        review.post_message(RecordingsListed(other, (WorldKept(),)))
+        review.post_message(RecordingsListed(other, (Kept("a7", RECORDING, "shell", ""),)))
         await it.settle()
         await it.write("/keys/rita")
         await it.press("enter")

@@ -17,6 +17,7 @@ from remote_assist.core.api import Deliveries, Delivery, SessionSummary, Ticket,
 from remote_assist.core.asciicast import Event, Header, read_cast
 from remote_assist.core.chat import checked_line
 from remote_assist.core.codes import SupportCode
+from remote_assist.core.kept import BUNDLE, RECORDING, Kept
 from remote_assist.core.messages import Grant
 from remote_assist.core.requests import KIND_DATA, KIND_ERROR, ChatLine, Done, Entry, Plan, PlanStep, Progress, Status
 from remote_assist.core.resume import LinkNews
@@ -24,7 +25,7 @@ from remote_assist.core.sharing import Part
 from remote_assist.errors import AssistError, CodeBurned, ContentError, RefusedError, UnreachableError
 from remote_assist.technician.knowledge import Article
 from remote_assist.tui.ports import AskPassphrase, OnLink, OnOutput, OnProgress
-from tests.tui.reading_world import ARTICLES, CHANGES, RECORDED, WorldChange, WorldCompared, WorldKept
+from tests.tui.reading_world import ARTICLES, CHANGES, RECORDED, WorldChange, WorldCompared
 
 NOW = datetime(2026, 3, 14, 14, 5, 11, tzinfo=UTC)
 SESSION = "s-k3vq2m7x4nbdw6zu"
@@ -293,9 +294,12 @@ class WorldRecordings:
     def __init__(self, world: "World") -> None:
         self._world = world
 
-    async def listed(self, session: str) -> Sequence[WorldKept]:
+    async def listed(self, session: str) -> Sequence[Kept]:
         self._world.check("recordings", session)
-        return (WorldKept(what=self._world.host_name), WorldKept("b1", "bundle", "first-look"))
+        return (
+            Kept("a7", RECORDING, self._world.host_name, "2026-03-14T14:05:11Z"),
+            Kept("b1", BUNDLE, "first-look", "2026-03-14T14:05:11Z"),
+        )
 
     async def fetched(self, session: str, name: str, key: Path) -> "WorldRecording":
         self._world.check("recording", session, name, str(key))

@@ -23,8 +23,6 @@ from remote_assist.tui.widgets.text import joined, shown
 from remote_assist.tui.widgets.transfer_list import TransferList
 from remote_assist.tui.work import Work
 
-OUT_OF_SCOPE = "out-of-scope"
-
 
 class FilesPane(Container):
     """Files move while anything else is done; what is seen and moved is an entry in the log."""
@@ -181,8 +179,7 @@ class FilesPane(Container):
         if failed.job is Job.MOVE:
             self._moving = False
         problem = failed.problem
-        advice = "Press p to ask the customer for it." if problem.reason == OUT_OF_SCOPE else problem.advice
-        self._complain(f"{problem.sentence.rstrip('.')}. {advice}")
+        self._complain(problem.in_full)
         if failed.job is not Job.LIST_HERE:
             self._note(failed.job.value, "refused" if problem.reason else "failed", problem.sentence)
 

@@ -17,7 +17,9 @@ from remote_assist.tui.widgets.ticks import TickList
 from remote_assist.tui.words import SCOPE_WORDS, duration, parse_duration
 
 MAX_SUBJECT, MAX_DESCRIPTION, MAX_NOTE, MAX_REASON = 200, 2000, 2000, 200
-MAX_CONSENT_SECONDS = 8 * 3600
+DEFAULT_CONSENT_SECONDS, MAX_CONSENT_SECONDS = 30 * 60, 8 * 3600
+"""What the customer is asked for when nobody says otherwise, and at most."""
+
 LEAVE = Binding("escape", "dismiss(None)", "leave", key_display="esc")
 
 

@@ -10,7 +10,7 @@ from textual.screen import Screen
 from textual.widgets import Footer, Input
 
 from remote_assist.core.asciicast import MARKER, OUTPUT, RESIZE, Event
-from remote_assist.core.reel import Reel
+from remote_assist.core.reel import MAX_IDLE_SECONDS, SPEEDS, Reel
 from remote_assist.errors import ContentError
 from remote_assist.tui.pace import Pace
 from remote_assist.tui.ports import RecordingPort
@@ -19,8 +19,6 @@ from remote_assist.tui.widgets.lines import TwoEnds
 from remote_assist.tui.widgets.replay_view import ReplayView
 from remote_assist.tui.widgets.text import joined, shown
 
-SPEEDS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
-MAX_IDLE_SECONDS = 2.0
 STEP_SECONDS = 0.05
 """Between two drawings."""
 
@@ -35,10 +33,10 @@ class ReplayScreen(Screen[None]):
         Binding("space", "pause", "pause", id="replay.pause"),
         Binding("plus,equals_sign", "speed(1)", "faster", key_display="+"),
         Binding("minus", "speed(-1)", "slower", key_display="-"),
-        Binding("right,l", "seek(5)", "5 s on", key_display="→"),
-        Binding("left,h", "seek(-5)", "5 s back", key_display="←"),
-        Binding("up,k", "seek(60)", "60 s on", show=False),
-        Binding("down,j", "seek(-60)", "60 s back", show=False),
+        Binding("right", "seek(5)", "5 s on", key_display="→"),
+        Binding("left", "seek(-5)", "5 s back", key_display="←"),
+        Binding("up", "seek(60)", "60 s on", show=False),
+        Binding("down", "seek(-60)", "60 s back", show=False),
         Binding("n", "next", "next mark", id="replay.next"),
         Binding("slash", "search", "search", key_display="/", id="replay.search"),
         Binding("0", "seek(-1000000000)", "begin anew", show=False),

@@ -15,11 +15,11 @@ from textual.widgets.option_list import Option
 
 from remote_assist.core.api import SessionSummary
 from remote_assist.core.hostile import safe_text
+from remote_assist.core.kept import RECORDING, Kept
 from remote_assist.technician.log_file import LogFile
 from remote_assist.tui.jobs import reading, recordings
 from remote_assist.tui.messages import RecordingFetched, RecordingsListed, SessionsLoaded, TimelineRead
 from remote_assist.tui.pace import Pace
-from remote_assist.tui.ports import KeptPort
 from remote_assist.tui.screens.browse import BrowseScreen, Item
 from remote_assist.tui.screens.forms import LEAVE
 from remote_assist.tui.screens.log import LogScreen
@@ -27,11 +27,8 @@ from remote_assist.tui.screens.replay import ReplayScreen
 from remote_assist.tui.theme import FAINT, SESSION_STATE
 from remote_assist.tui.widgets.lines import keys_line
 from remote_assist.tui.widgets.text import joined, shown
-from remote_assist.tui.words import day_and_time
+from remote_assist.tui.words import MAX_PATH, day_and_time
 from remote_assist.tui.work import Work
-
-RECORDING = "recording"
-MAX_PATH = 1024
 
 
 class ReviewScreen(BrowseScreen):
@@ -93,7 +90,7 @@ class RecordingScreen(ModalScreen[tuple[str, Path] | None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [LEAVE]
 
-    def __init__(self, recordings: Sequence[KeptPort]) -> None:
+    def __init__(self, recordings: Sequence[Kept]) -> None:
         super().__init__()
         self._recordings = recordings
 

@@ -27,7 +27,7 @@ from remote_assist.tui.panes.terminals import TerminalsPane
 from remote_assist.tui.ports import FindingPort, SessionPort
 from remote_assist.tui.replies import LOOK_EVERY, ReplyWatch, is_own_system
 from remote_assist.tui.roster import Roster
-from remote_assist.tui.screens.forms import Closing, EndScreen, NoteScreen, ScopesScreen, Wish
+from remote_assist.tui.screens.forms import DEFAULT_CONSENT_SECONDS, Closing, EndScreen, NoteScreen, ScopesScreen, Wish
 from remote_assist.tui.screens.log import LogScreen
 from remote_assist.tui.screens.plan import PlanScreen
 from remote_assist.tui.screens.share import Colleague, ShareScreen
@@ -51,9 +51,6 @@ REPLY_SECONDS = 30.0
 
 OVER_REASONS = frozenset({"ended", "revoked", "expired", "over", "session-over"})
 """Reasons after which a session never answers again."""
-
-OUT_OF_SCOPE = "out-of-scope"
-"""Reason of a refusal that a further consent would lift."""
 
 TABS = ("findings", "facts", "files", "actions", "fixes", "chat", "log", "terminal")
 
@@ -286,9 +283,7 @@ class SessionScreen(Screen[None]):
 
     def _advise(self, problem: Problem) -> None:
         """The whole of a failure below the strip, until the next job begins."""
-        advice = "Press p to ask the customer for it." if problem.reason == OUT_OF_SCOPE else problem.advice
-        sentence = problem.sentence if problem.sentence.endswith((".", "!", "?")) else f"{problem.sentence}."
-        self._say_below(f"{sentence} {advice}".strip())
+        self._say_below(problem.in_full)
 
     def _say_below(self, words: str) -> None:
         panel = self.query_one("#strip-advice", Static)
@@ -418,7 +413,7 @@ class SessionScreen(Screen[None]):
 
     def action_ask_scopes(self) -> None:
         remark = "The customer is asked on their screen; silence is a no."
-        wish = Wish(self._state.scopes, 30 * 60)
+        wish = Wish(self._state.scopes, DEFAULT_CONSENT_SECONDS)
         screen = ScopesScreen(wish, title="Ask the customer to allow", remark=remark, asks_why=True)
         self.app.push_screen(screen, self._ask_scopes)
 

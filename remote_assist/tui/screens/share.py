@@ -13,14 +13,12 @@ from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
 from remote_assist.core.sharing import Part
-from remote_assist.tui.screens.forms import LEAVE, MAX_CONSENT_SECONDS
+from remote_assist.tui.screens.forms import DEFAULT_CONSENT_SECONDS, LEAVE, MAX_CONSENT_SECONDS
 from remote_assist.tui.theme import BAD, FAINT
 from remote_assist.tui.widgets.lines import keys_line
 from remote_assist.tui.widgets.text import joined, shown
-from remote_assist.tui.words import duration, parse_duration
+from remote_assist.tui.words import MAX_PATH, duration, parse_duration
 
-MAX_PATH = 1024
-DEFAULT_SECONDS = 30 * 60
 PARTS = {
     Part.ACTIVE: "works beside me",
     Part.OBSERVER: "only watches: status and log, no action at all",
@@ -53,7 +51,7 @@ class ShareScreen(ModalScreen[Colleague | None]):
             yield Input(id="certificate", max_length=MAX_PATH, placeholder="/home/you/bob-cert.pub")
             yield OptionList(*(Option(words, id=part.value) for part, words in PARTS.items()))
             yield Static("For how long (30m, 2h; at most 8h)", markup=False)
-            yield Input(duration(DEFAULT_SECONDS), id="until", max_length=6)
+            yield Input(duration(DEFAULT_CONSENT_SECONDS), id="until", max_length=6)
             yield Static(joined(("The customer is asked and sees both names; silence is a no.", FAINT)))
             yield Static(id="fault")
             yield Static(keys_line(("^s", "ask the customer"), ("tab", "next"), ("esc", "leave")))

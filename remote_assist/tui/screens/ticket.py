@@ -16,7 +16,7 @@ from remote_assist.settings import DEFAULT_SCOPES
 from remote_assist.tui.messages import Attention, JobFailed, NoteWritten, OpenSession, TicketLoaded
 from remote_assist.tui.pace import Pace
 from remote_assist.tui.replies import LOOK_EVERY, ReplyWatch, is_own_system
-from remote_assist.tui.screens.forms import NoteScreen, Wish
+from remote_assist.tui.screens.forms import DEFAULT_CONSENT_SECONDS, NoteScreen, Wish
 from remote_assist.tui.screens.invite import InviteScreen
 from remote_assist.tui.theme import ACCENT, FAINT, SESSION_STATE, WARN
 from remote_assist.tui.widgets.lines import ProblemPanel, TwoEnds
@@ -24,9 +24,6 @@ from remote_assist.tui.widgets.table import FitTable, Row
 from remote_assist.tui.widgets.text import joined, shown
 from remote_assist.tui.words import day_and_time, parse_time
 from remote_assist.tui.work import Work
-
-DEFAULT_SECONDS = 30 * 60
-"""What an invitation asks for when nobody says otherwise."""
 
 MAX_NOTES_SHOWN = 500
 
@@ -83,7 +80,7 @@ class TicketScreen(Screen[None]):
     def action_invite(self) -> None:
         if self._ticket is None:
             return
-        wish = Wish(DEFAULT_SCOPES, DEFAULT_SECONDS)
+        wish = Wish(DEFAULT_SCOPES, DEFAULT_CONSENT_SECONDS)
         self.app.push_screen(InviteScreen(self._work, self._pace, self._ticket, wish), self._enter)
 
     def action_note(self) -> None:

@@ -17,9 +17,8 @@ from remote_assist.core.requests import Entry
 from remote_assist.tui.theme import ACCENT, BAD, FAINT, WARN
 from remote_assist.tui.widgets.table import FitTable, Row
 from remote_assist.tui.widgets.text import joined, shown
-from remote_assist.tui.words import size
+from remote_assist.tui.words import MAX_PATH, size
 
-MAX_PATH = 4096
 MAX_ROWS = 2000
 """Most names drawn; the rest is counted."""
 
