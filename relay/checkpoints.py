@@ -64,6 +64,7 @@ class Checkpoints:
         self._clock = clock
         self._interval_seconds = interval_seconds
         self._grown = asyncio.Event()
+        self._signing = asyncio.Lock()
         self._signed = asyncio.Condition()
         self.current = open_checkpoint(sign_checkpoint(keys.current, EMPTY), keys.lines)
 
@@ -89,7 +90,7 @@ class Checkpoints:
             raise UsageError("there is no rollback to accept", advice="Serve without --accept-rollback.")
         elif last is not None:
             self.current = last
-        await self._sign()
+        await self.sign()
 
     def notice(self) -> None:
         """Records were committed."""
@@ -102,7 +103,7 @@ class Checkpoints:
                 await asyncio.wait_for(self._grown.wait(), self._look_seconds)
             self._grown.clear()
             try:
-                await self._sign()
+                await self.sign()
             except (AuditUnavailable, OSError) as error:
                 self._grown.set()
                 structlog.get_logger("checkpoints").warning("delayed", cause=type(error).__name__)
@@ -110,9 +111,18 @@ class Checkpoints:
                 structlog.get_logger("checkpoints").error("contradiction", cause=error.message)
             await asyncio.sleep(self._interval_seconds)
 
-    async def renew(self) -> None:
-        """Sign what the log is with the key that follows. Raises AuditUnavailable, OSError, VerificationError."""
-        await self._sign()
+    async def sign(self) -> None:
+        """Sign what the log is, if it grew or another key signs now. Raises AuditUnavailable, OSError, VerificationError.
+
+        One at a time: whoever read an older head must not publish it after a newer one.
+        """
+        async with self._signing:
+            last = self.current
+            head, fault = await self._store.read(lambda connection: _grown(connection, last))
+            if fault:
+                raise VerificationError(fault, where=CHECKPOINT)
+            if head.size > last.size or last.origin != log_origin(self._keys.line):
+                await self._publish(head)
 
     async def covering(self, index: int, *, seconds: float = COVER_SECONDS) -> Checkpoint:
         """The last checkpoint, once it covers leaf `index` (-1: as it is). Raises RefusedError after `seconds`."""
@@ -151,14 +161,6 @@ class Checkpoints:
                 f"{self._data / CHECKPOINT} is not what this relay wrote",
                 advice="Restore it from a copy; without it a rollback cannot be told from a fresh start.",
             ) from error
-
-    async def _sign(self) -> None:
-        last = self.current
-        head, fault = await self._store.read(lambda connection: _grown(connection, last))
-        if fault:
-            raise VerificationError(fault, where=CHECKPOINT)
-        if head.size > last.size or last.origin != log_origin(self._keys.line):
-            await self._publish(head)
 
     async def _publish(self, head: TreeHead) -> None:
         note = sign_checkpoint(self._keys.current, head)

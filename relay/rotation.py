@@ -67,7 +67,7 @@ class Rotation:
             self._keys.follow(new, head, now)
 
         await self._store.write(change)
-        await self._checkpoints.renew()
+        await self._checkpoints.sign()
         structlog.get_logger("rotation").info("log-key-followed", succession=about)
 
     async def retire(self) -> None:

@@ -1,23 +1,31 @@
 """The log as strangers check it: checkpoints that only grow, tiles that make its root, proofs, rolled-back stores."""
 
 import asyncio
+import threading
 from pathlib import Path
 
 import pytest
 
-from relay.checkpoints import CHECKPOINT
+from relay import checkpoints as checkpoints_module
+from relay.chains import Chains
+from relay.checkpoints import CHECKPOINT, Checkpoints
+from relay.data_folder import open_database
 from relay.database import open_engine
+from relay.ledger import Ledger
+from relay.log_keys import LogKeys
 from relay.log_pages import tile_place
 from relay.log_tree import WIDTH, LogTree, TreeReader
 from relay.migrations import migrate
+from relay.store import Store
+from relay.trust import TrustFolder
 from remote_assist.core.api import ConsistencyAnswer, Records
 from remote_assist.core.checkpoint import Checkpoint, open_checkpoint, open_rollback
 from remote_assist.core.codec import decode
 from remote_assist.core.messages import AskCheckpoint, AskProofs, CheckpointGiven, ProofsGiven, ToAgent
-from remote_assist.core.records import leaf_hash, log_entry
+from remote_assist.core.records import Actor, RecordDraft, leaf_hash, log_entry
 from remote_assist.core.tree import Frontier, check_consistency, check_inclusion, leaf_of
 from remote_assist.errors import ContentError, RefusedError, UsageError, VerificationError
-from tests.relay.world import Agent, RelayWorld, understood
+from tests.relay.world import Agent, Organisation, RelayWorld, TurnableClock, understood
 
 
 async def _checkpoint(world: RelayWorld, covers: int = -1) -> Checkpoint:
@@ -231,6 +239,40 @@ async def test_at_most_one_checkpoint_is_signed_an_interval(tmp_path: Path) -> N
         await agent.append(agent.record("RA1209E", sizes={"count": 1}))
         await asyncio.sleep(0.2)
         assert (await _checkpoint(world)).size == 1
+
+
+async def test_of_two_who_sign_at_once_the_one_who_saw_less_does_not_publish_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    organisation = Organisation(tmp_path, TurnableClock())
+    organisation.found()
+    data, clock = organisation.data, organisation.clock
+    keys, store = LogKeys(data), Store(open_database(data, ""), min_free_bytes=0)
+    signer = Checkpoints(store, keys, data, clock=clock, interval_seconds=1)
+    own = Chains(
+        store, Ledger(keys, clock=clock), signer, TrustFolder(data, keys.current, clock=clock), keys, clock=clock
+    )
+    draft = RecordDraft(code="RA2031E", actor=Actor(kind="relay"), about="a key")
+    writing, go_on, keep = threading.Event(), threading.Event(), checkpoints_module._keep
+
+    def keep_slowly_at_first(folder: Path, note: str) -> None:
+        if not writing.is_set():
+            writing.set()
+            assert go_on.wait(10)
+        keep(folder, note)
+
+    monkeypatch.setattr(checkpoints_module, "_keep", keep_slowly_at_first)
+    await own.write(draft)
+    early = asyncio.create_task(signer.sign())
+    assert await asyncio.to_thread(writing.wait, 10)
+    await own.write(draft)
+    late = asyncio.create_task(signer.sign())
+    await asyncio.wait([late], timeout=0.3)  # unguarded it would be through by now
+    go_on.set()
+    await asyncio.gather(early, late)
+    on_disk = open_checkpoint((data / CHECKPOINT).read_text(), keys.lines)
+    assert signer.current.size == on_disk.size == 3  # the chain's opening, and the two
+    await store.close()
 
 
 def _grow(path: Path, sizes: list[int]) -> None:
