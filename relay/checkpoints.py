@@ -10,7 +10,6 @@ technicians who saw more still refuse that log.
 
 import asyncio
 import contextlib
-import os
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from pathlib import Path
@@ -112,9 +111,10 @@ class Checkpoints:
             await asyncio.sleep(self._interval_seconds)
 
     async def sign(self) -> None:
-        """Sign what the log is, if it grew or another key signs now. Raises AuditUnavailable, OSError, VerificationError.
+        """Sign what the log is, if it grew or another key signs now.
 
-        One at a time: whoever read an older head must not publish it after a newer one.
+        One at a time: whoever read an older head must not publish it after a newer one. Raises AuditUnavailable,
+        OSError, VerificationError.
         """
         async with self._signing:
             last = self.current
@@ -145,9 +145,10 @@ class Checkpoints:
     def signed_for(self, connection: Connection, session: str, found: Checkpoint) -> Checkpoint:
         """A checkpoint for whoever is in a session: signed by the key that acknowledges its records."""
         key = self._keys.of_session(connection, session)
-        if key is self._keys.current:
+        line = public_line(key)
+        if log_origin(line) == found.origin:
             return found
-        return open_checkpoint(sign_checkpoint(key, found.head), (public_line(key),))
+        return open_checkpoint(sign_checkpoint(key, found.head), (line,))
 
     def _read(self) -> Checkpoint | None:
         try:
@@ -167,7 +168,7 @@ class Checkpoints:
         if self._cosign_seed is not None:
             origin = log_origin(self._keys.line)
             note += cosign(self._cosign_seed, origin, head, int(self._clock().timestamp()))
-        await asyncio.to_thread(_keep, self._data, note)
+        await asyncio.to_thread(replace_file, self._data / CHECKPOINT, note.encode())
         async with self._signed:
             self.current = open_checkpoint(note, self._keys.lines)
             self._signed.notify_all()
@@ -197,13 +198,3 @@ def contradiction(connection: Connection, last: Checkpoint) -> str:
 def _grown(connection: Connection, last: Checkpoint) -> tuple[TreeHead, str]:
     fault = contradiction(connection, last)
     return (last.head if fault else TreeReader(connection).head()), fault
-
-
-def _keep(data: Path, note: str) -> None:
-    replace_file(data / CHECKPOINT, note.encode())
-    with contextlib.suppress(OSError):  # Windows opens no folders; there the system keeps the name
-        descriptor = os.open(data, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

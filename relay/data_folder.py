@@ -26,6 +26,7 @@ from relay.database import Database, SqliteFile
 from relay.migrations import bring_up_to_date
 from relay.postgres import PostgresServer
 from relay.trust import CA_FILE, LISTS_FOLDER, check_log_key, read_bounded, read_trust
+from remote_assist.audit.durable_file import sync_folder
 from remote_assist.core.cosignature import SEED_BYTES, cosigner_key
 from remote_assist.core.keys import MAX_PRIVATE_BYTES, load_private, new_key, private_bytes, public_line
 from remote_assist.core.lists import KINDS, MAX_LIST_BYTES, adopt_request, open_adopt_request
@@ -190,21 +191,27 @@ def require_private(path: Path, *, folder: bool = False) -> None:
 
 
 def write_new(path: Path, raw: bytes, *, mode: int = 0o600) -> None:
-    """A file that was not there before, durable on return."""
+    """A file that was not there before, durable on return, and so is its name."""
+    _write(path, raw, mode)
+    sync_folder(path.parent)
+
+
+def replace_file(path: Path, raw: bytes, *, mode: int = 0o644) -> None:
+    """Make `path` hold `raw`, whole or not at all, durable on return."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}.new")
+    with suppress(FileNotFoundError):
+        beside.unlink()
+    _write(beside, raw, mode)
+    beside.replace(path)
+    sync_folder(path.parent)
+
+
+def _write(path: Path, raw: bytes, mode: int) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_FOLLOW, mode)
     with os.fdopen(descriptor, "wb") as file:
         file.write(raw)
         file.flush()
         os.fsync(file.fileno())
-
-
-def replace_file(path: Path, raw: bytes) -> None:
-    """Make `path` hold `raw`, whole or not at all."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}.new")
-    with suppress(FileNotFoundError):
-        beside.unlink()
-    write_new(beside, raw, mode=0o644)
-    beside.replace(path)
 
 
 def read_address(data: Path) -> str:

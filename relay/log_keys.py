@@ -29,6 +29,7 @@ from relay.data_folder import (
 )
 from relay.schema import records
 from relay.trust import read_bounded
+from remote_assist.audit.durable_file import sync_folder
 from remote_assist.core import sshsig
 from remote_assist.core.cosignature import cosigner_key
 from remote_assist.core.keys import MAX_PRIVATE_BYTES, load_private, new_key, private_bytes, public_line
@@ -149,7 +150,7 @@ class LogKeys:
         if not old.exists():
             write_new(old, private_bytes(self.current))
         (self._data / NEXT).replace(self._data / LOG_KEY)
-        _sync(self._data)
+        sync_folder(self._data)
         self.read()
 
     def destroy(self, key: PrivateKey) -> None:
@@ -161,7 +162,7 @@ class LogKeys:
                 file.flush()
                 os.fsync(file.fileno())
             path.unlink()
-        _sync(self._data)
+        sync_folder(self._data)
         self.read()
 
     def _signing(self) -> Iterator[PrivateKey]:
@@ -211,12 +212,3 @@ def _private(path: Path) -> PrivateKey:
     if path.exists():
         require_private(path)
     return load_private(read_bounded(path, MAX_PRIVATE_BYTES))
-
-
-def _sync(folder: Path) -> None:
-    with suppress(OSError):  # Windows opens no folders; there the system keeps the name
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

@@ -1,7 +1,11 @@
 """The log as strangers check it: checkpoints that only grow, tiles that make its root, proofs, rolled-back stores."""
 
 import asyncio
+import secrets
 import threading
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -12,7 +16,7 @@ from relay.checkpoints import CHECKPOINT, Checkpoints
 from relay.data_folder import open_database
 from relay.database import open_engine
 from relay.ledger import Ledger
-from relay.log_keys import LogKeys
+from relay.log_keys import LogKeys, prepare_next
 from relay.log_pages import tile_place
 from relay.log_tree import WIDTH, LogTree, TreeReader
 from relay.migrations import migrate
@@ -23,6 +27,7 @@ from remote_assist.core.checkpoint import Checkpoint, open_checkpoint, open_roll
 from remote_assist.core.codec import decode
 from remote_assist.core.messages import AskCheckpoint, AskProofs, CheckpointGiven, ProofsGiven, ToAgent
 from remote_assist.core.records import Actor, RecordDraft, leaf_hash, log_entry
+from remote_assist.core.signed_note import log_origin
 from remote_assist.core.tree import Frontier, check_consistency, check_inclusion, leaf_of
 from remote_assist.errors import ContentError, RefusedError, UsageError, VerificationError
 from tests.relay.world import Agent, Organisation, RelayWorld, TurnableClock, understood
@@ -241,38 +246,69 @@ async def test_at_most_one_checkpoint_is_signed_an_interval(tmp_path: Path) -> N
         assert (await _checkpoint(world)).size == 1
 
 
-async def test_of_two_who_sign_at_once_the_one_who_saw_less_does_not_publish_last(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@dataclass
+class Signing:
+    """What signs checkpoints, without the relay around it."""
+
+    data: Path
+    keys: LogKeys
+    store: Store
+    checkpoints: Checkpoints
+    own: Chains
+
+    async def write(self) -> None:
+        await self.own.write(RecordDraft(code="RA2031E", actor=Actor(kind="relay"), about="a key"))
+
+
+@pytest.fixture
+async def signing(tmp_path: Path) -> AsyncIterator[Signing]:
     organisation = Organisation(tmp_path, TurnableClock())
     organisation.found()
     data, clock = organisation.data, organisation.clock
     keys, store = LogKeys(data), Store(open_database(data, ""), min_free_bytes=0)
-    signer = Checkpoints(store, keys, data, clock=clock, interval_seconds=1)
-    own = Chains(
-        store, Ledger(keys, clock=clock), signer, TrustFolder(data, keys.current, clock=clock), keys, clock=clock
-    )
-    draft = RecordDraft(code="RA2031E", actor=Actor(kind="relay"), about="a key")
-    writing, go_on, keep = threading.Event(), threading.Event(), checkpoints_module._keep
+    checkpoints = Checkpoints(store, keys, data, clock=clock, interval_seconds=1)
+    trust, ledger = TrustFolder(data, keys.current, clock=clock), Ledger(keys, clock=clock)
+    yield Signing(data, keys, store, checkpoints, Chains(store, ledger, checkpoints, trust, keys, clock=clock))
+    await store.close()
 
-    def keep_slowly_at_first(folder: Path, note: str) -> None:
+
+async def test_of_two_who_sign_at_once_the_one_who_saw_less_does_not_publish_last(
+    signing: Signing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writing, go_on, replace = threading.Event(), threading.Event(), checkpoints_module.replace_file
+
+    def replace_slowly_at_first(path: Path, raw: bytes) -> None:
         if not writing.is_set():
             writing.set()
             assert go_on.wait(10)
-        keep(folder, note)
+        replace(path, raw)
 
-    monkeypatch.setattr(checkpoints_module, "_keep", keep_slowly_at_first)
-    await own.write(draft)
-    early = asyncio.create_task(signer.sign())
+    monkeypatch.setattr(checkpoints_module, "replace_file", replace_slowly_at_first)
+    await signing.write()
+    early = asyncio.create_task(signing.checkpoints.sign())
     assert await asyncio.to_thread(writing.wait, 10)
-    await own.write(draft)
-    late = asyncio.create_task(signer.sign())
+    await signing.write()
+    late = asyncio.create_task(signing.checkpoints.sign())
     await asyncio.wait([late], timeout=0.3)  # unguarded it would be through by now
     go_on.set()
     await asyncio.gather(early, late)
-    on_disk = open_checkpoint((data / CHECKPOINT).read_text(), keys.lines)
-    assert signer.current.size == on_disk.size == 3  # the chain's opening, and the two
-    await store.close()
+    on_disk = open_checkpoint((signing.data / CHECKPOINT).read_text(), signing.keys.lines)
+    assert signing.checkpoints.current.size == on_disk.size == 3  # the chain's opening, and the two
+
+
+async def test_a_checkpoint_of_before_a_rotation_is_signed_anew_for_a_session_of_after(signing: Signing) -> None:
+    keys, before = signing.keys, signing.checkpoints.current
+    keys.follow(prepare_next(signing.data, secrets.token_bytes), before.head, datetime.now(UTC))
+    keys.opened("s-after", keys.current)
+    keys.opened("s-before", keys.elders[0])
+    shown = {
+        session: await signing.store.read(
+            lambda connection, session=session: signing.checkpoints.signed_for(connection, session, before)
+        )
+        for session in ("s-before", "s-after")
+    }
+    assert shown["s-before"] is before
+    assert shown["s-after"].origin == log_origin(keys.line) != before.origin and shown["s-after"].head == before.head
 
 
 def _grow(path: Path, sizes: list[int]) -> None:
