@@ -2,7 +2,8 @@
 
     log_key                      signs checkpoints, the relay's own records and new sessions      0600
     log_key.next                 made by `rotate-log-key`; follows once the CA's list names it     0600
-    log_key.old-XXXXXXXX         signs what its own sessions still write, then is destroyed        0600
+    log_key.old-XXXXXXXX         signs what its own sessions still write                           0600
+    log_key.gone-XXXXXXXX        signs nothing more; is overwritten and removed                    0600
     succession-XXXXXXXX          the note by which the key XXXXXXXX took over                      (core/succession.py)
 
 Rule 1: a session's records are acknowledged by one key to its end: the one its opening was, which its lists name.
@@ -43,6 +44,7 @@ from remote_assist.errors import UsageError, VerificationError
 
 NEXT = f"{LOG_KEY}.next"
 OLD = f"{LOG_KEY}.old-"
+GONE = f"{LOG_KEY}.gone-"
 SUCCESSION = "succession-"
 
 MAX_SESSIONS = 10_000
@@ -55,16 +57,26 @@ class LogKeys:
     def __init__(self, data: Path) -> None:
         self._data = data
         self._of_sessions: dict[str, PrivateKey] = {}
-        self.current: PrivateKey
-        self.elders: tuple[PrivateKey, ...]
+        self._held: tuple[PrivateKey, ...]
         self.read()
 
     def read(self) -> None:
-        """Take what is in the folder now."""
-        self.current = read_log_key(self._data)
+        """Take what is in the folder now, all at once: other threads look along."""
+        current = read_log_key(self._data)
         held = {log_origin(public_line(key)): key for key in map(_private, self._data.glob(f"{OLD}*"))}
-        self.elders = tuple(held[origin] for origin in self._before(log_origin(self.line)) if origin in held)
+        elders = (held[origin] for origin in self._before(log_origin(public_line(current))) if origin in held)
+        self._held = (current, *elders)
         self._of_sessions.clear()
+
+    @property
+    def current(self) -> PrivateKey:
+        """The key that signs now."""
+        return self._held[0]
+
+    @property
+    def elders(self) -> tuple[PrivateKey, ...]:
+        """The keys that sign for sessions of their time only, the youngest first."""
+        return self._held[1:]
 
     @property
     def line(self) -> str:
@@ -74,7 +86,7 @@ class LogKeys:
     @property
     def lines(self) -> tuple[str, ...]:
         """The public lines of all keys that still sign, the present one first."""
-        return tuple(public_line(key) for key in self._signing())
+        return tuple(public_line(key) for key in self._held)
 
     @property
     def successions(self) -> tuple[str, ...]:
@@ -101,8 +113,8 @@ class LogKeys:
         Raises VerificationError when none of those named signs any more.
         """
         if not lines:
-            return (self.current, *self.elders)[-1]
-        for key in self._signing():
+            return self._held[-1]
+        for key in self._held:
             if public_line(key) in lines:
                 return key
         raise VerificationError(
@@ -122,13 +134,14 @@ class LogKeys:
 
         Of a session that is not opened yet it is the eldest, which every list names.
         """
-        if not self.elders:
-            return self.current
+        held = self._held
+        if len(held) == 1:
+            return held[0]
         key = self._of_sessions.get(session)
         if key is None:
             row = connection.execute(select(records).where(records.c.session == session, records.c.seq == 0)).first()
             if row is None:
-                return self.elders[-1]
+                return held[-1]
             key = self._signer(row)
             self.opened(session, key)
         return key
@@ -145,29 +158,33 @@ class LogKeys:
         """Let `new` sign from now on. Durable in an order that a crash leaves with either key, never with none."""
         note = self._data / f"{SUCCESSION}{short_name(new)}"
         if not note.exists():
-            write_new(note, sign_succession(self.current, new, head, now).encode(), mode=0o644)
-        old = self._data / f"{OLD}{short_name(self.current)}"
-        if not old.exists():
-            write_new(old, private_bytes(self.current))
+            replace_file(note, sign_succession(self.current, new, head, now).encode())
+        replace_file(self._data / f"{OLD}{short_name(self.current)}", private_bytes(self.current), mode=0o600)
         (self._data / NEXT).replace(self._data / LOG_KEY)
         sync_folder(self._data)
         self.read()
 
-    def destroy(self, key: PrivateKey) -> None:
-        """Destroy an elder: nothing can be signed by it any more."""
-        path = self._data / f"{OLD}{short_name(key)}"
-        with suppress(FileNotFoundError):
-            with path.open("r+b") as file:
-                file.write(b"\0" * path.stat().st_size)
-                file.flush()
-                os.fsync(file.fileno())
-            path.unlink()
+    def part_with(self, key: PrivateKey) -> None:
+        """Let an elder sign nothing more; from here on it only waits for `destroy`. Call it where keys sign."""
+        name = short_name(key)
+        (self._data / f"{OLD}{name}").replace(self._data / f"{GONE}{name}")
         sync_folder(self._data)
         self.read()
 
-    def _signing(self) -> Iterator[PrivateKey]:
-        yield self.current
-        yield from self.elders
+    @property
+    def parted(self) -> tuple[str, ...]:
+        """The short names of the keys that sign nothing more and are not destroyed yet. Reads the folder."""
+        return tuple(path.name.removeprefix(GONE) for path in sorted(self._data.glob(f"{GONE}*")))
+
+    def destroy(self, name: str) -> None:
+        """Overwrite and remove a parted key: nothing can be signed by it any more."""
+        path = self._data / f"{GONE}{name}"
+        with path.open("r+b") as file:
+            file.write(b"\0" * path.stat().st_size)
+            file.flush()
+            os.fsync(file.fileno())
+        path.unlink()
+        sync_folder(self._data)
 
     def _before(self, origin: str) -> Iterator[str]:
         """The origins before this one, the youngest first."""
@@ -179,7 +196,7 @@ class LogKeys:
 
     def _signer(self, row: Any) -> PrivateKey:
         message = acknowledgement_bytes(row.session, 0, row.hash, row.time, row._mapping["index"])
-        for key in self._signing():
+        for key in self._held:
             with suppress(VerificationError):
                 sshsig.verify(row.signature, public_line(key), "ack", message)
                 return key

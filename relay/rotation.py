@@ -1,7 +1,7 @@
 """Lets a new log key follow while sessions live, and destroys the old one when the last of its sessions is over.
 
     rotate-log-key ─▶ log_key.next ─▶ the CA's list names it ─▶ RA2030E, succession note ─▶ it signs what begins now
-    no session of the old key left, and nobody's lists can be so old ─▶ RA2031E ─▶ the old key is destroyed
+    no session of the old key left, and nobody's lists can be so old ─▶ out of use ─▶ RA2031E ─▶ destroyed
 
 Rule: nobody's session notices. What was begun under a key is acknowledged by it to its end.
 """
@@ -20,7 +20,6 @@ from relay.schema import sessions
 from relay.store import Store
 from relay.trust import TrustFolder
 from remote_assist.core.records import Actor, RecordDraft, format_time
-from remote_assist.core.sshsig import PrivateKey
 from remote_assist.errors import AuditUnavailable
 
 JOURNAL_DAYS = 30
@@ -66,22 +65,26 @@ class Rotation:
             self._chains.write_in(connection, draft)
             self._keys.follow(new, head, now)
 
-        await self._store.write(change)
+        try:
+            await self._store.write(change)
+        finally:
+            self._checkpoints.notice()  # the key may have followed although the commit failed (docs/decisions/0012)
         await self._checkpoints.sign()
         structlog.get_logger("rotation").info("log-key-followed", succession=about)
 
     async def retire(self) -> None:
-        """Destroy the keys that nobody needs any more. Raises AuditUnavailable, OSError."""
+        """Destroy the keys that nobody needs any more. Raises AuditUnavailable, OSError.
+
+        A key is taken out of use first, then recorded as destroyed, then destroyed. Whatever was interrupted is done
+        by the next call, where a second record may say the same.
+        """
         now = self._clock()
-        if not self._keys.elders or now < self._keys.followed + self._overlap:
-            return
-        needed = await self._store.read(lambda connection: self._needed(connection, now))
-        for key in self._keys.elders:
-            if key not in needed:
-                name = short_name(key)
-                await self._chains.write(RecordDraft(code="RA2031E", actor=Actor(kind="relay"), about=name))
-                await asyncio.to_thread(self._keys.destroy, key)
-                structlog.get_logger("rotation").info("log-key-destroyed", key=name)
+        if self._keys.elders and now >= self._keys.followed + self._overlap:
+            await self._store.write(lambda connection: self._part(connection, now))
+        for name in await asyncio.to_thread(lambda: self._keys.parted):
+            await self._chains.write(RecordDraft(code="RA2031E", actor=Actor(kind="relay"), about=name))
+            await asyncio.to_thread(self._keys.destroy, name)
+            structlog.get_logger("rotation").info("log-key-destroyed", key=name)
 
     async def work(self) -> None:
         """Retire keys for ever."""
@@ -92,9 +95,16 @@ class Rotation:
                 structlog.get_logger("rotation").warning("delayed", cause=type(error).__name__)
             await asyncio.sleep(RETIRE_SECONDS)
 
-    def _needed(self, connection: Connection, now: datetime) -> tuple[PrivateKey, ...]:
-        """The keys of the sessions that are not over."""
+    def _part(self, connection: Connection, now: datetime) -> None:
+        # In the writer's thread: no session can begin by a key between this look and its end.
+        needed = self._needed(connection, now)
+        for key in self._keys.elders:
+            if short_name(key) not in needed:
+                self._keys.part_with(key)
+
+    def _needed(self, connection: Connection, now: datetime) -> frozenset[str]:
+        """The short names of the keys of the sessions that are not over."""
         since = format_time(now - timedelta(days=JOURNAL_DAYS))
         query = select(sessions.c.id).where(sessions.c.ended.is_(None), sessions.c.until > since)
         names = connection.scalars(query).all()
-        return tuple({self._keys.of_session(connection, name) for name in names})
+        return frozenset(short_name(self._keys.of_session(connection, name)) for name in names)

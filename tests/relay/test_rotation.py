@@ -2,9 +2,15 @@
 
 import asyncio
 import secrets
+import signal
+import subprocess
+import sys
+from datetime import datetime
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Connection
+from sqlalchemy.exc import OperationalError
 
 from relay.backup import back_up, restore
 from relay.checkpoints import CHECKPOINT
@@ -18,7 +24,9 @@ from remote_assist.core.keys import public_line
 from remote_assist.core.messages import Acknowledged, AppendRefused, AskCheckpoint, CheckpointGiven
 from remote_assist.core.records import verify_acknowledgement
 from remote_assist.core.signed_note import log_origin
+from remote_assist.core.sshsig import PrivateKey
 from remote_assist.core.succession import follow
+from remote_assist.core.tree import TreeHead
 from remote_assist.errors import UsageError
 from remote_assist.settings import RelaySettings
 from tests.relay.world import Agent, RelayWorld
@@ -139,3 +147,85 @@ async def test_an_old_key_is_destroyed_when_its_last_session_is_over_and_nobody_
     assert isinstance(refused, AppendRefused) and refused.reason == "stale-lists"
     codes = [code for (code,) in world.sql("SELECT code FROM records WHERE session LIKE 'o-%' ORDER BY \"index\"")]
     assert codes == ["RA2000E", "RA2030E", "RA2000E", "RA2031E"]
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from relay import log_keys
+
+keys = log_keys.LogKeys(Path(sys.argv[1]))
+(elder,) = keys.elders
+if sys.argv[2] == "renamed":
+    log_keys.sync_folder = lambda folder: os.kill(os.getpid(), signal.SIGKILL)
+else:
+    Path.unlink = lambda path: os.kill(os.getpid(), signal.SIGKILL)
+keys.part_with(elder)
+keys.destroy(log_keys.short_name(elder))
+"""
+
+
+@pytest.mark.parametrize("when", ["renamed", "zeroed"])
+async def test_a_relay_killed_while_it_destroyed_a_key_starts_and_finishes_that(world: RelayWorld, when: str) -> None:
+    data = world.organisation.data
+    new = await rotated(world)
+    await world.relay.stop()
+    killed = subprocess.run([sys.executable, "-c", KILLED, str(data), when], check=False, timeout=60)
+    assert killed.returncode == -signal.SIGKILL
+    (left,) = data.glob("log_key.gone-*")
+    assert (set(left.read_bytes()) == {0}) == (when == "zeroed")
+    await world.start()
+    async with asyncio.timeout(60):
+        while left.exists():
+            await asyncio.sleep(0.05)
+    assert LogKeys(data).lines == (new,) and not list(data.glob("log_key.*"))
+    assert world.sql("SELECT count(*) FROM records WHERE code = 'RA2031E'") == [(1,)]
+
+
+async def test_a_key_read_anew_while_it_is_looked_who_needs_it_is_kept(
+    world: RelayWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same key twice in memory is one key."""
+    alice, token = await world.technician()
+    old, stale, data = world.organisation.log_key, lists(world), world.organisation.data
+    living = world.agent(alice, await world.ticket(token))
+    await living.connect()
+    await signer(living, opening=stale)
+    new = await rotated(world)
+    world.clock.turn(hours=13)
+    known = LogKeys.of_session
+
+    def reread(keys: LogKeys, connection: Connection, session: str) -> PrivateKey:
+        found = known(keys, connection, session)
+        keys.read()
+        return found
+
+    monkeypatch.setattr(LogKeys, "of_session", reread)
+    await world.relay.rotation.retire()
+    assert LogKeys(data).lines == (new, old)
+
+
+async def test_a_commit_that_fails_as_the_key_follows_leaves_a_relay_that_signs_by_the_new_one(
+    world: RelayWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alice, token = await world.technician()
+    old, stale, data = world.organisation.log_key, lists(world), world.organisation.data
+    living = world.agent(alice, await world.ticket(token))
+    await living.connect()
+    await signer(living, opening=stale)
+    real = LogKeys.follow
+
+    def follow_and_lose_the_disk(keys: LogKeys, new: PrivateKey, head: TreeHead, now: datetime) -> None:
+        real(keys, new, head, now)
+        raise OperationalError("COMMIT", {}, OSError("the disk is gone"))
+
+    monkeypatch.setattr(LogKeys, "follow", follow_and_lose_the_disk)
+    new = await rotated(world)
+    assert LogKeys(data).lines == (new, old)
+    assert world.sql("SELECT count(*) FROM records WHERE code = 'RA2030E'") == [(0,)]
+    signed_by(await signer(living), old)
+    fresh = world.agent(alice, await world.ticket(token))
+    await fresh.connect()
+    signed_by(await signer(fresh, opening=lists(world)), new)
+    _, raw = await world.call("GET", "/v1/log/successions")
+    assert [one.new_key for one in follow([old], decode(raw, SuccessionsAnswer).notes)] == [new]
