@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from relay.configuration import read_settings
-from relay.data_folder import add_cosigner, adopt, initialise, read_address, require_data, require_private
+from relay.data_folder import adopt, initialise, read_address, require_data, require_private
 from relay.memory import keep_freed_memory
 from relay.postgres import server_url
 from remote_assist import __version__
@@ -158,6 +158,8 @@ def _adopt(arguments: argparse.Namespace) -> int:
 
 
 def _cosigner(arguments: argparse.Namespace) -> int:
+    from relay.log_keys import add_cosigner
+
     line = add_cosigner(arguments.data, entropy=secrets.token_bytes)
     _tell(line)
     _tell(f"next: remote-assist ca adopt {arguments.data} --dir ORG; it signs from the next start of the relay on")

@@ -27,10 +27,8 @@ from relay.migrations import bring_up_to_date
 from relay.postgres import PostgresServer
 from relay.trust import CA_FILE, LISTS_FOLDER, check_log_key, read_bounded, read_trust
 from remote_assist.audit.durable_file import sync_folder
-from remote_assist.core.cosignature import SEED_BYTES, cosigner_key
-from remote_assist.core.keys import MAX_PRIVATE_BYTES, load_private, new_key, private_bytes, public_line
-from remote_assist.core.lists import KINDS, MAX_LIST_BYTES, adopt_request, open_adopt_request
-from remote_assist.core.signed_note import log_origin
+from remote_assist.core.keys import MAX_PRIVATE_BYTES, load_private, new_key, private_bytes
+from remote_assist.core.lists import KINDS, adopt_request
 from remote_assist.core.sshsig import PrivateKey
 from remote_assist.errors import ContentError, UsageError, VerificationError
 
@@ -137,24 +135,6 @@ def read_log_key(data: Path) -> PrivateKey:
     path = data / LOG_KEY
     require_private(path)
     return load_private(read_bounded(path, MAX_PRIVATE_BYTES))
-
-
-def add_cosigner(data: Path, *, entropy: Callable[[int], bytes]) -> str:
-    """Make the key that cosigns checkpoints, if there is none, and ask for its adoption. Returns its vkey.
-
-    Raises ContentError when the library has no ML-DSA.
-    """
-    log_key = read_log_key(data)
-    origin = log_origin(public_line(log_key))
-    seed = read_cosign_seed(data)
-    if seed is None:
-        seed = entropy(SEED_BYTES)
-        cosigner_key(seed, origin)  # before anything is written: the library may not know how
-        write_new(data / COSIGN_KEY, f"{seed.hex()}\n".encode())
-    line = cosigner_key(seed, origin).line
-    organisation = open_adopt_request(read_bounded(data / ADOPT_REQUEST, MAX_LIST_BYTES)).organisation
-    replace_file(data / ADOPT_REQUEST, adopt_request(organisation, log_key, cosigner=line))
-    return line
 
 
 def read_cosign_seed(data: Path) -> bytes | None:

@@ -21,6 +21,7 @@ from sqlalchemy import Connection, select
 
 from relay.data_folder import (
     ADOPT_REQUEST,
+    COSIGN_KEY,
     LOG_KEY,
     read_cosign_seed,
     read_log_key,
@@ -32,7 +33,7 @@ from relay.schema import records
 from relay.trust import read_bounded
 from remote_assist.audit.durable_file import sync_folder
 from remote_assist.core import sshsig
-from remote_assist.core.cosignature import cosigner_key
+from remote_assist.core.cosignature import SEED_BYTES, cosigner_key
 from remote_assist.core.keys import MAX_PRIVATE_BYTES, load_private, new_key, private_bytes, public_line
 from remote_assist.core.lists import MAX_LIST_BYTES, adopt_request, open_adopt_request
 from remote_assist.core.records import acknowledgement_bytes
@@ -204,8 +205,7 @@ class LogKeys:
 
 
 def prepare_next(data: Path, entropy: Callable[[int], bytes]) -> PrivateKey:
-    """Make the key that will follow, and its request to be adopted. Raises UsageError when one waits already."""
-    organisation = open_adopt_request(read_bounded(data / ADOPT_REQUEST, MAX_LIST_BYTES)).organisation
+    """Make the key that will follow, and ask for its adoption. Raises UsageError when one waits already."""
     key = new_key(entropy(32))
     try:
         write_new(data / NEXT, private_bytes(key))
@@ -214,10 +214,30 @@ def prepare_next(data: Path, entropy: Callable[[int], bytes]) -> PrivateKey:
             f"{data / NEXT} waits already to follow",
             advice="Have the CA adopt it: remote-assist ca adopt RELAY-DATA --dir ORG; or remove it.",
         ) from error
+    _ask_for_adoption(data)
+    return key
+
+
+def add_cosigner(data: Path, *, entropy: Callable[[int], bytes]) -> str:
+    """Make the key that cosigns checkpoints, if there is none, and ask for its adoption. Returns its vkey.
+
+    Raises ContentError when the library has no ML-DSA.
+    """
+    if read_cosign_seed(data) is None:
+        seed = entropy(SEED_BYTES)
+        cosigner_key(seed, log_origin(public_line(read_log_key(data))))  # first: the library may not know how
+        write_new(data / COSIGN_KEY, f"{seed.hex()}\n".encode())
+    return _ask_for_adoption(data)
+
+
+def _ask_for_adoption(data: Path) -> str:
+    """Write the request for the log key that waits to follow, else the present one. Returns its cosigner's vkey."""
+    organisation = open_adopt_request(read_bounded(data / ADOPT_REQUEST, MAX_LIST_BYTES)).organisation
+    key = _private(data / NEXT) if (data / NEXT).exists() else read_log_key(data)
     seed = read_cosign_seed(data)
     cosigner = cosigner_key(seed, log_origin(public_line(key))).line if seed is not None else ""
     replace_file(data / ADOPT_REQUEST, adopt_request(organisation, key, cosigner=cosigner))
-    return key
+    return cosigner
 
 
 def short_name(key: PrivateKey) -> str:

@@ -13,7 +13,7 @@ import pytest
 from relay import checkpoints as checkpoints_module
 from relay.chains import Chains
 from relay.checkpoints import CHECKPOINT, Checkpoints
-from relay.data_folder import open_database
+from relay.data_folder import open_database, replace_file
 from relay.database import open_engine
 from relay.ledger import Ledger
 from relay.log_keys import LogKeys, prepare_next
@@ -275,13 +275,13 @@ async def signing(tmp_path: Path) -> AsyncIterator[Signing]:
 async def test_of_two_who_sign_at_once_the_one_who_saw_less_does_not_publish_last(
     signing: Signing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    writing, go_on, replace = threading.Event(), threading.Event(), checkpoints_module.replace_file
+    writing, go_on = threading.Event(), threading.Event()
 
     def replace_slowly_at_first(path: Path, raw: bytes) -> None:
         if not writing.is_set():
             writing.set()
             assert go_on.wait(10)
-        replace(path, raw)
+        replace_file(path, raw)
 
     monkeypatch.setattr(checkpoints_module, "replace_file", replace_slowly_at_first)
     await signing.write()
@@ -301,14 +301,13 @@ async def test_a_checkpoint_of_before_a_rotation_is_signed_anew_for_a_session_of
     keys.follow(prepare_next(signing.data, secrets.token_bytes), before.head, datetime.now(UTC))
     keys.opened("s-after", keys.current)
     keys.opened("s-before", keys.elders[0])
-    shown = {
-        session: await signing.store.read(
-            lambda connection, session=session: signing.checkpoints.signed_for(connection, session, before)
-        )
-        for session in ("s-before", "s-after")
-    }
-    assert shown["s-before"] is before
-    assert shown["s-after"].origin == log_origin(keys.line) != before.origin and shown["s-after"].head == before.head
+
+    async def shown(session: str) -> Checkpoint:
+        return await signing.store.read(lambda connection: signing.checkpoints.signed_for(connection, session, before))
+
+    assert await shown("s-before") is before
+    after = await shown("s-after")
+    assert after.origin == log_origin(keys.line) != before.origin and after.head == before.head
 
 
 def _grow(path: Path, sizes: list[int]) -> None:

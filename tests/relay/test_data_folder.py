@@ -237,3 +237,17 @@ def test_a_cosigner_is_made_once_and_asked_for_beside_the_log_key(
     (data / COSIGN_KEY).write_text("what is this\n")
     code, said = run(capsys, "cosigner", "--data", data)
     assert code != 0 and "not what this relay wrote" in said
+
+
+def test_a_cosigner_made_while_a_log_key_waits_is_asked_for_with_that_key(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = tmp_path / "data"
+    run(capsys, "init", "--data", data, "--organisation", "Example Support")
+    present = open_adopt_request((data / "adopt-request").read_bytes()).log_key
+    assert run(capsys, "rotate-log-key", "--data", data)[0] == 0
+    waiting = open_adopt_request((data / "adopt-request").read_bytes()).log_key
+    code, said = run(capsys, "cosigner", "--data", data)
+    now = open_adopt_request((data / "adopt-request").read_bytes())
+    assert code == 0 and now.log_key == waiting != present
+    assert now.cosigner == said.splitlines()[0] and read_cosigner(now.cosigner).is_of(log_origin(waiting))
