@@ -1,6 +1,6 @@
 """The log for whoever checks it: checkpoint, tiles, entries as C2SP tlog-tiles under /v1/log, and consistency proofs.
 
-    /v1/log/checkpoint                     the signed note; `?covers=INDEX` waits until it covers that leaf,
+    /v1/log/checkpoint                     the signed note; `?covers=INDEX` waits until it covers that leaf of the log,
                                            `?fresh=1` until it covers all there is
     /v1/log/tile/L/N[.p/W]                 hashes; N in groups of three digits, all but the last with x before
     /v1/log/tile/entries/N[.p/W]           entries (59 bytes each: time, record hash), each with its length before it
@@ -43,8 +43,13 @@ class LogPages:
         """GET /v1/log/checkpoint."""
         numbers = query_numbers(request, "covers", "fresh")
         index = numbers.get("covers", -1)
-        if numbers.get("fresh"):
-            index = max(index, await self._store.read(tree_size) - 1)
+        if index >= self._checkpoints.current.size or numbers.get("fresh"):
+            last = await self._store.read(tree_size) - 1
+            if index > last:  # whoever has an acknowledgement asks for less: no stranger makes us wait
+                raise RefusedError(
+                    f"the log has no leaf {index} yet", reason="not-yet", advice="Ask for an earlier one."
+                )
+            index = last if numbers.get("fresh") else index
         found = await self._checkpoints.covering(index)
         return web.Response(text=found.note, headers=BRIEFLY)
 

@@ -4,8 +4,11 @@ Times are RFC 3339 UTC. An error is always `ApiError` with an HTTP status: 400 u
 403 refused, 404 absent, 409 conflict, 413 too large, 429 too many, 503 store refused.
 """
 
+from typing import Annotated
+
 import msgspec
 
+from remote_assist.core.canonical import MAX_INTEGER
 from remote_assist.core.messages import Acknowledgement, SignedEnrolment, StoredRecord, Wrap
 
 
@@ -15,6 +18,10 @@ class Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
 
 NODE_HEADER = "Remote-Assist-Node"
 """Beside an ApiError `elsewhere` (status 421): the URL of the node that serves what was asked for."""
+
+
+Number = Annotated[int, msgspec.Meta(ge=0, le=MAX_INTEGER)]
+"""The number of a row, as somebody asks for it: no database holds more."""
 
 
 class ApiError(Body, frozen=True):
@@ -176,7 +183,7 @@ class OpenAlarms(Body, frozen=True):
 class AlarmClaim(Body, frozen=True):
     """POST /v1/alarms/claims: take an alarm for 15 minutes, or (`done`) say that it was worked on."""
 
-    id: int
+    id: Number
     done: bool = False
 
 
@@ -236,7 +243,7 @@ class Deliveries(Body, frozen=True):
 class Retry(Body, frozen=True):
     """POST /v1/outbox/retry: one dead delivery, or all (0)."""
 
-    id: int = 0
+    id: Number = 0
 
 
 class Retried(Body, frozen=True):

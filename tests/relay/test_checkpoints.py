@@ -12,7 +12,7 @@ import pytest
 
 from relay import checkpoints as checkpoints_module
 from relay.chains import Chains
-from relay.checkpoints import CHECKPOINT, Checkpoints
+from relay.checkpoints import CHECKPOINT, COVER_SECONDS, Checkpoints
 from relay.data_folder import open_database, replace_file
 from relay.database import open_engine
 from relay.ledger import Ledger
@@ -66,6 +66,15 @@ async def test_every_record_is_proved_by_a_checkpoint_that_covers_it(world: Rela
         check_inclusion(leaf, given.index, 7, proof, checkpoint.head.root, where=f"leaf {given.index}")
     older = await world.get(f"/v1/sessions/{agent.session}/records?from=0&size=2", Records, token)
     assert [bool(proof) for proof in older.proofs] == [True, True, False, False, False, False, False]
+
+
+async def test_who_asks_for_a_leaf_the_log_has_not_is_refused_at_once(world: RelayWorld) -> None:
+    await _session(world, 1)
+    async with asyncio.timeout(COVER_SECONDS - 0.5):
+        status, raw = await world.call("GET", "/v1/log/checkpoint?covers=2")
+        assert status == 404 and b"not-yet" in raw
+        status, raw = await world.call("GET", "/v1/log/checkpoint?covers=2&fresh=1")
+        assert status == 404 and b"not-yet" in raw
 
 
 async def test_a_later_checkpoint_continues_the_earlier_one(world: RelayWorld) -> None:
