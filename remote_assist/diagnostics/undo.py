@@ -20,7 +20,8 @@ from remote_assist.core.requests import Progress
 from remote_assist.core.target import Command, FileStatus, MutableTarget
 from remote_assist.diagnostics.look import ENVIRONMENT, Look
 from remote_assist.diagnostics.planned import items_of, words_of
-from remote_assist.diagnostics.services import is_remote_access, service_backend
+from remote_assist.diagnostics.services.chosen import service_backend
+from remote_assist.diagnostics.services.unit import is_remote_access
 from remote_assist.diagnostics.verbs_files import entries_below
 from remote_assist.diagnostics.verbs_system import REMOVE_VALUE, WRITE_VALUE
 from remote_assist.errors import AssistError, RefusedError

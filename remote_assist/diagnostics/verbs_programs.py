@@ -11,7 +11,7 @@ from remote_assist.core.powershell import powershell_argv, powershell_command
 from remote_assist.core.target import Command, Completed
 from remote_assist.diagnostics.look import ENVIRONMENT, Look
 from remote_assist.diagnostics.planned import Doing, Json, PlannedStep, Surroundings, words_of
-from remote_assist.diagnostics.services import is_remote_access
+from remote_assist.diagnostics.services.unit import is_remote_access
 from remote_assist.errors import RefusedError
 
 DRY_RUN_SECONDS = 30.0

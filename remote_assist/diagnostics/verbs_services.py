@@ -2,7 +2,8 @@
 
 from remote_assist.core.catalog_model import Step
 from remote_assist.diagnostics.planned import NEEDS_ROOT, Doing, Json, PlannedStep, Surroundings, items_of, words_of
-from remote_assist.diagnostics.services import Unit, is_remote_access, service_backend
+from remote_assist.diagnostics.services.chosen import service_backend
+from remote_assist.diagnostics.services.unit import Unit, is_remote_access
 from remote_assist.errors import RefusedError
 
 ACTIONS = {"started": "start", "stopped": "stop", "restarted": "restart", "reloaded": "reload"}

@@ -9,7 +9,7 @@ from remote_assist.core.powershell import powershell_argv, powershell_command
 from remote_assist.core.target import Command
 from remote_assist.diagnostics.look import ENVIRONMENT, Look
 from remote_assist.diagnostics.planned import Doing, Json, PlannedStep, Surroundings, words_of
-from remote_assist.diagnostics.services import is_remote_access
+from remote_assist.diagnostics.services.unit import is_remote_access
 from remote_assist.diagnostics.verbs_programs import succeeded
 from remote_assist.errors import RefusedError
 

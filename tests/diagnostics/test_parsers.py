@@ -1,9 +1,9 @@
 """Parsers of what Linux says, on text as real systems print it."""
 
-from remote_assist.diagnostics.collectors_linux import activity, logs, machine, network, people, sockets, storage
-from remote_assist.diagnostics.collectors_linux.sockets import Listener
+from remote_assist.diagnostics.collectors_linux import activity, logs, machine, network, people, socket_tables, storage
+from remote_assist.diagnostics.collectors_linux.socket_tables import Listener
 from remote_assist.diagnostics.seeds import seeds_of
-from remote_assist.diagnostics.services import is_remote_access, port_in_use
+from remote_assist.diagnostics.services.unit import is_remote_access, port_in_use
 
 
 def test_ss_lines_become_listeners_with_owner() -> None:
@@ -14,7 +14,7 @@ def test_ss_lines_become_listeners_with_owner() -> None:
         "tcp LISTEN 0 128 *:22 *:*\n"
         "garbage\n"
     )
-    assert sockets.parse_ss(text) == [
+    assert socket_tables.parse_ss(text) == [
         Listener("tcp", "0.0.0.0", 80, 812, "nginx"),
         Listener("tcp", "::", 443, 812, "ng inx"),
         Listener("udp", "127.0.0.53", 53),
@@ -38,7 +38,7 @@ def test_proc_net_tables_become_listeners() -> None:
         "pointer drops\n"
         "  10: 00000000:0044 00000000:0000 07 00000000:00000000 00:00000000 00000000 0 0 4714 2 0 0\n"
     )
-    assert sockets.parse_proc_net(tcp + tcp6 + udp) == [
+    assert socket_tables.parse_proc_net(tcp + tcp6 + udp) == [
         Listener("tcp", "127.0.0.1", 8080, inode="4711"),
         Listener("tcp", "::1", 80, inode="4713"),
         Listener("udp", "0.0.0.0", 68, inode="4714"),

@@ -1,7 +1,7 @@
 """Services as facts: state, process, port, and the last log lines of those that failed."""
 
 from remote_assist.diagnostics.look import Gathered, Look, Unavailable
-from remote_assist.diagnostics.services import service_backend
+from remote_assist.diagnostics.services.chosen import service_backend
 
 
 async def services(look: Look) -> Gathered:

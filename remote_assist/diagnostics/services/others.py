@@ -6,7 +6,7 @@ import re
 from remote_assist.core.powershell import powershell_argv, powershell_command
 from remote_assist.core.target import Command, MutableTarget
 from remote_assist.diagnostics.look import ENVIRONMENT, Look, Unavailable
-from remote_assist.diagnostics.services import Unit
+from remote_assist.diagnostics.services.unit import Unit
 from remote_assist.errors import RefusedError
 
 FIND = """

@@ -7,7 +7,7 @@ from remote_assist.core.target import Command, Completed, FileStatus
 from remote_assist.diagnostics.collect import collect_facts
 from remote_assist.diagnostics.fixes import apply_plan, plan_fix
 from remote_assist.diagnostics.look import Look
-from remote_assist.diagnostics.services import service_backend
+from remote_assist.diagnostics.services.chosen import service_backend
 from remote_assist.errors import AssistError, RefusedError
 from tests.diagnostics.conftest import Journal, now
 from tests.diagnostics.real_target import RealTarget

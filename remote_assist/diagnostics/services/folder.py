@@ -14,8 +14,9 @@ import msgspec
 
 from remote_assist.core.target import Command, MutableTarget
 from remote_assist.diagnostics.collectors_linux.activity import parse_stat
+from remote_assist.diagnostics.collectors_linux.socket_tables import parse_proc_net
 from remote_assist.diagnostics.look import Look
-from remote_assist.diagnostics.services import ADDRESS_IN_USE, LOG_LINES, Unit, port_in_use
+from remote_assist.diagnostics.services.unit import ADDRESS_IN_USE, LOG_LINES, Unit, port_in_use
 from remote_assist.errors import AssistError, RefusedError
 
 STARTER = 'umask 022; echo "$$" > "$1" || exit 1; shift; exec "$@"'
@@ -169,8 +170,6 @@ class FolderServices:
         return began <= written + CLOCK_SLACK_SECONDS
 
     async def _listens(self, port: int) -> bool:
-        from remote_assist.diagnostics.collectors_linux.sockets import parse_proc_net
-
         text = await self._look.linked("/proc/self/net/tcp", "/proc/self/net/tcp6", max_bytes=4 << 20)
         return any(each.port == port for each in parse_proc_net(text))
 

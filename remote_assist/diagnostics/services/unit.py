@@ -1,7 +1,6 @@
-"""Services behind one interface, whichever keeps them here: systemd, init scripts, or a folder of unit files.
+"""What a service is, and what is asked of whoever keeps services here.
 
-Rule 1: which backend is used follows from the machine and the agent's own settings, never from a technician.
-Rule 2: services that give remote access are looked at but never stopped (`is_remote_access`).
+Rule: services that give remote access are looked at but never stopped (`is_remote_access`).
 """
 
 import re
@@ -9,7 +8,6 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from remote_assist.core.target import MutableTarget
-from remote_assist.diagnostics.look import Look
 
 LOG_LINES = 20
 STATES = ("active", "inactive", "failed", "activating", "unknown")
@@ -61,29 +59,6 @@ class ServiceBackend(Protocol):
 
     async def act(self, target: MutableTarget, name: str, verb: str, timeout_seconds: float) -> None:
         """start, stop, restart or reload; returns when it is so. Raises AssistError when it is not in time."""
-
-
-async def service_backend(look: Look) -> ServiceBackend | None:
-    """The backend of this machine, or None where nothing keeps services."""
-    return await look.once("service-backend", _choose)
-
-
-async def _choose(look: Look) -> ServiceBackend | None:
-    from remote_assist.diagnostics.service_folder import FolderServices
-    from remote_assist.diagnostics.service_others import Launchd, WindowsServices
-    from remote_assist.diagnostics.service_systems import InitScripts, Systemd
-
-    if look.services_folder:
-        return FolderServices(look, look.services_folder)
-    if look.target.platform == "windows":
-        return WindowsServices(look)
-    if look.target.platform == "macos":
-        return Launchd(look)
-    if await look.exists("/run/systemd/system"):
-        return Systemd(look)
-    if await look.exists("/etc/init.d"):
-        return InitScripts(look)
-    return None
 
 
 def is_remote_access(*names: str) -> bool:
