@@ -1,24 +1,21 @@
-"""A live session: the header that answers six questions, six tabs, one job at a time.
+"""A live session's tabs: which job a key begins, and which pane gets its answer.
 
-The screen decides which job runs and gives answers to the panes; the panes draw, work.py talks.
+The panes draw, work.py talks; link, header and strip are `ConnectedScreen`'s.
 """
 
-from dataclasses import replace
+from collections.abc import Sequence
 from typing import ClassVar, Literal
 
-from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.content import Content
-from textual.screen import Screen
-from textual.widgets import Footer, Input, Static, TabbedContent, TabPane
+from textual.widgets import Footer, Input, TabbedContent, TabPane
 
-from remote_assist.core.resume import LinkNews
 from remote_assist.technician.log_file import LogFile
 from remote_assist.tui import messages as say
-from remote_assist.tui.jobs import reading, sharing
-from remote_assist.tui.messages import Job, Problem
+from remote_assist.tui.jobs import sharing
+from remote_assist.tui.messages import Job
 from remote_assist.tui.pace import Pace
 from remote_assist.tui.panes.chat import ChatPane
 from remote_assist.tui.panes.facts import FactsPane
@@ -27,35 +24,28 @@ from remote_assist.tui.panes.terminals import TerminalsPane
 from remote_assist.tui.ports import FindingPort, SessionPort
 from remote_assist.tui.replies import LOOK_EVERY, ReplyWatch, is_own_system
 from remote_assist.tui.roster import Roster
+from remote_assist.tui.screens.connected import ConnectedScreen
 from remote_assist.tui.screens.forms import DEFAULT_CONSENT_SECONDS, Closing, EndScreen, NoteScreen, ScopesScreen, Wish
 from remote_assist.tui.screens.log import LogScreen
 from remote_assist.tui.screens.plan import PlanScreen
 from remote_assist.tui.screens.share import Colleague, ShareScreen
 from remote_assist.tui.theme import FAINT
-from remote_assist.tui.widgets.actions import ActionLine, ActionsPane, action_text
+from remote_assist.tui.widgets.actions import ActionLine, ActionsPane
 from remote_assist.tui.widgets.findings import FIRST_LOOK, HIDDEN_OUTCOMES, FindingsPane
 from remote_assist.tui.widgets.fixes import FixesPane
-from remote_assist.tui.widgets.lines import ProblemPanel, TwoEnds, keys_line
 from remote_assist.tui.widgets.log import LogPane
 from remote_assist.tui.widgets.progress import summary_text
-from remote_assist.tui.widgets.session_header import HeaderState, LinkState, SessionHeader
+from remote_assist.tui.widgets.session_header import LinkState
 from remote_assist.tui.widgets.text import joined, shown
 from remote_assist.tui.work import Work
 
-RECONNECT_POLLS = 1
-"""After so many unanswered polls a new connection is tried."""
-
-MAX_ACTIONS = 200
 REPLY_SECONDS = 30.0
 """How long a reply on the ticket stays on the screen."""
-
-OVER_REASONS = frozenset({"ended", "revoked", "expired", "over", "session-over"})
-"""Reasons after which a session never answers again."""
 
 TABS = ("findings", "facts", "files", "actions", "fixes", "chat", "log", "terminal")
 
 
-class SessionScreen(Screen[None]):
+class SessionScreen(ConnectedScreen):
     """Everything a technician does with one customer."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -73,22 +63,11 @@ class SessionScreen(Screen[None]):
     ]
 
     def __init__(self, work: Work, pace: Pace, roster: Roster, session: str) -> None:
-        super().__init__()
-        self._roster = roster
-        self._work = work
-        self._pace = pace
-        self._session_id = session
-        self._session: SessionPort | None = None
-        self._job: Job | None = None
-        self._what = ""
-        self._actions: list[ActionLine] = []
-        self._silent_polls = 0
+        super().__init__(work, pace, roster, session)
         self._replies = ReplyWatch()
 
     def compose(self) -> ComposeResult:
-        colour = self._roster.enter(self._session_id).colour
-        yield SessionHeader(HeaderState(self._work.technician, colour=colour), self._pace.clock)
-        yield ProblemPanel()
+        yield from self.top()
         with TabbedContent(id="tabs"):
             with TabPane(_tab("1 Findings"), id="findings-tab"):
                 yield FindingsPane(id="findings-pane")
@@ -106,24 +85,17 @@ class SessionScreen(Screen[None]):
                 yield LogPane(id="log-pane")
             with TabPane(_tab("8 Terminal"), id="terminal-tab"):
                 yield TerminalsPane(self._work, id="terminal-pane")
-        yield TwoEnds("", "", id="strip")
-        yield Static(id="strip-advice")
+        yield from self.bottom()
         yield Footer()
 
     def on_mount(self) -> None:
-        self._work.connect(self, self._session_id)
-        self.set_interval(self._pace.poll_seconds, self._poll)
         self.set_interval(LOOK_EVERY * self._pace.poll_seconds, self.look_at_ticket)
-
-    def on_unmount(self) -> None:
-        if self._session is not None:
-            self._work.leave(self.app, self._session)
 
     # --- the ticket's own system ----------------------------------------------------------------------
 
     def look_at_ticket(self) -> None:
         """Ask what others wrote on the ticket meanwhile."""
-        if self._session is None or self._state.link is LinkState.OVER:
+        if self._session is None or self.state.link is LinkState.OVER:
             return
         if is_own_system(self._session.ticket):
             self._work.look_at_ticket(self, self._session.ticket)
@@ -135,164 +107,28 @@ class SessionScreen(Screen[None]):
             self.notify(words.plain, timeout=REPLY_SECONDS, markup=False)
             self.post_message(say.Attention("somebody wrote on the ticket"))
 
-    # --- link and state -----------------------------------------------------------------------------
+    # --- what the connection says -------------------------------------------------------------------
 
-    @on(say.SessionConnected)
-    def take_session(self, connected: say.SessionConnected) -> None:
-        first = self._session is None
-        if self._session is not None:
-            self._work.leave(self.app, self._session)
-        self._session = connected.session
-        self._silent_polls = 0
-        self.query_one(ProblemPanel).clear()
-        self._header(
-            technician=self._work.technician,
-            link=LinkState.UP,
-            ticket=connected.session.ticket,
-            subject=connected.session.subject,
-        )
-        self._work.ask_status(self, connected.session)
-        reading.read_timeline(self._work, self, self._session_id)
+    def use(self, session: SessionPort, *, first: bool) -> None:
         self.look_at_ticket()
-        self.query_one(ChatPane).use(connected.session)
-        self.query_one(FilesPane).use(connected.session)
-        self.query_one(TerminalsPane).use(connected.session)
-        if first and connected.session.has_bundle:
-            self._evaluate(connected.session)
+        self.query_one(ChatPane).use(session)
+        self.query_one(FilesPane).use(session)
+        self.query_one(TerminalsPane).use(session)
+        if first and session.has_bundle:
+            self._evaluate(session)
 
-    @on(say.LinkChanged)
-    def show_link(self, changed: say.LinkChanged) -> None:
-        if changed.news is LinkNews.CUT:
-            self._header(link=LinkState.RECONNECTING, cut_at=changed.since)
-        elif self._state.link is not LinkState.RECONNECTING:
-            return  # of a connection that was replaced meanwhile
-        elif changed.news is LinkNews.BACK:
-            self._header(link=LinkState.UP)
-            self._poll()
-        else:
-            self._header(link=LinkState.DOWN)
-            self._silent_polls = RECONNECT_POLLS
-
-    @on(say.StatusRead)
-    def show_status(self, read: say.StatusRead) -> None:
-        self._silent_polls = 0
-        grown = self._state.status is None or self._state.status.recorded != read.status.recorded
-        self._header(link=LinkState.UP, seconds=read.seconds, status=read.status)
+    def status_taken(self) -> None:
         if self._job is Job.SCOPES:
-            self._finish("done", f"allowed now: {', '.join(self._state.scopes)}")
-        if grown:
-            reading.read_timeline(self._work, self, self._session_id)
+            self._finish("done", f"allowed now: {', '.join(self.state.scopes)}")
 
-    def _poll(self) -> None:
-        self.query_one(SessionHeader).refresh()
-        if self._state.link in {LinkState.OVER, LinkState.RECONNECTING}:
-            return
-        if self._session is not None and self._silent_polls < RECONNECT_POLLS:
-            self._work.ask_status(self, self._session)
-        elif self._silent_polls:
-            self._silent_polls = 0
-            self._work.connect(self, self._session_id)
-
-    def _link_trouble(self, problem: Problem) -> None:
-        """Status or connection failed: either the session is over, or the way to it is."""
-        if problem.reason in OVER_REASONS:
-            self._header(link=LinkState.OVER)
-            self.query_one(ProblemPanel).show(problem, ("esc", "back to the ticket"))
-            return
-        if self._state.link is LinkState.RECONNECTING:
-            return  # the façade dials; what runs goes on when it is back
-        self._silent_polls += 1
-        self._header(link=LinkState.DOWN)
-        if self._session is None:
-            self._silent_polls = RECONNECT_POLLS
-            self.query_one(ProblemPanel).show(problem, ("esc", "back to the ticket"))
-
-    @property
-    def _state(self) -> HeaderState:
-        return self.query_one(SessionHeader).state
-
-    def _header(self, **changes: object) -> None:
-        state = replace(self._state, **changes)  # type: ignore[arg-type]  # HeaderState's own
-        self.query_one(SessionHeader).show(state)
-        host = state.status.host_name if state.status else ""
-        self._roster.change(
-            self._session_id,
-            host=host,
-            ticket=state.ticket,
-            subject=state.subject,
-            link=state.link,
-            until=state.until,
-        )
-
-    # --- one job at a time --------------------------------------------------------------------------
-
-    def _begin(self, job: Job, what: str) -> SessionPort | None:
-        """The session, when a job may start now; says why not otherwise."""
-        if self._session is None or self._state.link is LinkState.OVER:
-            self.notify("There is no session to do that in.", severity="warning", markup=False)
-            return None
-        if self._job is not None:
-            self.notify("One thing at a time: esc stops what is running.", severity="warning", markup=False)
-            return None
-        self._job, self._what = job, what
-        self._roster.change(self._session_id, doing=str(job))
-        self._strip(joined(("… ", FAINT), shown(what, max_chars=200)))
-        self.query_one("#strip-advice").display = False
-        return self._session
-
-    def _finish(self, status: str, detail: str = "") -> None:
-        self._job = None
-        self._roster.change(self._session_id, doing="")
-        self._add_action(self._what, status, detail)
-
-    def _add_action(self, what: str, status: str, detail: str) -> None:
-        action = ActionLine(f"{self._pace.clock().astimezone():%H:%M:%S}", what, status, detail)
-        self._actions = [*self._actions[-MAX_ACTIONS + 1 :], action]
-        self.query_one(ActionsPane).show_actions(self._actions)
-        if self._job is None:
-            self._strip(action_text(action))
-        reading.read_timeline(self._work, self, self._session_id)
-
-    def _strip(self, left: Text) -> None:
-        right = keys_line(("esc", "stop")) if self._job else Text(end="")
-        self.query_one("#strip", TwoEnds).show(left, right)
-
-    @on(say.JobFailed)
-    def show_problem(self, failed: say.JobFailed) -> None:
-        if failed.job in {Job.STATUS, Job.CONNECT}:
-            self._link_trouble(failed.problem)
-        elif failed.job is self._job:
-            self._stop_drawing(failed.job, failed.problem.sentence)
-            refused = bool(failed.problem.reason)
-            self._finish("refused" if refused else "failed", failed.problem.sentence)
-            self._advise(failed.problem)
-        elif failed.job not in {Job.LOG, Job.TICKET}:
-            self._tell(failed.problem)
-
-    @on(say.JobCancelled)
-    def show_cancelled(self, cancelled: say.JobCancelled) -> None:
-        if cancelled.job is self._job:
-            self._stop_drawing(cancelled.job, "stopped")
-            self._finish("cancelled")
-
-    def _stop_drawing(self, job: Job, why: str) -> None:
+    def stop_drawing(self, job: Job, why: str) -> None:
         if job is Job.COLLECT:
             self.query_one(FindingsPane).stop_progress()
         elif job is Job.RUN:
             self.query_one(ActionsPane).show_problem(why)
 
-    def _advise(self, problem: Problem) -> None:
-        """The whole of a failure below the strip, until the next job begins."""
-        self._say_below(problem.in_full)
-
-    def _say_below(self, words: str) -> None:
-        panel = self.query_one("#strip-advice", Static)
-        panel.update(shown(words, max_chars=600))
-        panel.display = True
-
-    def _tell(self, problem: Problem) -> None:
-        words = shown(f"{problem.sentence}\n{problem.advice}".strip(), lines=True, max_chars=600)
-        self.notify(words.plain, severity="error", timeout=10, markup=False)
+    def show_actions(self, actions: Sequence[ActionLine]) -> None:
+        self.query_one(ActionsPane).show_actions(actions)
 
     @on(say.ProgressMade)
     def show_progress(self, made: say.ProgressMade) -> None:
@@ -343,22 +179,11 @@ class SessionScreen(Screen[None]):
         log = LogFile(chosen.name, chosen.content.encode("utf-8", "surrogateescape"))
         self.app.push_screen(LogScreen(self._work, log, self.badge))
 
-    @property
-    def badge(self) -> Text:
-        """Whose screen this is, for the screens above it."""
-        return self.query_one(SessionHeader).badge
-
     # --- files and programs -------------------------------------------------------------------------
 
     @on(say.LogOpened)
     def show_log_file(self, opened: say.LogOpened) -> None:
         self.app.push_screen(LogScreen(self._work, opened.log, self.badge))
-
-    @on(say.ActionNoted)
-    def note_action(self, noted: say.ActionNoted) -> None:
-        """What a tab did by itself, beside the one job of the screen."""
-        self.query_one("#strip-advice").display = False
-        self._add_action(noted.what, noted.status, noted.detail)
 
     @on(say.RunProgram)
     def run_program(self, asked: say.RunProgram) -> None:
@@ -398,8 +223,7 @@ class SessionScreen(Screen[None]):
         self._finish("done")
         if self._session is None:
             return
-        host = self._state.status.host_name if self._state.status else ""
-        screen = PlanScreen(self._work, self._session, planned, host)
+        screen = PlanScreen(self._work, self._session, planned, self.host)
         self.app.push_screen(screen, lambda status: self._note_fix(planned.finding, status))
 
     def _note_fix(self, finding: FindingPort, status: str | None) -> None:
@@ -413,7 +237,7 @@ class SessionScreen(Screen[None]):
 
     def action_ask_scopes(self) -> None:
         remark = "The customer is asked on their screen; silence is a no."
-        wish = Wish(self._state.scopes, DEFAULT_CONSENT_SECONDS)
+        wish = Wish(self.state.scopes, DEFAULT_CONSENT_SECONDS)
         screen = ScopesScreen(wish, title="Ask the customer to allow", remark=remark, asks_why=True)
         self.app.push_screen(screen, self._ask_scopes)
 
@@ -425,8 +249,7 @@ class SessionScreen(Screen[None]):
 
     def action_end(self) -> None:
         if self._session is not None:
-            host = self._state.status.host_name if self._state.status else ""
-            self.app.push_screen(EndScreen(self._session.ticket, host), self._end)
+            self.app.push_screen(EndScreen(self._session.ticket, self.host), self._end)
 
     def _end(self, closing: Closing | None) -> None:
         if closing is None:
@@ -444,8 +267,7 @@ class SessionScreen(Screen[None]):
 
     def action_share(self) -> None:
         if self._session is not None:
-            host = self._state.status.host_name if self._state.status else ""
-            self.app.push_screen(ShareScreen(host), self._share)
+            self.app.push_screen(ShareScreen(self.host), self._share)
 
     def _share(self, wanted: Colleague | None) -> None:
         if wanted is not None and (session := self._begin(Job.SHARE, "ask to let a colleague in")):
@@ -495,7 +317,7 @@ class SessionScreen(Screen[None]):
             self._work.cancel(self, self._job)
         elif isinstance(self.focused, Input):
             self.query_one("Tabs").focus()
-        elif self._state.link is LinkState.OVER or self._session is None:
+        elif self.state.link is LinkState.OVER or self._session is None:
             self.post_message(say.LeaveSession(self._session_id))
         else:
             self.app.pop_screen()
