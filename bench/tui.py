@@ -28,7 +28,8 @@ from remote_assist.tui.app import AssistApp
 from remote_assist.tui.pace import Pace
 from remote_assist.tui.ports import AskPassphrase, OnProgress
 from remote_assist.tui.screens.overview import OverviewScreen
-from tests.tui.world import World, WorldDesk, WorldSession
+from tests.tui.customer_world import WorldSession
+from tests.tui.world import World, WorldDesk
 
 SIZE = (120, 36)
 

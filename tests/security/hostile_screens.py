@@ -25,17 +25,9 @@ from remote_assist.tui.app import AssistApp
 from remote_assist.tui.messages import Job
 from remote_assist.tui.pace import Pace
 from remote_assist.tui.ports import AskPassphrase, OnProgress
+from tests.tui.customer_world import PLAN, WorldEvidence, WorldFinding, WorldSession
 from tests.tui.reading_world import WorldChange
-from tests.tui.world import (
-    PLAN,
-    World,
-    WorldDesk,
-    WorldEvidence,
-    WorldFinding,
-    WorldInvitation,
-    WorldRecordings,
-    WorldSession,
-)
+from tests.tui.world import World, WorldDesk, WorldInvitation, WorldRecordings
 
 TELL = "HOSTILE_SCREENS_TELL"
 """Names the file descriptor that is told when the screens are at rest."""

@@ -8,7 +8,8 @@ from remote_assist.core.requests import Progress
 from remote_assist.tui.app import AssistApp
 from remote_assist.tui.pace import Pace
 from remote_assist.tui.ports import AskPassphrase, OnProgress
-from tests.tui.world import World, WorldDesk, WorldInvitation, WorldSession
+from tests.tui.customer_world import WorldSession
+from tests.tui.world import World, WorldDesk, WorldInvitation
 
 
 class SlowSession(WorldSession):

@@ -11,8 +11,9 @@ from remote_assist.tui.screens.outbox import OutboxScreen
 from remote_assist.tui.screens.session import SessionScreen
 from remote_assist.tui.screens.ticket import TicketScreen
 from remote_assist.tui.screens.tickets import TicketsScreen
+from tests.tui.customer_world import rfc
 from tests.tui.stage import NARROW, WIDE, stage
-from tests.tui.world import NOW, SESSION, World, rfc
+from tests.tui.world import NOW, SESSION, World
 
 REPLY = TicketReply(time=rfc(NOW), author="Carol Example", text="It fails \x1b[2Jagain.", visibility="customer")
 

@@ -12,8 +12,9 @@ from remote_assist.tui.roster import HUES, Roster
 from remote_assist.tui.screens.overview import OverviewScreen
 from remote_assist.tui.screens.session import SessionScreen
 from remote_assist.tui.screens.tickets import TicketsScreen
+from tests.tui.customer_world import rfc
 from tests.tui.stage import NARROW, WIDE, stage
-from tests.tui.world import SESSION, World, rfc
+from tests.tui.world import SESSION, World
 
 OTHERS = ("s-aaaaaaaaaaaaaaaa", "s-bbbbbbbbbbbbbbbb")
 

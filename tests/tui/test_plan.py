@@ -9,8 +9,9 @@ from remote_assist.core.requests import Done, PlanStep
 from remote_assist.errors import AuditUnavailable
 from remote_assist.tui.screens.plan import PlanScreen, plan_text, short_digest
 from remote_assist.tui.screens.session import SessionScreen
+from tests.tui.customer_world import PLAN
 from tests.tui.stage import NARROW, WIDE, Stage, stage
-from tests.tui.world import PLAN, SESSION, World
+from tests.tui.world import SESSION, World
 
 pytestmark = pytest.mark.slow
 

@@ -8,8 +8,9 @@ import pytest
 from remote_assist.core.api import Ticket
 from remote_assist.tui.queue import Desk, View, age, belongs, order
 from remote_assist.tui.theme import BAD, FAINT, WARN
+from tests.tui.customer_world import rfc
 from tests.tui.stage import stage
-from tests.tui.world import World, rfc, summary
+from tests.tui.world import World, summary
 
 NOW = datetime(2026, 3, 14, 14, 5, tzinfo=UTC)
 ME = "Alice Example"

@@ -23,7 +23,7 @@ from remote_assist.tui.words import (
     parse_time,
     size,
 )
-from tests.tui.world import FACTS, WorldEvidence
+from tests.tui.customer_world import FACTS, WorldEvidence
 
 NOW = datetime(2026, 3, 14, 14, 5, tzinfo=UTC)
 
