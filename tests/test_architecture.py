@@ -31,8 +31,8 @@ ALLOWED: dict[str, frozenset[str]] = {
 LIBRARIES: dict[str, tuple[str, ...]] = {
     "asyncssh": ("remote_assist/transport/",),
     "websockets": ("remote_assist/transport/", "relay/frames.py"),
-    "aiohttp_socks": ("remote_assist/technician/api.py",),
-    "aiohttp": ("relay/", "remote_assist/technician/api.py", "remote_assist/tickets/http.py"),
+    "aiohttp_socks": ("remote_assist/technician/relay_http.py",),
+    "aiohttp": ("relay/", "remote_assist/technician/relay_http.py", "remote_assist/tickets/http.py"),
     "sqlalchemy": ("relay/",),
     "alembic": ("relay/migrations/",),
     "nats": ("relay/bus.py",),

@@ -21,8 +21,9 @@ from remote_assist.core.messages import Wrap
 from remote_assist.core.organisation import is_chain_id
 from remote_assist.core.records import Record, decode_record
 from remote_assist.errors import AssistError, ContentError, RemoteProtocolError, UsageError
-from remote_assist.technician.api import RelayApi, safe_addresses
+from remote_assist.technician.api import RelayApi
 from remote_assist.technician.home import Home, default_home
+from remote_assist.technician.relay_http import safe_addresses
 
 Summary = SessionSummary | ChainSummary
 Report = SessionReport | ChainReport

@@ -17,8 +17,9 @@ from remote_assist.core.records import format_time, login_bytes
 from remote_assist.core.sshsig import sign
 from remote_assist.errors import ContentError, UsageError, VerificationError
 from remote_assist.settings import TechnicianSettings
-from remote_assist.technician.api import RelayApi, open_api, safe_addresses
+from remote_assist.technician.api import RelayApi, open_api
 from remote_assist.technician.home import Home, Identity
+from remote_assist.technician.relay_http import safe_addresses
 from remote_assist.technician.session_folder import moment_of
 from remote_assist.transport.private_files import read_private
 

@@ -18,8 +18,9 @@ from remote_assist.errors import (
     UsageError,
     VerificationError,
 )
-from remote_assist.technician import api as api_module
-from remote_assist.technician.api import RelayApi, safe_addresses, safe_origin
+from remote_assist.technician import relay_http
+from remote_assist.technician.api import RelayApi
+from remote_assist.technician.relay_http import safe_addresses, safe_origin
 from tests.transport.test_networks import proxied
 
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -119,7 +120,7 @@ async def test_a_redirect_is_not_followed() -> None:
 
 
 async def test_an_endless_answer_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(api_module, "MAX_ANSWER_BYTES", 1 << 20)
+    monkeypatch.setattr(relay_http, "MAX_ANSWER_BYTES", 1 << 20)
 
     async def answer(request: web.Request) -> web.StreamResponse:
         stream = web.StreamResponse()
