@@ -34,6 +34,14 @@ class Member:
     back: asyncio.Event = field(default_factory=asyncio.Event)
     back_at: float = 0.0
 
+    @property
+    def printed(self) -> int:
+        """Bytes of the program's output that arrived."""
+        return len(self.counting.output.data)
+
+    def has_printed_more(self, before: int) -> bool:
+        return self.printed > before
+
 
 @dataclass
 class Crowd:
@@ -42,6 +50,8 @@ class Crowd:
     world: World
     desk: Desk
     members: dict[str, Member] = field(default_factory=dict)
+    opened_at: float = 0.0
+    """When the port of the relay that was started again was open, by the steady clock."""
 
     async def add(self, folder: Path, count: int, pause: float) -> None:
         """One more session, whose program prints `count` numbers."""
@@ -64,11 +74,11 @@ class Crowd:
         await asyncio.to_thread(relay.wait)
         await asyncio.sleep(1.0)
         serving = asyncio.create_task(asyncio.to_thread(self.world.serve))
-        opened = await _port_open(self.world.port)
+        self.opened_at = await _port_open(self.world.port)
         async with asyncio.timeout(PATIENCE_SECONDS):
             await serving
             await asyncio.gather(*(member.back.wait() for member in self.members.values()))
-        return sorted(max(0.0, member.back_at - opened) for member in self.members.values())
+        return sorted(max(0.0, member.back_at - self.opened_at) for member in self.members.values())
 
 
 @contextlib.asynccontextmanager

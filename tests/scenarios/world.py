@@ -270,7 +270,9 @@ def find_program(program: str) -> str:
 def next_line(program: subprocess.Popen[str], seconds: float = 30) -> str:
     """The next line a program prints; empty when it ended without one, or took longer."""
     assert program.stdout is not None
-    return program.stdout.readline().strip() if select.select([program.stdout], [], [], seconds)[0] else ""
+    waiting = select.poll()  # select.select takes no file above number 1023, which a crowd has
+    waiting.register(program.stdout, select.POLLIN)
+    return program.stdout.readline().strip() if waiting.poll(seconds * 1000) else ""
 
 
 def wait_for_port(port: int, seconds: float = 10, address: str = "127.0.0.1") -> None:
