@@ -34,7 +34,6 @@ from remote_assist.core.checkpoint import Checkpoint
 from remote_assist.core.codes import is_session_id
 from remote_assist.core.keys import load_public
 from remote_assist.core.messages import (
-    PROTOCOL_VERSION,
     Acknowledged,
     Append,
     AppendRefused,
@@ -55,6 +54,7 @@ from remote_assist.core.messages import (
 )
 from remote_assist.core.records import format_time, join_bytes
 from remote_assist.core.room import Room
+from remote_assist.core.spoken import HEADER, Spoken, check_caller, spoken_by
 from remote_assist.errors import ContentError, RefusedError, RemoteProtocolError, UsageError, VerificationError
 
 MAX_PENDING = 64
@@ -137,10 +137,11 @@ class ControlSocket:
             return await refuse(socket, fault, Verb.AGENT, source)
         self._known(request)
         await say(socket, Joined(records=stored, relay_time=format_time(self._clock())))
+        line = AgentLine(session, socket, spoken_by(request.headers.get(HEADER, "")))
         if self._room() is not Room.FINE:
-            await say(socket, StoreRoom(level=self._room().word))
+            await line.say(StoreRoom(level=self._room().word))
         try:
-            await self._converse(AgentLine(session, socket), keys, opened=stored > 0)
+            await self._converse(line, keys, opened=stored > 0)
         except (RemoteProtocolError, RefusedError) as fault:
             await refuse(socket, fault, Verb.AGENT, source)
         return socket
@@ -154,12 +155,7 @@ class ControlSocket:
         join = await hear(socket, Join)
         if join is None:
             raise RefusedError("the agent left", reason="gone")
-        if join.version != PROTOCOL_VERSION:
-            raise RefusedError(
-                f"this relay speaks protocol version {PROTOCOL_VERSION}, the agent {join.version}",
-                reason="version",
-                advice="Update the older of both programs.",
-            )
+        check_caller(Spoken(join.version, 0), "agent")
         if not is_session_id(join.session):
             raise RemoteProtocolError("the session id is malformed")
         host_key = self._proven_key(join, nonce)

@@ -30,6 +30,9 @@ MAX_MESSAGES = 8
 FAILED = frozenset({"wrong-code", "malformed"})
 """Reasons of a Burn that say somebody tried without the words."""
 
+VERSION = "version"
+"""The reason of a Burn whose cause the other end is told: they speak other versions of the protocol."""
+
 LiveSessions = Callable[[str], Awaitable[int]]
 """How many sessions of the technician with this key are live."""
 
@@ -59,6 +62,8 @@ class Meeting:
     ticket: str = ""
     joiner: RelaySocket | None = None
     failed: bool = False
+    left: str = "gone"
+    """Why the joiner left, as the technician is told."""
     over: str = ""
 
 
@@ -178,7 +183,7 @@ class NameplateSockets:
                     await _pass_on(meeting.joiner, message.data)
                 continue
             said = understand(message, Burn)
-            meeting.over = "gone" if said is None else "burned"
+            meeting.over = _over(said)
             meeting.failed = said is not None and said.reason in FAILED
             return
 
@@ -192,6 +197,7 @@ class NameplateSockets:
             said = understand(message, Burn)
             if said is not None:
                 meeting.failed = said.reason in FAILED
+                meeting.left = _over(said)
                 self._rendezvous.replied(meeting.plate.number)
             return
         raise RemoteProtocolError("more messages than a pairing has")
@@ -207,7 +213,7 @@ class NameplateSockets:
             plate = self._rendezvous.joiner_left(before, now)
         except RefusedError:
             plate = None  # no number to replace it with
-        await say(meeting.owner, PeerLeft(reason="gone"))
+        await say(meeting.owner, PeerLeft(reason=meeting.left))
         if plate is None:
             meeting.over = "gone"
             await meeting.owner.end()
@@ -269,6 +275,13 @@ class NameplateSockets:
 
     def _seconds_left(self, plate: Nameplate) -> float:
         return max(0.0, (plate.expires - self._clock()).total_seconds())
+
+
+def _over(said: Burn | None) -> str:
+    """Why the other end is told that it is over."""
+    if said is None:
+        return "gone"
+    return VERSION if said.reason == VERSION else "burned"
 
 
 def _reschedule(meeting: Meeting, seconds: float) -> None:

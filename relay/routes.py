@@ -62,6 +62,7 @@ from relay.sockets import log_refusal
 from relay.sources import KEY
 from remote_assist.core.api import NODE_HEADER, ApiError
 from remote_assist.core.codes import relay_origin
+from remote_assist.core.spoken import HEADER, OWN, check_caller, spoken_by
 from remote_assist.errors import (
     AssistError,
     AuditUnavailable,
@@ -189,6 +190,7 @@ def build_application(
         try:
             if not _PLAIN_PATH.fullmatch(request.raw_path.partition("?")[0]):
                 raise RefusedError("there is nothing at this address", reason="absent")
+            _check_spoken(request)
             return await _taken(request, await handler(request), answer_seconds)
         except web.HTTPException as error:
             return _refusal(request, error.status, _of_http(error))
@@ -206,11 +208,22 @@ def build_application(
             return answer(told, status=500)
 
     application = web.Application(middlewares=[guard], client_max_size=max_body_bytes)
+    application.on_response_prepare.append(_say_what_is_spoken)
     for route in ROUTES:
         method = "GET" if route.method == WEBSOCKET else route.method
         serve = _serve(route, answers[route.verb], caller_of, origins, visits, check_new)
         application.router.add_route(method, route.path, serve, name=route.verb.value)
     return application
+
+
+async def _say_what_is_spoken(_request: web.Request, response: web.StreamResponse) -> None:
+    response.headers[HEADER] = str(OWN)
+
+
+def _check_spoken(request: web.Request) -> None:
+    """Refuse another version of the protocol. The ends of a session tell each other what they speak."""
+    if HEADER in request.headers and "Upgrade" not in request.headers:
+        check_caller(spoken_by(request.headers[HEADER]), "program that asks")
 
 
 async def _taken(request: web.Request, response: web.StreamResponse, seconds: float) -> web.StreamResponse:

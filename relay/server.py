@@ -52,7 +52,7 @@ from relay.rotation import Rotation
 from relay.routes import build_application
 from relay.session_proofs import SessionProofs
 from relay.sessions import count_live
-from relay.sockets import OpenSockets, say
+from relay.sockets import OpenSockets
 from relay.sources import Sources
 from relay.standby import Standby
 from relay.store import Store
@@ -541,7 +541,7 @@ class Relay:
     async def _tell_room(self) -> None:
         """Tell every agent how much room there is now."""
         message = StoreRoom(level=self._readiness.room.word)
-        await asyncio.gather(*(say(line.socket, message) for line in self._switchboard.lines), return_exceptions=True)
+        await asyncio.gather(*(line.say(message) for line in self._switchboard.lines), return_exceptions=True)
 
 
 async def _watch_certificate(files: TlsFiles) -> None:

@@ -26,8 +26,9 @@ from relay.trust import TrustFolder
 from remote_assist.core import sshsig
 from remote_assist.core.api import Machines, MachineSummary
 from remote_assist.core.enrolment import Machine, check_enrolment
-from remote_assist.core.messages import PROTOCOL_VERSION, Called, Challenge, SignedEnrolment, StandBy, StandingBy
+from remote_assist.core.messages import Called, Challenge, SignedEnrolment, StandBy, StandingBy
 from remote_assist.core.records import format_time, join_bytes
+from remote_assist.core.spoken import Spoken, check_caller
 from remote_assist.errors import ContentError, RefusedError, RemoteProtocolError, VerificationError
 
 MAX_MACHINES = 10_000
@@ -111,8 +112,7 @@ class Standby:
         said = await hear(socket, StandBy)
         if said is None:
             raise RefusedError("the machine left", reason="gone")
-        if said.version != PROTOCOL_VERSION:
-            raise RefusedError("the machine speaks another version of the protocol", reason="version")
+        check_caller(Spoken(said.version, 0), "machine")
         machine = check_enrolment(
             said.signed, ca_line=self._trust.ca_line, revoked=self._trust.lists.revocations.serials
         )

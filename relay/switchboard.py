@@ -9,7 +9,9 @@ import asyncio
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
-from relay.sockets import RelaySocket
+from relay.sockets import RelaySocket, say
+from remote_assist.core.messages import Message
+from remote_assist.core.spoken import OWN, Spoken
 from remote_assist.errors import RefusedError
 
 TICKET_BYTES = 24
@@ -21,6 +23,12 @@ class AgentLine:
 
     session: str
     socket: RelaySocket
+    speaks: Spoken = OWN
+
+    async def say(self, message: Message) -> None:
+        """Send a message, unless the agent is too old to know it: whoever is of before does without."""
+        if self.speaks.knows(type(message)):
+            await say(self.socket, message)
 
 
 @dataclass(eq=False)

@@ -17,7 +17,6 @@ from sqlalchemy import Connection, select
 from relay.access import Caller
 from relay.foreign import shown_id
 from relay.schema import foreign_tickets, sessions, tickets
-from relay.sockets import say
 from relay.store import Store
 from relay.switchboard import Switchboard
 from relay.ticket_desk import TicketDesk
@@ -88,7 +87,7 @@ class SessionRules:
         for session in await self._store.read(lambda connection: _running(connection, ticket)):
             line = self._switchboard.line(session)
             if line is not None:
-                await say(line.socket, TicketClosed(session=session))
+                await line.say(TicketClosed(session=session))
                 told += 1
         if told:
             structlog.get_logger("tickets").info("sessions-ended", ticket=ticket, sessions=told)

@@ -164,7 +164,9 @@ class Control:
         return answer
 
     async def successions(self) -> tuple[str, ...]:
-        """How the log's keys followed each other. Raises UnreachableError."""
+        """How the log's keys followed each other; an older relay never changed its own. Raises UnreachableError."""
+        if self._link is not None and not self._link.relay_speaks.knows(AskSuccessions):
+            return ()
         answer = await self._ask(AskSuccessions())
         return answer.notes if isinstance(answer, SuccessionsGiven) else ()
 

@@ -18,6 +18,7 @@ from remote_assist.agent.texts import say
 from remote_assist.core.messages import Acknowledgement, Message
 from remote_assist.core.records import Actor
 from remote_assist.core.requests import Accepted, Cancel, Done, InputEnd, Refused, Resize
+from remote_assist.core.spoken import NewerPeer, too_new
 from remote_assist.errors import (
     AssistError,
     RefusedError,
@@ -219,7 +220,12 @@ class Conversation:
         """Serve requests until the channel ends. Raises RemoteProtocolError when the peer broke the protocol."""
         try:
             while True:
-                await self._take(await self._channel.receive())
+                try:
+                    message = await self._channel.receive()
+                except NewerPeer:
+                    await self._not_known()
+                else:
+                    await self._take(message)
         except UnreachableError:
             return
         finally:
@@ -235,6 +241,12 @@ class Conversation:
             await self._task
         caller = self._caller = Caller(self._gate, self._channel, self._actor, self._key, self._ground)
         self._task = asyncio.create_task(self._serve(caller, message))
+
+    async def _not_known(self) -> None:
+        """A newer program asked in words of its own: nothing is done, and it is told why."""
+        if self._caller is not None and not self._caller.answered:
+            raise RemoteProtocolError("a word that is not known here, within a request")
+        await self._channel.send(refused(too_new(self._channel.peer)))
 
     async def _feed(self, message: bytes | Resize | Cancel | InputEnd) -> None:
         caller = self._caller

@@ -39,6 +39,7 @@ from remote_assist.core.messages import (
     Verdict,
 )
 from remote_assist.core.pairing import AgentPairing
+from remote_assist.core.spoken import OTHER_VERSION, UPDATE_OLDER
 from remote_assist.core.statement import VerifiedTechnician, verify_envelope
 from remote_assist.errors import (
     AssistError,
@@ -114,9 +115,9 @@ class Attempt:
         try:
             start = await self._receive(PairingStart, self._limits.handshake_deadline_seconds)
             reply = self._pairing.receive_start(start, self._statement)
-        except (CodeBurned, RemoteProtocolError):
+        except (CodeBurned, RemoteProtocolError) as error:
             self._remember(memory.after_failure(self._moment().utc))
-            await self._burn("malformed")
+            await self._burn("version" if isinstance(error, CodeBurned) and error.reason == "version" else "malformed")
             raise
         memory = memory.after_sending(self._nameplate, self._moment().utc)
         self._remember(memory)
@@ -241,6 +242,8 @@ def _ended(said: object) -> AssistError:
     if isinstance(said, RelayRefused):
         kind = CodeBurned if said.reason in {"used", "expired", "unknown-code"} else RefusedError
         return kind(said.sentence, reason=said.reason, advice=said.advice)
+    if isinstance(said, PeerLeft) and said.reason == "version":
+        return CodeBurned(OTHER_VERSION.format("technician's"), reason="version", advice=UPDATE_OLDER)
     if isinstance(said, PeerLeft):
         return CodeBurned(
             "the technician's program ended the pairing: the code was mistyped, used up or too old",

@@ -163,13 +163,13 @@ class PeerJoined(Message, frozen=True, tag="peer-joined"):
 
 
 class PeerLeft(Message, frozen=True, tag="peer-left"):
-    """relay → the one who stayed. `reason`: gone, burned, expired."""
+    """relay → the one who stayed. `reason`: gone, burned, expired, version."""
 
     reason: str
 
 
 class Burn(Message, frozen=True, tag="burn"):
-    """technician or agent → relay: this nameplate is used up. `reason`: paired, wrong-code, malformed, refused."""
+    """either end → relay: this nameplate is used up. `reason`: paired, wrong-code, malformed, refused, version."""
 
     reason: str
 

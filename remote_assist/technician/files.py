@@ -21,21 +21,12 @@ from remote_assist.core.requests import (
     ListMany,
     Progress,
     ReadFile,
-    ReadMany,
     WriteFile,
 )
-from remote_assist.errors import (
-    AssistError,
-    RefusedError,
-    RemoteProtocolError,
-    UnreachableError,
-    UsageError,
-    VerificationError,
-)
+from remote_assist.errors import AssistError, RefusedError, RemoteProtocolError, UsageError, VerificationError
 from remote_assist.technician.conversation import Conversation, check_done
 from remote_assist.technician.names import place_in
 from remote_assist.technician.part_file import PartFile
-from remote_assist.transport.channel import ConversationEnded
 
 CHUNK_BYTES = 1 << 20
 """How much of a local file is read at once."""
@@ -91,24 +82,13 @@ async def list_folders(
         entries[part.number] += part.entries
         said[part.number] = part
 
-    await begin_many(conversation, ListMany(folder=folder, names=tuple(names)))
+    await conversation.begin(ListMany(folder=folder, names=tuple(names)))
     done = (await conversation.finish(on_listed=take)).done
     assert done is not None
     check_done(done)
     if len(said) < len(names):
         raise RemoteProtocolError("the listing of a folder is missing")
     return [_listing_of(said[number], entries[number]) for number in range(len(names))]
-
-
-async def begin_many(conversation: Conversation, request: ListMany | ReadMany) -> None:
-    """Ask for many things at once. An agent from before there was this ends the conversation: UnreachableError."""
-    try:
-        await conversation.begin(request)
-    except ConversationEnded as error:
-        raise UnreachableError(
-            "the customer's program ended the conversation: it may be one that knows no whole folders",
-            advice="Fetch the files by name, or have the customer run the newest program.",
-        ) from error
 
 
 def _listing_of(last: FolderListed, entries: list[Entry]) -> FolderListing | RefusedError:

@@ -36,7 +36,6 @@ from remote_assist.technician.conversation import Conversation, check_done
 from remote_assist.technician.files import (
     FetchedFile,
     FolderListing,
-    begin_many,
     check_folder,
     fetch,
     list_folder,
@@ -152,7 +151,7 @@ class FolderFetch:
         request = ReadMany(folder=self._wish.remote, names=tuple(one.path for one in batch), keep=self._wish.keep)
         arriving = _Arriving(batch)
         async with self._conversation() as conversation:
-            await begin_many(conversation, request)
+            await conversation.begin(request)
 
             async def take(_: int, data: bytes) -> None:
                 arriving.take(data)

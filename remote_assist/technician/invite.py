@@ -109,7 +109,7 @@ class Invitation:
                     await self._burn("paired")
                     return session
         except CodeBurned as error:
-            await self._burn("malformed" if error.reason == "malformed" else "wrong-code")
+            await self._burn(error.reason if error.reason in {"malformed", "version"} else "wrong-code")
             raise
         except RemoteProtocolError as error:
             await self._burn("malformed")

@@ -37,6 +37,7 @@ from remote_assist.core.messages import (
 )
 from remote_assist.core.pairing import TechnicianPairing, sign_statement
 from remote_assist.core.records import Actor, RecordDraft, format_time
+from remote_assist.core.spoken import OTHER_VERSION, UPDATE_OLDER
 from remote_assist.core.wishes import common, parse_wishes
 from remote_assist.errors import (
     AssistError,
@@ -256,7 +257,7 @@ class PairingAttempt:
             ) from error
         if isinstance(raw, str):
             said = read_rendezvous(raw)
-            if isinstance(said, PeerLeft):
+            if isinstance(said, PeerLeft) and said.reason != "version":
                 return None
             raise unexpected(said)
         message: object = decode(raw, Pairing, max_bytes=self._limits.message_max_bytes)  # type: ignore[arg-type]  # a union
@@ -305,6 +306,8 @@ def unexpected(said: object) -> AssistError:
     """The error for a message of the relay that ends the invitation."""
     if isinstance(said, RelayRefused):
         return RefusedError(said.sentence, reason=said.reason, advice=said.advice)
+    if isinstance(said, PeerLeft) and said.reason == "version":
+        return CodeBurned(OTHER_VERSION.format("customer's"), reason="version", advice=UPDATE_OLDER)
     if isinstance(said, PeerLeft):
         return CodeBurned(f"the code is used up ({said.reason})", reason=said.reason, advice=ASK_AGAIN)
     return RemoteProtocolError(f"the relay said {type(said).__name__} out of turn")

@@ -14,6 +14,7 @@ import msgspec
 from remote_assist.core.api import ApiError
 from remote_assist.core.codec import decode, encode
 from remote_assist.core.codes import relay_origin
+from remote_assist.core.spoken import HEADER, OWN, check_version, explained, spoken_by
 from remote_assist.errors import (
     AssistError,
     AuditUnavailable,
@@ -76,6 +77,7 @@ class RelayHttp:
         self._proxy_url = proxy_url
         self._deadline_seconds = deadline_seconds
         self._clients: dict[str, aiohttp.ClientSession] = {}
+        self._relay_speaks = OWN
 
     async def close(self) -> None:
         """Close connections; harmless when there are none."""
@@ -90,7 +92,10 @@ class RelayHttp:
     async def call(self, method: str, path: str, kind: type[T], body: msgspec.Struct | None = None) -> T:
         """The decoded answer. Raises an AssistError for a refusal, and for an answer that is not of this kind."""
         raw = await self._exchange(method, path, encode(body) if body is not None else None)
-        return decode(raw, kind, max_bytes=MAX_ANSWER_BYTES)
+        try:
+            return decode(raw, kind, max_bytes=MAX_ANSWER_BYTES)
+        except RemoteProtocolError as error:
+            raise explained(error, self._relay_speaks, "relay") from error
 
     async def fetch(self, path: str) -> bytes:
         """The bytes of an answer that is no JSON. Raises an AssistError for a refusal."""
@@ -112,20 +117,31 @@ class RelayHttp:
         except _Lost as lost:
             raise lost.error from lost
         if status >= 300:
-            raise _refusal(status, raw)
+            raise self._of_older(_refusal(status, raw))
         return raw
+
+    def _of_older(self, error: AssistError) -> AssistError:
+        """A relay that is older than we are may not know what it is asked."""
+        if isinstance(error, UsageError) and self._relay_speaks.minor < OWN.minor:
+            older = f"The relay is older than this program (it speaks {self._relay_speaks}, this one {OWN})."
+            return UsageError(error.message, advice=f"{error.advice} {older}".strip())
+        return error
 
     async def _ask(self, origin: str, method: str, path: str, body: bytes | None) -> tuple[int, bytes]:
         import aiohttp
 
         client = self._client(origin)
-        headers = {"Content-Type": "application/json"} if body is not None else {}
+        headers = {HEADER: str(OWN)}
+        if body is not None:
+            headers["Content-Type"] = "application/json"
         if self._token:
             headers["Authorization"] = f"Bearer {self._token}"
         try:
             async with client.request(
                 method, origin + path, data=body, headers=headers, allow_redirects=False
             ) as answer:
+                self._relay_speaks = spoken_by(answer.headers.get(HEADER, ""))
+                check_version(self._relay_speaks, "relay")
                 return answer.status, await _read(answer)
         except (aiohttp.ClientSSLError, ssl.SSLError) as error:
             raise VerificationError(

@@ -11,8 +11,6 @@ import struct
 from collections import deque
 from typing import Any, Protocol
 
-import msgspec
-
 from remote_assist.core.codec import decode, encode
 from remote_assist.core.messages import Message
 from remote_assist.core.requests import (
@@ -25,6 +23,7 @@ from remote_assist.core.requests import (
     Answer,
     FromTechnician,
 )
+from remote_assist.core.spoken import OWN, check_word, explained, spoken_by
 from remote_assist.errors import AssistError, LocalProtocolError, RefusedError, RemoteProtocolError, UnreachableError
 from remote_assist.transport.ssh_library import asyncssh
 from remote_assist.transport.streams import STREAM_INFO, StreamTransport
@@ -132,10 +131,17 @@ class FrameReader:
 
 
 class MessageChannel:
-    """One conversation. `accepts` is what the peer may say (core/requests.py: FromTechnician or Answer)."""
+    """One conversation. `accepts` is what the peer may say (core/requests.py: FromTechnician or Answer).
 
-    def __init__(self, accepts: Any) -> None:
+    `who` the peer is, as people call it; `greeting`: where SSH keeps how its program greeted.
+    """
+
+    def __init__(self, accepts: Any, *, who: str, greeting: str) -> None:
         self._accepts = accepts
+        self._who = who
+        self._greeting = greeting
+        self.peer = OWN
+        """What the peer's program speaks."""
         self._wire: Wire | None = None
         self._reader = FrameReader()
         self._queue: deque[tuple[int, bytes]] = deque()
@@ -149,8 +155,9 @@ class MessageChannel:
 
     # --- for the two sides ------------------------------------------------------------------------
 
-    async def send(self, message: msgspec.Struct) -> None:
-        """Send one message. Raises UnreachableError when the channel is gone."""
+    async def send(self, message: Message) -> None:
+        """Send one message. Raises UnreachableError when the channel is gone, RefusedError when the peer is too old."""
+        check_word(self.peer, type(message), self._who)
         self._write(KIND_MESSAGE, encode(message, max_bytes=MAX_MESSAGE_BYTES))
         await self._drained()
 
@@ -169,7 +176,8 @@ class MessageChannel:
         """The next message, or a piece of data (`ErrorData` when it is standard error).
 
         Raises ConversationEnded when the peer closed in order, UnreachableError when it was cut off,
-        RemoteProtocolError when it broke the protocol. For a bound on the wait use `asyncio.timeout`.
+        RemoteProtocolError when it broke the protocol (NewerPeer: in words of a newer one, and the channel goes on).
+        For a bound on the wait use `asyncio.timeout`.
         """
         while not self._queue:
             if self._fault is not None:
@@ -202,6 +210,9 @@ class MessageChannel:
     def attach(self, wire: Wire) -> None:
         """Start on this SSH channel."""
         self._wire = wire
+        greeting = wire.get_extra_info(self._greeting)
+        if greeting is not None:
+            self.peer = spoken_by(str(greeting))
 
     def feed(self, raw: bytes) -> None:
         """Bytes from the peer."""
@@ -265,9 +276,11 @@ class MessageChannel:
         try:
             return decode(raw, self._accepts, max_bytes=MAX_MESSAGE_BYTES)  # type: ignore[no-any-return]
         except RemoteProtocolError as error:
-            self._end(error)
-            self._queue.clear()
-            raise
+            fault = explained(error, self.peer, self._who)
+            if fault is error:
+                self._end(error)
+                self._queue.clear()
+            raise fault from error
 
     def _resume_reading(self) -> None:
         if self._reading_paused and self._queued_bytes <= QUEUE_LOW_BYTES and self._wire is not None:
@@ -286,7 +299,7 @@ class ClientConversation(asyncssh.SSHClientSession[bytes]):
     """The technician's end of the subsystem channel: passes everything to its MessageChannel."""
 
     def __init__(self) -> None:
-        self.channel = MessageChannel(Answer)
+        self.channel = MessageChannel(Answer, who="customer's program", greeting="server_version")
 
     def connection_made(self, chan: Any) -> None:
         chan.set_write_buffer_limits(high=SEND_HIGH_BYTES)
@@ -333,4 +346,4 @@ async def open_channel(connection: asyncssh.SSHClientConnection) -> MessageChann
 
 def new_server_channel() -> MessageChannel:
     """The agent's end; the SSH server session attaches it."""
-    return MessageChannel(FromTechnician)
+    return MessageChannel(FromTechnician, who="technician's program", greeting="client_version")

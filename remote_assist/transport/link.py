@@ -14,10 +14,12 @@ from urllib.parse import urlsplit
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
+from websockets.http11 import Response
 
 from remote_assist import __version__
 from remote_assist.core.api import NODE_HEADER, ApiError
 from remote_assist.core.codec import decode
+from remote_assist.core.spoken import HEADER, OWN, Spoken, check_version, spoken_by
 from remote_assist.errors import (
     AssistError,
     ContentError,
@@ -48,9 +50,10 @@ MAX_ERROR_BYTES = 64 << 10
 class Link:
     """An open WebSocket. Every method raises UnreachableError once it is closed."""
 
-    def __init__(self, connection: ClientConnection, relay: str) -> None:
+    def __init__(self, connection: ClientConnection, relay: str, speaks: Spoken = OWN) -> None:
         self._connection = connection
         self._relay = relay
+        self.relay_speaks = speaks
 
     @property
     def close_reason(self) -> str:
@@ -101,11 +104,13 @@ async def dial(
     proxy_url: str = "",
     max_bytes: int = 1 << 20,
     deadline_seconds: float = 20.0,
+    any_version: bool = False,
 ) -> Link:
     """Open a WebSocket at `path` of the relay. `max_bytes` is the longest message accepted, `proxy_url` a proxy to
-    use whatever the environment says.
+    use whatever the environment says, `any_version`: the ends will tell each other what they speak.
 
-    Raises UnreachableError when it does not answer, RefusedError when it answers no (the reason is the relay's),
+    Raises UnreachableError when it does not answer, RefusedError when it answers no (the reason is the relay's) or is
+    of another version of the protocol,
     UsageError for a URL that is none, ContentError for an unreadable CA file.
     """
     address = _websocket_url(relay_url, path)
@@ -115,7 +120,7 @@ async def dial(
     try:
         connection = await _OwnRelayOnly(
             address,
-            additional_headers=dict(headers or {}),
+            additional_headers={**(headers or {}), HEADER: str(OWN)},
             user_agent_header=f"remote-assist/{__version__}",
             compression=None,
             proxy=proxy,
@@ -132,7 +137,18 @@ async def dial(
     except (OSError, WebSocketException) as error:
         raise _why_not(error, relay_url) from error
     _send_at_once(connection)
-    return Link(connection, host)
+    link = Link(connection, host, _speaks(connection.response))
+    if not any_version:
+        _check_relay(link)
+    return link
+
+
+def _check_relay(link: Link) -> None:
+    try:
+        check_version(link.relay_speaks, "relay")
+    except RefusedError:
+        link.abort()
+        raise
 
 
 class _OwnRelayOnly(connect):
@@ -168,6 +184,10 @@ def _send_at_once(connection: ClientConnection) -> None:
 
 def _why_not(error: Exception, relay_url: str) -> AssistError:
     if isinstance(error, InvalidStatus):
+        try:
+            check_version(_speaks(error.response), "relay")
+        except RefusedError as other:
+            return other
         node = error.response.headers.get(NODE_HEADER, "")
         return _refusal(error.response.status_code, bytes(error.response.body or b""), relay_url, node)
     if isinstance(error, ssl.SSLCertVerificationError):
@@ -179,6 +199,10 @@ def _why_not(error: Exception, relay_url: str) -> AssistError:
         f"the relay {relay_url} cannot be reached: {cause_of(error)}",
         advice="Check the address, the network, and whether the relay runs.",
     )
+
+
+def _speaks(response: Response | None) -> Spoken:
+    return spoken_by("" if response is None else response.headers.get(HEADER, ""))
 
 
 def _refusal(status: int, body: bytes, relay_url: str, node: str) -> AssistError:

@@ -14,6 +14,7 @@ from asyncssh.constants import MSG_IGNORE
 
 from remote_assist import __version__
 from remote_assist.core.keys import PrivateKey, private_bytes
+from remote_assist.core.spoken import GREETING
 from remote_assist.errors import AssistError, RefusedError, RemoteProtocolError, UnreachableError, VerificationError
 from remote_assist.transport.channel import PACKET_BYTES, WINDOW_BYTES
 from remote_assist.transport.doors import NO_FORWARD, Doors, DoorSession
@@ -89,7 +90,7 @@ async def connect_to_agent(
                 gss_auth=False,
                 kex_algs=list(OWN_KEY_EXCHANGE),
                 login_timeout=deadline_seconds,
-                client_version=f"remote-assist_{__version__}",
+                client_version=GREETED_AS,
                 **_SHARED,
             )
     except (TimeoutError, OSError, asyncssh.Error, AssistError) as error:
@@ -145,7 +146,7 @@ async def serve_technician(
                 max_pktsize=PACKET_BYTES,
                 kex_algs=list(STOCK_KEY_EXCHANGE if stock_clients else OWN_KEY_EXCHANGE),
                 login_timeout=deadline_seconds,
-                server_version=f"remote-assist_{__version__}",
+                server_version=GREETED_AS,
                 **_SHARED,
             )
     except TimeoutError as error:
@@ -156,6 +157,9 @@ async def serve_technician(
         _raise_for_bad_bytes(error)
         raise UnreachableError(f"the technician's program went away: {error}") from error
 
+
+GREETED_AS = f"remote-assist_{__version__} {GREETING}"
+"""How our programs greet; the minor they speak stands at its end (core/spoken.py)."""
 
 _SHARED: dict[str, Any] = {
     "encryption_algs": list(CIPHERS),

@@ -17,10 +17,11 @@ from remote_assist.core.file_batch import (
     head_line,
 )
 from remote_assist.core.requests import Entry, ListFolder, Listing, ReadFile, ReadMany
-from remote_assist.errors import AssistError, RemoteProtocolError, UnreachableError, VerificationError
+from remote_assist.errors import AssistError, RefusedError, RemoteProtocolError, VerificationError
 from remote_assist.technician.conversation import Conversation
 from remote_assist.technician.folder_fetch import FetchedFolder, FolderFetch, Wish, batches
 from remote_assist.technician.remote_tree import Wanted
+from remote_assist.transport import ssh
 from remote_assist.transport.channel import ConversationEnded, MessageChannel
 from tests.technician.world import Log, session_folder, talking
 
@@ -56,8 +57,6 @@ async def _answer(channel: MessageChannel, request: object, log: Log, stream: by
             await channel.send(log.accepted())
             await channel.send(Listing(entries=entries))
             await channel.send(log.done())
-        case ReadMany() if sha256 == "older":
-            await channel.close()
         case ReadMany():
             assert (request.folder, request.names) == (b"/r", (b"a", b"b"))
             await channel.send(log.accepted(size=2))
@@ -107,9 +106,12 @@ async def test_an_agent_that_sends_something_else_is_not_believed(
     assert [one.name for one in (tmp_path / "in" / "r").iterdir()] == left
 
 
-async def test_an_agent_that_knows_no_whole_folders_is_told_of_in_a_sentence(tmp_path: Path) -> None:
-    with pytest.raises(UnreachableError, match="knows no whole folders"):
-        await fetched(tmp_path, b"", "older")
+async def test_an_older_agent_that_knows_no_whole_folders_is_not_asked_for_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ssh, "GREETED_AS", "remote-assist_0.1.0")
+    with pytest.raises(RefusedError, match=r"older than this program \(it speaks 1.0, this one"):
+        await fetched(tmp_path, _stream(HONEST), SHA256)
 
 
 def _count(size: int, name: Callable[[int], bytes], count: int) -> list[int]:

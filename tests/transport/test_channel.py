@@ -133,7 +133,7 @@ async def test_each_side_takes_only_what_the_other_may_say() -> None:
     channel.feed(_frame(KIND_MESSAGE, encode(Done(action="x", status="done"))))
     with pytest.raises(RemoteProtocolError):
         await channel.receive()
-    technician = MessageChannel(Answer)
+    technician = MessageChannel(Answer, who="agent", greeting="server_version")
     technician.attach(OpenWire())
     technician.feed(STATUS)
     with pytest.raises(RemoteProtocolError):
