@@ -79,8 +79,12 @@ class AttemptMemory:
         return cls(stored.used, stored.failures)
 
     def _recent(self, time: int, now: datetime) -> bool:
-        """Within the window on either side: a clock turned back neither frees a code nor locks for ever."""
-        return abs(_seconds(now) - time) < self.failure_window_seconds
+        return is_recent(time, now, self.failure_window_seconds)
+
+
+def is_recent(time: int, now: datetime, window_seconds: int = 3600) -> bool:
+    """Within the window on either side: a clock turned back neither frees a code nor locks for ever."""
+    return abs(_seconds(now) - time) < window_seconds
 
 
 def _seconds(now: datetime) -> int:

@@ -1,19 +1,20 @@
 """Support codes as people say and type them, session ids, and a relay's origin.
 
-Rule: the three words are a password. They are shown once to the technician, typed once by the customer, and never
-reach the relay, an argument list, an environment, a log or a note; `repr` hides them.
+Rule: the three words are a password. They are shown once to who made the code, typed once by who was told it, and
+never reach the relay, an argument list, an environment, a log or a note; `repr` hides them.
 """
 
 import base64
 import hashlib
 import re
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from urllib.parse import SplitResult, urlsplit
 
 from remote_assist.core.words import WORDS
-from remote_assist.errors import LocalProtocolError, UsageError
+from remote_assist.errors import LocalProtocolError, RemoteProtocolError, UsageError
 
 NAMEPLATE_DIGITS = 6
 WORDS_IN_A_CODE = 3
@@ -22,6 +23,9 @@ BITS_PER_WORD = 11
 
 QR_PREFIX = "remote-assist:"
 """What a QR code puts before the code; for the agent only."""
+
+DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+"""How digits are spoken."""
 
 _MAX_CODE_CHARS = 200
 _POSITION = {word: index for index, word in enumerate(WORDS)}
@@ -53,8 +57,22 @@ def parse_code(text: str) -> SupportCode:
         raise UsageError(f"a support code begins with {NAMEPLATE_DIGITS} digits", advice=_EXAMPLE)
     for word in words:
         if word not in _POSITION:
-            raise UsageError(_unknown_word(word), advice="Ask the technician to spell it.")
+            raise UsageError(_unknown_word(word), advice="Ask whoever told you the code to spell it.")
     return SupportCode(nameplate, "-".join(words))
+
+
+def new_code(nameplate: str, entropy: bytes) -> SupportCode:
+    """A code nobody knows yet, for a number the relay gave. Raises RemoteProtocolError when it gave none."""
+    if not re.fullmatch(rf"[0-9]{{{NAMEPLATE_DIGITS}}}", nameplate):
+        raise RemoteProtocolError(f"the relay's nameplate is not {NAMEPLATE_DIGITS} digits")
+    return SupportCode(nameplate, choose_words(entropy))
+
+
+def spoken(code: SupportCode, digits: Sequence[str] = DIGITS) -> str:
+    """The code as one says it on the telephone; `digits`: how ten digits are called, from zero."""
+    said = [digits[int(digit)] for digit in code.nameplate]
+    half = NAMEPLATE_DIGITS // 2
+    return ", ".join([" ".join(said[:half]), " ".join(said[half:]), *code.words.split("-")])
 
 
 def choose_words(entropy: bytes) -> str:

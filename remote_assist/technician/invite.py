@@ -16,7 +16,7 @@ from typing import Self
 from urllib.parse import quote
 
 from remote_assist.core.codec import encode
-from remote_assist.core.codes import SupportCode, choose_words
+from remote_assist.core.codes import SupportCode, new_code, spoken
 from remote_assist.core.enrolment import open_code
 from remote_assist.core.messages import Burn, NameplateAssigned, PeerJoined, PeerLeft
 from remote_assist.errors import AssistError, CodeBurned, RemoteProtocolError, UnreachableError
@@ -31,9 +31,6 @@ from remote_assist.technician.pairing_attempt import (
 from remote_assist.transport.link import Link, dial
 
 __all__ = ["Invitation", "Inviter", "Wanted"]
-
-DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
-"""How digits are spoken."""
 
 
 class Invitation:
@@ -77,8 +74,7 @@ class Invitation:
     @property
     def spoken(self) -> str:
         """The code as one says it on the telephone."""
-        digits = [DIGITS[int(digit)] for digit in self._code.nameplate]
-        return ", ".join([" ".join(digits[:3]), " ".join(digits[3:]), *self._code.words.split("-")])
+        return spoken(self._code)
 
     async def __aenter__(self) -> Self:
         return self
@@ -143,7 +139,9 @@ class Invitation:
 
     def _new_code(self, assigned: NameplateAssigned) -> SupportCode:
         """A secret code; for an enrolled machine, which proves itself otherwise, one without a secret."""
-        return open_code(assigned.nameplate) if self._wanted.machine else _new_code(assigned.nameplate)
+        if self._wanted.machine:
+            return open_code(assigned.nameplate)
+        return new_code(assigned.nameplate, secrets.token_bytes(8))
 
     async def _burn(self, reason: str) -> None:
         with contextlib.suppress(AssistError, TimeoutError):
@@ -167,9 +165,3 @@ async def _dial(inviter: Inviter, wanted: Wanted, origin: str) -> Link:
         max_bytes=settings.pairing.message_max_bytes,
         deadline_seconds=inviter.addresses.deadline(settings.connect_deadline_seconds),
     )
-
-
-def _new_code(nameplate: str) -> SupportCode:
-    if not (len(nameplate) == 6 and nameplate.isascii() and nameplate.isdigit()):
-        raise RemoteProtocolError("the relay's nameplate is not six digits")
-    return SupportCode(nameplate, choose_words(secrets.token_bytes(8)))

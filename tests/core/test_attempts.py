@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from remote_assist.core.attempts import MAX_REMEMBERED, AttemptMemory
+from remote_assist.core.attempts import MAX_REMEMBERED, AttemptMemory, is_recent
 from remote_assist.errors import CodeBurned, ContentError, RefusedError
 from tests.core.pairs import NOW
 
@@ -86,3 +86,8 @@ def test_the_memory_survives_its_file() -> None:
 def test_a_damaged_file_never_passes_for_an_empty_memory(raw: bytes) -> None:
     with pytest.raises(ContentError):
         AttemptMemory.from_bytes(raw)
+
+
+@pytest.mark.parametrize(("minutes", "recent"), [(0, True), (59, True), (60, False), (-59, True), (-61, False)])
+def test_an_hour_counts_to_either_side(minutes: int, recent: bool) -> None:
+    assert is_recent(int(NOW.timestamp()), NOW + minutes * MINUTE) is recent

@@ -9,12 +9,14 @@ from remote_assist.core.codes import (
     choose_words,
     contains_live_code,
     is_session_id,
+    new_code,
     parse_code,
     relay_origin,
     session_id,
+    spoken,
 )
 from remote_assist.core.words import WORDS
-from remote_assist.errors import LocalProtocolError, UsageError
+from remote_assist.errors import LocalProtocolError, RemoteProtocolError, UsageError
 
 CODE = SupportCode("417203", "tulip-rocket-amber")
 
@@ -160,3 +162,21 @@ def test_any_text_is_an_origin_or_a_usage_error(text: str) -> None:
         assert relay_origin(relay_origin(f"https://{text}")) == relay_origin(f"https://{text}")
     except UsageError as error:
         assert error.advice
+
+
+def test_a_new_code_is_the_relays_number_and_words_of_ones_own() -> None:
+    code = new_code("417203", bytes(5))
+    assert code == SupportCode("417203", choose_words(bytes(5)))
+    assert parse_code(str(code)) == code
+
+
+@pytest.mark.parametrize("number", ["", "41720", "4172033", "41720x", "４１７２０３", "417203\n"])
+def test_a_number_that_no_code_begins_with_makes_none(number: str) -> None:
+    with pytest.raises(RemoteProtocolError):
+        new_code(number, bytes(5))
+
+
+def test_a_code_is_spoken_digit_by_digit_in_any_language() -> None:
+    assert spoken(CODE) == "four one seven, two zero three, tulip, rocket, amber"
+    german = ("null", "eins", "zwei", "drei", "vier", "fünf", "sechs", "sieben", "acht", "neun")
+    assert spoken(CODE, german) == "vier eins sieben, zwei null drei, tulip, rocket, amber"
