@@ -64,6 +64,8 @@ class Verb(StrEnum):
     NAMEPLATE = "nameplate"
     STREAM = "stream"
     JOIN = "join"
+    ASK = "ask"
+    ACCEPT = "accept"
     STANDBY = "standby"
     AGENT = "agent"
     AGENT_STREAM = "agent-stream"
@@ -113,6 +115,8 @@ MAY: dict[Verb, frozenset[str]] = {
     Verb.NAMEPLATE: frozenset({TECHNICIAN}),
     Verb.STREAM: frozenset({TECHNICIAN}),
     Verb.JOIN: ANYONE,
+    Verb.ASK: ANYONE,
+    Verb.ACCEPT: frozenset({TECHNICIAN}),
     Verb.STANDBY: ANYONE,
     Verb.AGENT: ANYONE,
     Verb.AGENT_STREAM: ANYONE,

@@ -48,6 +48,7 @@ NO_LIMIT_AT_ZERO = frozenset({"session_bytes_per_second"})
 LEAST: dict[str, float] = {
     "port": 0,
     "nameplate_early_leaves": 0,
+    "asks": 0,
     "min_free_bytes": 0,
     "drain_seconds": 0,
     "session_bytes_per_second": 0,
@@ -58,7 +59,7 @@ LEAST: dict[str, float] = {
 }
 """Settings with a floor of their own: agents and technicians may send messages this large (docs/protocol.md)."""
 
-MOST: dict[str, float] = {"port": 65535, "nameplates": 100_000}
+MOST: dict[str, float] = {"port": 65535, "nameplates": 100_000, "asks": 100_000}
 MOST_SECONDS = 366 * 86400.0
 MOST_OTHER = float(1 << 40)
 

@@ -12,21 +12,21 @@ from typing import Protocol
 from sqlalchemy import Connection, delete, func, select, update
 
 from relay.bus import Bus
-from relay.rendezvous import MEMORY, Nameplate
+from relay.rendezvous import MEMORY, Nameplate, Share
 from relay.schema import insert_missing, nameplates
 from relay.store import Store
 from remote_assist.core.records import format_time
-from remote_assist.errors import ElsewhereError, RefusedError
+from remote_assist.errors import ElsewhereError
 
 
 class Directory(Protocol):
     """What the pairing sockets tell and ask."""
 
-    async def claim(self, plate: Nameplate) -> bool:
-        """Have a number for this node; False when another node has it. RefusedError `busy` beyond the shared limit."""
+    async def claim(self, plate: Nameplate, share: Share) -> bool:
+        """Have a number for this node; False when another node has it. RefusedError `busy` beyond an owner's share."""
 
     async def over(self, number: str) -> None:
-        """It was used, or its technician left."""
+        """It was used, or its owner left."""
 
     async def check_here(self, number: str) -> None:
         """Raise ElsewhereError when another node, which serves now, has given it out."""
@@ -35,7 +35,7 @@ class Directory(Protocol):
 class OneNode:
     """A relay that is alone."""
 
-    async def claim(self, plate: Nameplate) -> bool:
+    async def claim(self, plate: Nameplate, share: Share) -> bool:
         return True
 
     async def over(self, number: str) -> None:
@@ -48,17 +48,14 @@ class OneNode:
 class ManyNodes:
     """One of several, which share a table."""
 
-    def __init__(
-        self, store: Store, bus: Bus, *, node: str, clock: Callable[[], datetime], most_per_owner: int
-    ) -> None:
+    def __init__(self, store: Store, bus: Bus, *, node: str, clock: Callable[[], datetime]) -> None:
         self._store = store
         self._bus = bus
         self._node = node
         self._clock = clock
-        self._most_per_owner = most_per_owner
 
-    async def claim(self, plate: Nameplate) -> bool:
-        return await self._store.write(lambda connection: self._claim(connection, plate))
+    async def claim(self, plate: Nameplate, share: Share) -> bool:
+        return await self._store.write(lambda connection: self._claim(connection, plate, share))
 
     async def over(self, number: str) -> None:
         query = update(nameplates).where(nameplates.c.number == number, nameplates.c.node == self._node)
@@ -71,16 +68,12 @@ class ManyNodes:
             return
         raise ElsewhereError("this support code was given out by another node of this relay", node=node)
 
-    def _claim(self, connection: Connection, plate: Nameplate) -> bool:
-        now = format_time(self._clock())
-        connection.execute(delete(nameplates).where(nameplates.c.until <= now))
-        mine = select(func.count()).where(nameplates.c.owner == plate.owner)
-        if connection.execute(mine).scalar_one() >= self._most_per_owner:
-            raise RefusedError(
-                f"{self._most_per_owner} support codes of yours are waiting already",
-                reason="busy",
-                advice="Cancel invitations that nobody will answer.",
-            )
+    def _claim(self, connection: Connection, plate: Nameplate, share: Share) -> bool:
+        now = self._clock()
+        connection.execute(delete(nameplates).where(nameplates.c.until <= format_time(now)))
+        waiting = nameplates.c.until > format_time(now + MEMORY)  # not those of a node that was lost with them
+        held = select(func.count()).where(nameplates.c.owner == plate.owner, waiting)
+        share.check_owner(connection.execute(held).scalar_one())
         row = {
             "number": plate.number,
             "owner": plate.owner,

@@ -21,6 +21,7 @@ from relay.deliveries import count_undelivered
 from relay.front_door import is_loopback
 from relay.lane import Traffic
 from relay.push import Push
+from relay.rendezvous import Order, Rendezvous
 from relay.schema import outbox, sessions
 from relay.sockets import REFUSED
 from relay.store import Store
@@ -44,6 +45,7 @@ class Metrics(Collector):
         self._traffic = traffic
         self._strangers = strangers
         self.bus: Bus | None = None
+        self.nameplates: Rendezvous | None = None
         self._open_sessions, self._waiting, self._chunk_bytes = 0, 0, 0
         self._deliveries = {"waiting": 0, "dead": 0}
         self.pushes: tuple[Push, ...] = ()
@@ -85,6 +87,7 @@ class Metrics(Collector):
             if value is None:
                 continue
             yield GaugeMetricFamily(f"remote_assist_{name}", text, value=value)
+        yield from self._code_figures()
         yield from self._push_figures()
         yield from self._anchor_figures()
         if self.bus is not None:
@@ -98,6 +101,14 @@ class Metrics(Collector):
         for reason, count in sorted(REFUSED.items()):
             refused.add_metric([reason], count)
         yield refused
+
+    def _code_figures(self) -> Iterator[Metric]:
+        if self.nameplates is None:
+            return
+        codes = GaugeMetricFamily("remote_assist_codes", "Support codes that are out.", labels=["order"])
+        for order in Order:
+            codes.add_metric([order.value], self.nameplates.count(order))
+        yield codes
 
     def _push_figures(self) -> Iterator[Metric]:
         waiting = GaugeMetricFamily("remote_assist_push_waiting", "Records not pushed yet.", labels=["push"])

@@ -1,8 +1,10 @@
 """The two ends of a pairing meet here; what they say to each other is passed on unread.
 
     WS /v1/nameplate (technician)   ── Meeting ──   WS /v1/join/417203 (whoever typed the code)
+    WS /v1/ask (customer, a stranger) ─ Meeting ──   WS /v1/accept/417203 (technician)
 
-What may happen to a nameplate is decided in relay/rendezvous.py; this file only moves messages.
+What may happen to a nameplate is decided in relay/rendezvous.py; this file only moves messages. Who owns the nameplate
+made the code and waits; who joins typed it. The ticket's rules and a technician's limits are looked at in either order.
 """
 
 import asyncio
@@ -15,17 +17,20 @@ from aiohttp import ClientConnectionResetError, WSMsgType, web
 
 from relay.access import Caller, Verb
 from relay.directory import Directory
-from relay.penalties import Penalties
+from relay.penalties import Penalties, source_of
 from relay.quotas import HourlyQuota
-from relay.rendezvous import Nameplate, Rendezvous
+from relay.rendezvous import Nameplate, Order, Rendezvous
 from relay.sockets import OpenSockets, RelaySocket, log_refusal, refuse, say, understand
 from relay.sources import address_of
 from relay.standby import Standby
 from remote_assist.core.messages import Burn, NameplateAssigned, PeerJoined, PeerLeft
-from remote_assist.errors import AuditUnavailable, CodeBurned, RefusedError, RemoteProtocolError
+from remote_assist.errors import AuditUnavailable, CodeBurned, RefusedError, RemoteProtocolError, UsageError
 
 MAX_MESSAGES = 8
 """Binary messages one end may send in one pairing; the protocol needs two."""
+
+ANSWERS = 2
+"""Messages of the customer's end in a pairing that came to its verdict, be it a no."""
 
 FAILED = frozenset({"wrong-code", "malformed"})
 """Reasons of a Burn that say somebody tried without the words."""
@@ -45,6 +50,7 @@ class PairingLimits:
     """Limits of one relay. `deadline_seconds`: from a join to the verdict, with the customer's time to decide."""
 
     joins: HourlyQuota
+    asks: HourlyQuota
     failures: HourlyQuota
     sessions_per_technician: int
     deadline_seconds: float
@@ -53,22 +59,34 @@ class PairingLimits:
 
 @dataclass(eq=False)
 class Meeting:
-    """A nameplate with its technician and, while there is one, its joiner."""
+    """A nameplate with its owner and, while there is one, its joiner. `technician`: whose failures are counted.
+
+    `heard`, `answered`: messages of the joiner and of the owner to each other.
+    """
 
     plate: Nameplate
     owner: RelaySocket
-    owner_key: str
+    request: web.Request
     deadline: asyncio.Timeout
+    technician: str = ""
     ticket: str = ""
     joiner: RelaySocket | None = None
+    came: bool = False
     failed: bool = False
     left: str = "gone"
-    """Why the joiner left, as the technician is told."""
+    """Why the joiner left, as the owner is told."""
     over: str = ""
+    heard: int = 0
+    answered: int = 0
+
+    @property
+    def guessed(self) -> bool:
+        """A technician began to pair with a customer's code, and the customer's program gave no verdict."""
+        return self.plate.order is Order.ASK and self.heard > 0 and self.answered < ANSWERS
 
 
 class NameplateSockets:
-    """Serves both verbs of a pairing."""
+    """Serves the verbs of a pairing, in both orders."""
 
     def __init__(
         self,
@@ -99,6 +117,30 @@ class NameplateSockets:
     async def nameplate(self, request: web.Request, caller: Caller | None) -> web.StreamResponse:
         """A technician gets a nameplate and waits beside it; with ?machine=ID that enrolled machine is called to it."""
         assert caller is not None
+        ticket = await self._check_technician(request, caller)
+        machine = request.query.get("machine", "")
+        if machine:
+            self._standby.check_here(machine)
+        plate = await self._assign(caller.key, Order.INVITE)
+        meeting = await self._open(request, plate, technician=caller.key, ticket=ticket)
+        return await self._wait(meeting, Verb.NAMEPLATE, machine)
+
+    async def ask(self, request: web.Request, caller: Caller | None) -> web.StreamResponse:
+        """A customer, still a stranger, gets a nameplate and waits beside it; when nobody came their address pays."""
+        source = address_of(request)
+        self._penalties.check(source, self._clock())
+        self._limits.asks.check(source, self._clock())
+        plate = await self._assign(f"ask {source_of(source)}", Order.ASK)
+        self._limits.asks.count(source, self._clock())
+        meeting = await self._open(request, plate)
+        try:
+            return await self._wait(meeting, Verb.ASK)
+        finally:
+            if not meeting.came:
+                self._penalties.failed(source, self._clock())
+
+    async def _check_technician(self, request: web.Request, caller: Caller) -> str:
+        """The ticket a session would belong to, which may be opened. Raises RefusedError."""
         self._limits.failures.check(caller.key, self._clock())
         if await self._live_sessions(caller.key) >= self._limits.sessions_per_technician:
             raise RefusedError(
@@ -109,31 +151,36 @@ class NameplateSockets:
         ticket = request.query.get("ticket", "")
         if ticket:
             await self._may_open(ticket, caller)
-        machine = request.query.get("machine", "")
-        if machine:
-            self._standby.check_here(machine)
-        plate = await self._assign(caller.key)
+        return ticket
+
+    async def _open(self, request: web.Request, plate: Nameplate, *, technician: str = "", ticket: str = "") -> Meeting:
+        """The socket beside a nameplate."""
         try:
             socket = await self._sockets.upgrade(request, max_bytes=self._limits.message_max_bytes)
         except BaseException:
             await self._burn(plate.number)
             raise
-        meeting = Meeting(plate, socket, caller.key, asyncio.timeout(self._seconds_left(plate)), ticket)
+        deadline = asyncio.timeout(self._seconds_left(plate))
+        meeting = Meeting(plate, socket, request, deadline, technician, ticket)
         self._meetings[plate.number] = meeting
+        return meeting
+
+    async def _wait(self, meeting: Meeting, verb: Verb, machine: str = "") -> RelaySocket:
+        """Until the owner burns the code or leaves, or its time is over."""
         try:
             await self._announce(meeting)
             if machine:
-                await self._standby.call(machine, plate.number)
+                await self._standby.call(machine, meeting.plate.number)
             async with meeting.deadline:
                 await self._owner_speaks(meeting)
         except TimeoutError:
             meeting.over = "expired"
         except RemoteProtocolError as error:
             meeting.over = "burned"
-            await refuse(socket, error, Verb.NAMEPLATE, address_of(request))
+            await refuse(meeting.owner, error, verb, address_of(meeting.request))
         finally:
             await self._end(meeting)
-        return socket
+        return meeting.owner
 
     async def close_ticket(self, ticket: str) -> None:
         """Burn the codes that wait for a ticket's customer: it was closed."""
@@ -142,22 +189,42 @@ class NameplateSockets:
             await self._end(meeting)
 
     async def join(self, request: web.Request, caller: Caller | None) -> web.StreamResponse:
-        """Somebody typed a nameplate."""
-        source, number = address_of(request), request.match_info["nameplate"]
+        """Somebody typed a technician's nameplate."""
+        source = address_of(request)
         self._penalties.check(source, self._clock())
         self._limits.joins.check(source, self._clock())
+        return await self._meet(request, Order.INVITE, Verb.JOIN)
+
+    async def accept(self, request: web.Request, caller: Caller | None) -> web.StreamResponse:
+        """A technician typed a customer's nameplate, for ?ticket=ID."""
+        assert caller is not None
+        self._penalties.check(address_of(request), self._clock())
+        ticket = await self._check_technician(request, caller)
+        if not ticket:
+            raise UsageError("a session needs a ticket", advice="Name it: ?ticket=ID.")
+        return await self._meet(request, Order.ASK, Verb.ACCEPT, technician=caller.key, ticket=ticket)
+
+    async def _meet(
+        self, request: web.Request, order: Order, verb: Verb, *, technician: str = "", ticket: str = ""
+    ) -> RelaySocket:
+        """Whoever typed a nameplate comes to it, or hears why not."""
+        source, number = address_of(request), request.match_info["nameplate"]
         if number not in self._meetings:
             await self._directory.check_here(number)
         socket = await self._sockets.upgrade(request, max_bytes=self._limits.message_max_bytes)
         try:
-            plate = self._rendezvous.join(number, self._clock())
+            plate = self._rendezvous.join(number, self._clock(), order)
         except CodeBurned as error:
             self._penalties.failed(source, self._clock())
-            return await refuse(socket, error, Verb.JOIN, source)
-        self._limits.joins.count(source, self._clock())
-        self._known(request)
+            return await refuse(socket, error, verb, source)
+        if order is Order.INVITE:
+            self._limits.joins.count(source, self._clock())
         meeting = self._meetings[number]
-        meeting.plate, meeting.joiner = plate, socket
+        meeting.plate, meeting.joiner, meeting.came = plate, socket, True
+        if order is Order.ASK:
+            meeting.technician, meeting.ticket = technician, ticket
+        for known in (request, meeting.request):
+            self._known(known)
         _reschedule(meeting, self._limits.deadline_seconds)
         await say(socket, PeerJoined())
         await say(meeting.owner, PeerJoined())
@@ -165,13 +232,13 @@ class NameplateSockets:
             await self._joiner_speaks(meeting, socket)
         except RemoteProtocolError as error:
             self._rendezvous.replied(meeting.plate.number)
-            await refuse(socket, error, Verb.JOIN, source)
+            await refuse(socket, error, verb, source)
         finally:
-            await self._joiner_left(meeting, socket, source)
+            await self._joiner_left(meeting, socket, source, verb)
         return socket
 
     async def _owner_speaks(self, meeting: Meeting) -> None:
-        """Until the technician burns the code or leaves; `meeting.over` says which."""
+        """Until the owner burns the code or leaves; `meeting.over` says which."""
         sent = 0
         while True:
             message = await meeting.owner.receive()
@@ -180,6 +247,7 @@ class NameplateSockets:
                 if sent > MAX_MESSAGES * 4:
                     raise RemoteProtocolError("more messages than a pairing has")
                 if meeting.joiner is not None:
+                    meeting.answered += 1
                     await _pass_on(meeting.joiner, message.data)
                 continue
             said = understand(message, Burn)
@@ -192,6 +260,7 @@ class NameplateSockets:
             message = await socket.receive()
             if message.type is WSMsgType.BINARY:
                 self._rendezvous.replied(meeting.plate.number)
+                meeting.heard += 1
                 await _pass_on(meeting.owner, message.data)
                 continue
             said = understand(message, Burn)
@@ -202,8 +271,8 @@ class NameplateSockets:
             return
         raise RemoteProtocolError("more messages than a pairing has")
 
-    async def _joiner_left(self, meeting: Meeting, socket: RelaySocket, source: str) -> None:
-        """Free, replace or use up the nameplate, and tell the technician."""
+    async def _joiner_left(self, meeting: Meeting, socket: RelaySocket, source: str, verb: Verb) -> None:
+        """Free, replace or use up the nameplate, and tell its owner."""
         if meeting.over or meeting.joiner is not socket:
             return
         meeting.joiner = None
@@ -227,15 +296,15 @@ class NameplateSockets:
         meeting.plate = plate
         _reschedule(meeting, self._seconds_left(plate))
         if plate.number != before:
-            log_refusal(Verb.JOIN, "replaced", source)
+            log_refusal(verb, "replaced", source)
             self._meetings[plate.number] = self._meetings.pop(before)
             await self._announce(meeting)
 
     async def _end(self, meeting: Meeting) -> None:
-        """The technician's side is over: the number is used up and the joiner told."""
+        """The owner's side is over: the number is used up and the joiner told."""
         meeting.over = meeting.over or "gone"
-        if meeting.failed:
-            self._limits.failures.count(meeting.owner_key, self._clock())
+        if meeting.technician and (meeting.failed or meeting.guessed):
+            self._limits.failures.count(meeting.technician, self._clock())
         self._meetings.pop(meeting.plate.number, None)
         self._rendezvous.expire(self._clock())
         await self._burn(meeting.plate.number)
@@ -247,16 +316,16 @@ class NameplateSockets:
             if socket is not None:
                 await socket.end()
 
-    async def _assign(self, owner: str) -> Nameplate:
+    async def _assign(self, owner: str, order: Order) -> Nameplate:
         """A number that no other node has."""
         while True:
-            plate = self._rendezvous.assign(owner, self._clock())
+            plate = self._rendezvous.assign(owner, self._clock(), order)
             if await self._claimed(plate):
                 return plate
 
     async def _claimed(self, plate: Nameplate) -> bool:
         try:
-            claimed = await self._directory.claim(plate)
+            claimed = await self._directory.claim(plate, self._rendezvous.shares[plate.order])
         except BaseException:
             self._rendezvous.burn(plate.number, self._clock())
             raise

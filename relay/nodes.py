@@ -74,7 +74,7 @@ async def join_nodes(
     return Nodes(
         bus,
         presence.ManyNodes(switchboard, store, bus, node=node),
-        directory.ManyNodes(store, bus, node=node, clock=clock, most_per_owner=settings.nameplates_per_technician),
+        directory.ManyNodes(store, bus, node=node, clock=clock),
         SharedNonces(store, keys),
     )
 

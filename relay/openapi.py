@@ -106,7 +106,11 @@ QUERIES: dict[Verb, tuple[str, ...]] = {
     Verb.ANCHORINGS: ("from",),
     Verb.CHECKPOINT: ("covers", "fresh"),
 }
-TEXT_QUERIES: dict[Verb, tuple[str, ...]] = {Verb.SESSIONS: tuple(field.name for field in fields(SessionFilter))}
+TEXT_QUERIES: dict[Verb, tuple[str, ...]] = {
+    Verb.SESSIONS: tuple(field.name for field in fields(SessionFilter)),
+    Verb.NAMEPLATE: ("ticket", "machine"),
+    Verb.ACCEPT: ("ticket",),
+}
 REQUIRED_QUERIES = frozenset({Verb.CONSISTENCY})
 REF = "#/components/schemas/{name}"
 

@@ -16,7 +16,7 @@ from relay.store import Store
 from remote_assist.core.room import Marks, Room
 from remote_assist.errors import AuditUnavailable
 
-BEGINS_SESSIONS = frozenset({Verb.NAMEPLATE, Verb.READY})
+BEGINS_SESSIONS = frozenset({Verb.NAMEPLATE, Verb.ASK, Verb.ACCEPT, Verb.READY})
 """What is refused before the disk is full, so that running sessions can still be recorded to their ends."""
 
 STORE_SECONDS = 5.0

@@ -38,6 +38,8 @@
     WS   /v1/nameplate                     nameplate      technician
     WS   /v1/sessions/{session}/stream     stream         technician
     WS   /v1/join/{nameplate}              join           anyone
+    WS   /v1/ask                           ask            anyone
+    WS   /v1/accept/{nameplate}            accept         technician
     WS   /v1/standby                       standby        anyone
     WS   /v1/agent                         agent          anyone
     WS   /v1/streams/{ticket}              agent-stream   anyone
@@ -127,6 +129,8 @@ ROUTES: tuple[Route, ...] = (
     Route(Verb.NAMEPLATE, WEBSOCKET, "/v1/nameplate"),
     Route(Verb.STREAM, WEBSOCKET, "/v1/sessions/{session}/stream"),
     Route(Verb.JOIN, WEBSOCKET, "/v1/join/{nameplate}"),
+    Route(Verb.ASK, WEBSOCKET, "/v1/ask"),
+    Route(Verb.ACCEPT, WEBSOCKET, "/v1/accept/{nameplate}"),
     Route(Verb.STANDBY, WEBSOCKET, "/v1/standby"),
     Route(Verb.AGENT, WEBSOCKET, "/v1/agent"),
     Route(Verb.AGENT_STREAM, WEBSOCKET, "/v1/streams/{ticket}"),

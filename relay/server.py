@@ -46,7 +46,7 @@ from relay.postgres import hold_server
 from relay.push import Push, open_pushes
 from relay.quotas import HourlyQuota
 from relay.readiness import Readiness
-from relay.rendezvous import Rendezvous
+from relay.rendezvous import Rendezvous, ask_share, invite_share
 from relay.retention import Retention, consequences
 from relay.rotation import Rotation
 from relay.routes import build_application
@@ -389,9 +389,10 @@ class Relay:
             lifetime_seconds=settings.nameplate_lifetime_seconds,
             early_leaves=settings.nameplate_early_leaves,
             entropy=entropy,
-            most=settings.nameplates,
-            most_per_owner=settings.nameplates_per_technician,
+            invites=invite_share(settings.nameplates, settings.nameplates_per_technician),
+            asks=ask_share(settings.asks, settings.asks_per_address),
         )
+        metrics.nameplates = rendezvous
         standby = Standby(
             store,
             trust,
@@ -489,6 +490,8 @@ class Relay:
             Verb.NAMEPLATE: nameplates.nameplate,
             Verb.STREAM: streams.technician,
             Verb.JOIN: nameplates.join,
+            Verb.ASK: nameplates.ask,
+            Verb.ACCEPT: nameplates.accept,
             Verb.STANDBY: standby.standby,
             Verb.AGENT: control.agent,
             Verb.AGENT_STREAM: streams.agent,
@@ -567,6 +570,7 @@ def _tariff(settings: RelaySettings) -> Tariff:
 def _pairing_limits(settings: RelaySettings) -> PairingLimits:
     return PairingLimits(
         joins=HourlyQuota(settings.joins_per_address_per_hour, what="joins from this address"),
+        asks=HourlyQuota(settings.asks_per_address_per_hour, what="codes asked for from this address"),
         failures=HourlyQuota(settings.failed_pairings_per_technician_per_hour, what="failed pairings of yours"),
         sessions_per_technician=settings.sessions_per_technician,
         deadline_seconds=settings.pairing_deadline_seconds,

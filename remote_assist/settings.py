@@ -181,9 +181,12 @@ class RelaySettings:
     penalty_most_seconds: float = 600.0
     penalty_forget_seconds: float = 3600.0
     joins_per_address_per_hour: int = 120
+    asks_per_address_per_hour: int = 60
     failed_pairings_per_technician_per_hour: int = 20
     nameplates: int = 10_000
     nameplates_per_technician: int = 20
+    asks: int = 1_000
+    asks_per_address: int = 5
     sessions_per_technician: int = 50
     streams_per_session: int = 32
     session_bytes_per_second: int = 0

@@ -212,6 +212,36 @@ async def test_codes_of_both_nodes_count_together_for_their_technician(
             assert understood(await again.recv(), NameplateAssigned)
 
 
+async def test_a_customers_code_is_taken_at_the_node_that_gave_it_out(nodes: TwoNodes) -> None:
+    _, token = await nodes.first.technician()
+    ticket = await nodes.first.ticket(token)
+    async with nodes.first.socket("/v1/ask") as customer:
+        number = understood(await customer.recv(), NameplateAssigned).nameplate
+        path = f"/v1/accept/{number}?ticket={ticket}"
+        status, node, told = await status_of_dial(nodes.second.socket(path, token=token))
+        assert (status, node, told.reason) == (421, nodes.names[0], "elsewhere")
+        async with nodes.first.socket(path, token=token) as technician:
+            assert understood(await technician.recv(), PeerJoined)
+    async with nodes.second.socket(f"/v1/accept/000000?ticket={ticket}", token=token) as nobody:
+        assert understood(await nobody.recv(), RelayRefused).reason == "unknown-code"
+
+
+async def test_codes_an_address_asks_both_nodes_for_count_together(
+    tmp_path: Path, postgres: Postgres, nats: Nats
+) -> None:
+    nodes = TwoNodes(tmp_path, postgres.new_database(), nats.url)
+    for world in (nodes.first, nodes.second):
+        world.settings["asks_per_address"] = 2
+    async with nodes:
+        async with nodes.first.socket("/v1/ask") as one, nodes.second.socket("/v1/ask") as two:
+            numbers = {understood(await each.recv(), NameplateAssigned).nameplate for each in (one, two)}
+            assert len(numbers) == 2
+            status, _, told = await status_of_dial(nodes.second.socket("/v1/ask"))
+            assert (status, told.reason) == (429, "busy")
+        async with nodes.second.socket("/v1/ask") as again:
+            assert understood(await again.recv(), NameplateAssigned)
+
+
 async def test_a_stream_is_opened_at_the_agents_node_and_moves_with_it(nodes: TwoNodes) -> None:
     agent, token = await opened(nodes)
     path = f"/v1/sessions/{agent.session}/stream"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from relay.rendezvous import MEMORY, SPACE, Rendezvous
+from relay.rendezvous import MEMORY, SPACE, Order, Rendezvous, ask_share, invite_share
 from remote_assist.errors import CodeBurned, RefusedError
 from remote_assist.settings import RelaySettings
 
@@ -109,11 +109,15 @@ def test_one_technician_may_hold_only_so_many() -> None:
 
 
 def test_only_so_many_numbers_are_taken_at_once() -> None:
-    rendezvous = Rendezvous(lifetime_seconds=600, early_leaves=2, entropy=secrets.token_bytes, most=30)
+    rendezvous = Rendezvous(lifetime_seconds=600, early_leaves=2, entropy=secrets.token_bytes, invites=invite_share(30))
     for owner in range(30):
         rendezvous.assign(str(owner), NOW)
     with pytest.raises(RefusedError, match="as many support codes as it may"):
         rendezvous.assign("one more", NOW)
+
+
+def test_by_default_customers_may_hold_a_tenth_of_what_is_out() -> None:
+    assert SETTINGS.asks * 10 == SETTINGS.nameplates
 
 
 def test_by_default_one_percent_of_the_numbers_may_be_out() -> None:
@@ -138,6 +142,57 @@ def test_only_so_many_numbers_are_remembered(monkeypatch: pytest.MonkeyPatch) ->
     assert [reason_of_join(rendezvous, number) for number in numbers] == ["unknown-code", "used", "used"]
 
 
+def test_a_customers_number_admits_a_technician_only_and_a_technicians_a_customer_only() -> None:
+    rendezvous = make()
+    asked, invited = rendezvous.assign("ask 192.0.2.1", NOW, Order.ASK), rendezvous.assign("alice", NOW)
+    assert reason_of_join(rendezvous, asked.number) == "unknown-code"
+    with pytest.raises(CodeBurned) as caught:
+        rendezvous.join(invited.number, NOW, Order.ASK)
+    assert caught.value.reason == "unknown-code"
+    assert rendezvous.join(asked.number, NOW, Order.ASK).order is Order.ASK
+    assert rendezvous.join(invited.number, NOW).order is Order.INVITE
+
+
+def test_a_customers_number_is_not_replaced_when_technicians_leave_early() -> None:
+    rendezvous = make()
+    plate = rendezvous.assign("ask 192.0.2.1", NOW, Order.ASK)
+    for _ in range(2):
+        rendezvous.join(plate.number, NOW, Order.ASK)
+        assert rendezvous.joiner_left(plate.number, NOW) is not None
+    rendezvous.join(plate.number, NOW, Order.ASK)
+    assert rendezvous.joiner_left(plate.number, NOW) is None
+    assert rendezvous.taken == 0
+
+
+def test_customers_have_a_share_of_the_numbers_and_technicians_the_rest() -> None:
+    rendezvous = Rendezvous(
+        lifetime_seconds=600,
+        early_leaves=2,
+        entropy=secrets.token_bytes,
+        invites=invite_share(10, 10),
+        asks=ask_share(4, 3),
+    )
+    for _ in range(3):
+        rendezvous.assign("ask 192.0.2.1", NOW, Order.ASK)
+    with pytest.raises(RefusedError, match="3 codes asked for from this address"):
+        rendezvous.assign("ask 192.0.2.1", NOW, Order.ASK)
+    rendezvous.assign("ask 192.0.2.2", NOW, Order.ASK)
+    with pytest.raises(RefusedError, match="as many support codes as it may"):
+        rendezvous.assign("ask 192.0.2.3", NOW, Order.ASK)
+    for _ in range(6):
+        rendezvous.assign("alice", NOW)
+    with pytest.raises(RefusedError, match="as many support codes as it may"):
+        rendezvous.assign("alice", NOW)
+    assert (rendezvous.count(Order.ASK), rendezvous.count(Order.INVITE)) == (4, 6)
+
+
+def test_a_relay_whose_customers_have_no_share_says_so() -> None:
+    rendezvous = Rendezvous(lifetime_seconds=600, early_leaves=2, entropy=secrets.token_bytes, asks=ask_share(0))
+    with pytest.raises(RefusedError) as caught:
+        rendezvous.assign("ask 192.0.2.1", NOW, Order.ASK)
+    assert caught.value.reason == "not-offered"
+
+
 def test_nothing_of_the_class_lists_nameplates() -> None:
     public = {name for name in dir(Rendezvous) if not name.startswith("_")}
-    assert public == {"assign", "burn", "expire", "join", "joiner_left", "replied", "taken"}
+    assert public == {"assign", "burn", "count", "expire", "join", "joiner_left", "replied", "taken"}

@@ -52,6 +52,8 @@ ALLOWED: dict[str, str] = {
     "WS /v1/nameplate": "technician",
     "WS /v1/sessions/{session}/stream": "technician",
     "WS /v1/join/{nameplate}": "nobody technician reviewer operator",
+    "WS /v1/ask": "nobody technician reviewer operator",
+    "WS /v1/accept/{nameplate}": "technician",
     "WS /v1/standby": "nobody technician reviewer operator",
     "WS /v1/agent": "nobody technician reviewer operator",
     "WS /v1/streams/{ticket}": "nobody technician reviewer operator",
