@@ -36,7 +36,9 @@ class TypedAhead:
         return self._under_way is not None and not self._under_way.done()
 
     async def take(self, event: Event) -> None:
-        """Deliver a key now, or when the one before it has arrived."""
+        """Deliver a key now, or when the one before it has arrived; none while the app ends and has no screen."""
+        if not self._app.screen_stack:
+            return
         if self.busy:
             if len(self._waiting) < MAX_WAITING:
                 self._waiting.append(event)
@@ -57,7 +59,7 @@ class TypedAhead:
 
     async def _follow(self, target: DOMNode) -> None:
         await _arrival(target)
-        while self._waiting:
+        while self._waiting and self._app.screen_stack:
             await _arrival(await self._send(self._waiting.popleft()))
 
 

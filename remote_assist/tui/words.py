@@ -42,8 +42,8 @@ def day_and_time(text: str) -> str:
 
 
 def day_and_time_of(seconds: float) -> str:
-    """`22 Nov 14:05` in the technician's own zone, of seconds since the epoch."""
-    return f"{datetime.fromtimestamp(seconds, UTC).astimezone():%d %b %H:%M}"
+    """`22 Nov 14:05:11` in the technician's own zone, of seconds since the epoch."""
+    return f"{datetime.fromtimestamp(seconds, UTC).astimezone():%d %b %H:%M:%S}"
 
 
 def minutes_left(until: datetime, now: datetime) -> str:

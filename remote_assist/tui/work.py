@@ -239,11 +239,14 @@ class Work:
 
         self.start(screen, Job.STATUS, call)
 
-    def collect(self, screen: DOMNode, session: SessionPort, bundle: str) -> None:
+    def collect(self, screen: DOMNode, session: SessionPort, bundle: str, now: datetime) -> None:
+        """Run a bundle; its copy here is named by the time, so that the one before can be compared with it."""
+
         async def call() -> Message:
             folder = self.downloads / session.id
             await asyncio.to_thread(folder.mkdir, 0o700, parents=True, exist_ok=True)
-            await session.collect(bundle, folder / f"{bundle}.tar.zst", self._board(screen, Job.COLLECT).report)
+            file = folder / f"{bundle}-{now:%Y%m%dT%H%M%SZ}.tar.zst"
+            await session.collect(bundle, file, self._board(screen, Job.COLLECT).report)
             return BundleCollected(bundle)
 
         self.start(screen, Job.COLLECT, call)

@@ -103,6 +103,8 @@ class Organisation:
     ca: PrivateKey = field(default_factory=lambda: new_key(secrets.token_bytes(32)))
     serials: int = 0
     log_key: str = ""
+    reviewers_key: bytes = bytes(32)
+    """The reviewers' public key; nothing can be sealed to zeros."""
 
     @property
     def data(self) -> Path:
@@ -125,7 +127,7 @@ class Organisation:
                 number=number, name="Example Support", log_keys=(log_key or self.log_key, *more), issued=ISSUED
             ),
             ReviewersList(
-                number=number, keys=(ReviewerKey(id="r-1", public=bytes(32)),), issued=ISSUED, expires=expires
+                number=number, keys=(ReviewerKey(id="r-1", public=self.reviewers_key),), issued=ISSUED, expires=expires
             ),
             PacksList(number=number, keys=(), issued=ISSUED),
             RevocationsList(number=number, serials=revoked, issued=ISSUED),

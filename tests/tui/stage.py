@@ -69,13 +69,7 @@ class Stage:
     @property
     def text(self) -> str:
         """What a person sees, as plain lines."""
-        width, height = self.app.size
-        console = Console(
-            width=width, height=height, file=io.StringIO(), force_terminal=True, record=True, legacy_windows=False
-        )
-        screens = self.app._background_screens
-        console.print(self.app.screen._compositor.render_update(full=True, screen_stack=screens))
-        return console.export_text()
+        return visible_text(self.app)
 
     def picture(self) -> str:
         """The screen as SVG without what differs from run to run."""
@@ -95,6 +89,17 @@ class Stage:
             seen = Path(os.environ.get("TMPDIR", "/tmp")) / path.name
             seen.write_text(picture)
             raise AssertionError(f"{path.name} looks different now; see {seen}, store it with {UPDATE}=1\n{self.text}")
+
+
+def visible_text(app: AssistApp) -> str:
+    """What a person sees, as plain lines."""
+    width, height = app.size
+    console = Console(
+        width=width, height=height, file=io.StringIO(), force_terminal=True, record=True, legacy_windows=False
+    )
+    screens = app._background_screens
+    console.print(app.screen._compositor.render_update(full=True, screen_stack=screens))
+    return console.export_text()
 
 
 @contextlib.asynccontextmanager

@@ -18,3 +18,11 @@ async def test_words_typed_right_after_a_tab_s_number_land_in_that_tab(world: Wo
             await it.pilot.pause()
         assert it.app.screen.query_one("#say", Input).value == "nice to meet you"
         assert len(it.app.screen_stack) == 3, "a letter opened another screen"
+
+
+async def test_a_key_pressed_while_the_program_ends_does_nothing(world: World) -> None:
+    async with stage(world) as it:
+        app = it.app
+    assert app.screen_stack == []
+    await app.on_event(Key("n", "n"))
+    assert not app._typed.busy

@@ -1,5 +1,6 @@
 """Two bundles side by side: choose the older and the newer, then read what changed."""
 
+import re
 from pathlib import Path
 from typing import ClassVar
 
@@ -16,6 +17,9 @@ from remote_assist.tui.theme import ACCENT, BAD, FAINT, GOOD, WARN
 from remote_assist.tui.widgets.text import joined, shown
 from remote_assist.tui.words import day_and_time_of, size
 from remote_assist.tui.work import Work
+
+_STAMP = re.compile(r"(-\d{8}T\d{6}Z)?\.tar\.zst$")
+"""The end of a bundle file's name that says when, which has a column of its own."""
 
 SIGNS = {"added": ("+", GOOD), "removed": ("-", BAD), "changed": ("~", WARN), "unknown": ("?", FAINT)}
 
@@ -95,7 +99,7 @@ class ComparedScreen(BrowseScreen):
 
 def _bundle_item(key: str, bundle: ShelvedBundle, marked: bool) -> Item:
     when = day_and_time_of(bundle.modified)
-    name = bundle.path.name.removesuffix(".tar.zst")
+    name = _STAMP.sub("", bundle.path.name)
     return Item(
         key,
         (

@@ -145,7 +145,7 @@ class SessionScreen(ConnectedScreen):
     def action_look(self) -> None:
         if session := self._begin(Job.COLLECT, FIRST_LOOK):
             self.action_tab("findings")
-            self._work.collect(self, session, FIRST_LOOK)
+            self._work.collect(self, session, FIRST_LOOK, self._pace.clock())
 
     @on(say.BundleCollected)
     def evaluate_bundle(self, collected: say.BundleCollected) -> None:

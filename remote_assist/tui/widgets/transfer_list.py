@@ -16,6 +16,9 @@ from remote_assist.tui.widgets.text import joined, shown
 from remote_assist.tui.words import size
 
 BAR = 12
+MOST_LINES = 8
+"""Height with the line above it; said here, for a table's own (`auto`) is now and then that of the rows before."""
+
 SIGNS: dict[State, tuple[str, str]] = {
     State.WAITING: ("·", FAINT),
     State.RUNNING: ("…", ACCENT),
@@ -49,6 +52,7 @@ class TransferList(FitTable):
         super().__init__(("", "file", "", ""), flexible=1, id="transfers", header=False)
 
     def show(self, transfers: Sequence[Transfer]) -> None:
+        self.styles.height = min(MOST_LINES, 1 + len(transfers))
         self.show_rows([transfer_row(one) for one in transfers])
 
     def action_turn(self) -> None:
