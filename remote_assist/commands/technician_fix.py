@@ -21,6 +21,7 @@ from remote_assist.commands.technician_options import (
     open_desk,
     technician_settings,
 )
+from remote_assist.core.plan_words import diff_lines, is_diff
 from remote_assist.core.requests import Done, Plan
 from remote_assist.errors import AssistError, Exit, RefusedError, UsageError
 
@@ -246,7 +247,9 @@ def plan_lines(plan: Plan) -> list[str]:
     lines += [f"precheck   {check}" for check in plan.prechecks]
     for number, step in enumerate(plan.steps, 1):
         change = f"   {step.before} → {step.after}" if step.before or step.after else ""
+        change, diff = (f"   {step.before}", diff_lines(step.after)) if is_diff(step) else (change, [])
         lines.append(f"{number:<3}        {step.name}{change}   undo: {step.undo or 'none'}")
+        lines += [f"             {line}" for line in diff]
         if step.blocked:
             lines.append(f"           blocked: {step.blocked}")
     lines += [f"verify     {check}" for check in plan.verify]

@@ -273,6 +273,14 @@ class StatusRead(Message):
 
 
 @dataclass
+class CustomerAnswered(Message):
+    """The customer decided about a further consent; `status` is how it stands now."""
+
+    status: Status
+    seconds: float
+
+
+@dataclass
 class ProgressMade(Message):
     """Something moved on `board`; posted at most once until the screen looked."""
 

@@ -24,6 +24,7 @@ from remote_assist.tui.messages import (
     BundleCollected,
     CodeMade,
     CodeReplaced,
+    CustomerAnswered,
     CustomerPaired,
     FactsRead,
     FindingsMade,
@@ -291,7 +292,7 @@ class Work:
         async def call() -> Message:
             started = self._stopwatch()
             status = await session.request_scopes(scopes, seconds, reason)
-            return StatusRead(status, self._stopwatch() - started)
+            return CustomerAnswered(status, self._stopwatch() - started)
 
         self.start(screen, Job.SCOPES, call)
 

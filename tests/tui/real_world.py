@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from textual.events import Key, Paste
 from textual.keys import _character_to_key
+from textual.pilot import Pilot
 from textual.screen import Screen
 
 from remote_assist.core.codes import parse_code
@@ -81,8 +82,9 @@ class RealWorld:
 class RealStage:
     """The app as a technician sees it."""
 
-    def __init__(self, app: AssistApp, world: RealWorld) -> None:
+    def __init__(self, app: AssistApp, pilot: Pilot[None], world: RealWorld) -> None:
         self.app = app
+        self.pilot = pilot
         self.world = world
 
     async def press(self, *keys: str) -> None:
@@ -106,6 +108,10 @@ class RealStage:
 
     async def write(self, text: str) -> None:
         await self.press(*text)
+
+    async def resize(self, columns: int, rows: int) -> None:
+        """The window gets another size."""
+        await self.pilot.resize_terminal(columns, rows)
 
     @property
     def text(self) -> str:
@@ -175,10 +181,10 @@ async def real_stage(
         translate=translate,
         settings=settings,
     )
-    async with app.run_test(size=size, notifications=True):
-        stage = RealStage(app, world)
+    async with app.run_test(size=size, notifications=True) as pilot:
+        stage = RealStage(app, pilot, world)
         if session:
-            await stage.see("▲ linked")
+            await stage.see("▲ linked", "may: ")
         yield stage
 
 
@@ -189,11 +195,15 @@ async def at_work(
     *,
     scopes: tuple[str, ...] = ALL_SCOPES,
     services: Path | None = None,
+    ask_each: bool = False,
     translate: Translate | None = None,
 ) -> AsyncIterator[RealStage]:
-    """The app in a session with everything `scopes` name; `services`: what this machine's services are."""
+    """The app in a session with everything `scopes` name; `services`: what this machine's services are.
+
+    `ask_each`: the customer wants to be asked about each plan.
+    """
     async with real_world(folder) as world:
-        world.agent.services = services
+        world.agent.services, world.agent.ask_each = services, ask_each
         session = await world.begin(scopes)
         async with real_stage(world, size, session=session, translate=translate) as here:
             yield here

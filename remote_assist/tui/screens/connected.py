@@ -33,7 +33,7 @@ RECONNECT_POLLS = 1
 
 MAX_ACTIONS = 200
 
-OVER_REASONS = frozenset({"ended", "revoked", "expired", "over", "session-over"})
+OVER_REASONS = frozenset({"ended", "revoked", "expired", "over", "session-over", "transferred"})
 """Reasons after which a session never answers again."""
 
 
@@ -79,9 +79,6 @@ class ConnectedScreen(Screen[None]):
         """A connection is up; those before it are closed."""
         raise NotImplementedError
 
-    def status_taken(self) -> None:
-        """The header shows a new status."""
-
     def stop_drawing(self, job: Job, why: str) -> None:
         """A job ended without an answer."""
 
@@ -126,7 +123,6 @@ class ConnectedScreen(Screen[None]):
         self._silent_polls = 0
         grown = self.state.status is None or self.state.status.recorded != read.status.recorded
         self._header(link=LinkState.UP, seconds=read.seconds, status=read.status)
-        self.status_taken()
         if grown:
             self._read_log()
 

@@ -10,6 +10,7 @@ from textual.containers import Vertical, VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
+from remote_assist.core.plan_words import diff_lines, is_diff
 from remote_assist.core.requests import Done, Plan, PlanStep
 from remote_assist.tui.messages import FixApplied, FixPlanned, Job, JobCancelled, JobFailed, Problem, ProgressMade
 from remote_assist.tui.ports import SessionPort
@@ -20,6 +21,8 @@ from remote_assist.tui.widgets.text import joined, shown
 from remote_assist.tui.work import Work
 
 MAX_STEPS = 100
+WAITING = "… it is written down first; a customer who wants to see each plan is asked now"
+DIFF_COLOURS = {"+": GOOD, "-": BAD, "@": ACCENT}
 RISK_COLOURS = {"low": GOOD, "medium": WARN, "high": BAD}
 
 
@@ -65,7 +68,7 @@ class PlanScreen(ModalScreen[str | None]):
         if self._applying or self._ended is not None or not self._planned.plan.runnable:
             return
         self._applying = True
-        self._result(joined(("… waiting for the record to be acknowledged", FAINT)))
+        self._result(joined((WAITING, FAINT)))
         self._work.apply_fix(self, self._session, self._planned)
 
     def action_leave(self) -> None:
@@ -86,7 +89,7 @@ class PlanScreen(ModalScreen[str | None]):
 
     @on(JobFailed)
     def show_problem(self, failed: JobFailed) -> None:
-        self._end("failed", _problem(failed.problem))
+        self._end("refused" if failed.problem.reason else "failed", _problem(failed.problem))
 
     @on(JobCancelled)
     def show_cancelled(self) -> None:
@@ -125,13 +128,23 @@ def plan_text(plan: Plan) -> Text:
 
 def _step(number: int, step: PlanStep) -> Text:
     text = joined((f"{number:<8}", ACCENT), shown(step.name, "bold", max_chars=200))
-    if step.before or step.after:
+    if is_diff(step):
+        text.append("   ").append_text(shown(step.before, max_chars=200)).append_text(_diff(step.after))
+    elif step.before or step.after:
         text.append("   ").append_text(shown(step.before, max_chars=200))
         text.append(" → ", ACCENT).append_text(shown(step.after, max_chars=200))
     text.append("\n        undo: ", FAINT).append_text(shown(step.undo or "nothing to undo", FAINT, max_chars=200))
     if step.blocked:
         text.append("\n        blocked: ", BAD).append_text(shown(step.blocked, BAD, max_chars=200))
     return text.append("\n")
+
+
+def _diff(after: str) -> Text:
+    """A file's change, a line each, added and removed ones in their colours."""
+    text = Text(end="")
+    for line in diff_lines(after):
+        text.append("\n        ").append_text(shown(line, DIFF_COLOURS.get(line[:1], FAINT), max_chars=300))
+    return text
 
 
 def short_digest(digest: str) -> str:

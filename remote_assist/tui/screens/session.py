@@ -64,6 +64,7 @@ class SessionScreen(ConnectedScreen):
 
     def __init__(self, work: Work, pace: Pace, roster: Roster, session: str) -> None:
         super().__init__(work, pace, roster, session)
+        self._wanted: tuple[str, ...] = ()
         self._replies = ReplyWatch()
 
     def compose(self) -> ComposeResult:
@@ -117,9 +118,6 @@ class SessionScreen(ConnectedScreen):
         if first and session.has_bundle:
             self._evaluate(session)
 
-    def status_taken(self) -> None:
-        if self._job is Job.SCOPES:
-            self._finish("done", f"allowed now: {', '.join(self.state.scopes)}")
 
     def stop_drawing(self, job: Job, why: str) -> None:
         if job is Job.COLLECT:
@@ -245,7 +243,18 @@ class SessionScreen(ConnectedScreen):
         if wish is None:
             return
         if session := self._begin(Job.SCOPES, "ask the customer for more"):
+            self._wanted = wish.scopes
             self._work.ask_scopes(self, session, wish.scopes, wish.seconds, wish.reason)
+
+    @on(say.CustomerAnswered)
+    def show_answer(self, answered: say.CustomerAnswered) -> None:
+        """What came of asking for more: a customer may tick some of it only."""
+        self.show_status(say.StatusRead(answered.status, answered.seconds))
+        missing = [scope for scope in self._wanted if scope not in self.state.scopes]
+        if missing:
+            self._finish("denied", f"not allowed: {', '.join(missing)}")
+        else:
+            self._finish("done", f"allowed now: {', '.join(self.state.scopes)}")
 
     def action_end(self) -> None:
         if self._session is not None:
