@@ -184,7 +184,7 @@ async def real_stage(
     async with app.run_test(size=size, notifications=True) as pilot:
         stage = RealStage(app, pilot, world)
         if session:
-            await stage.see("▲ linked", "may: ")
+            await stage.see("▲ linked", "◉ rec ")
         yield stage
 
 
