@@ -10,8 +10,8 @@ from remote_assist.tui.messages import PlanFix
 from remote_assist.tui.screens.plan import PlanScreen
 from remote_assist.tui.screens.session import SessionScreen
 from tests.scenarios.world import TakenPort
+from tests.tui.customer_world import WorldFinding
 from tests.tui.real_world import RealStage, at_work, taken_port
-from tests.tui.world import WorldFinding
 
 SCOPES = ("diagnose", "fix")
 pytestmark = pytest.mark.slow

@@ -118,7 +118,6 @@ class SessionScreen(ConnectedScreen):
         if first and session.has_bundle:
             self._evaluate(session)
 
-
     def stop_drawing(self, job: Job, why: str) -> None:
         if job is Job.COLLECT:
             self.query_one(FindingsPane).stop_progress()
