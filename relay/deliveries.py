@@ -52,14 +52,14 @@ def queue_note(connection: Connection, ticket: int, note: int, key: str, now: st
 
 def queue(
     connection: Connection, ticket: int, kind: str, name: str, now: str, *, words: str = "", note: int | None = None
-) -> None:
-    """Queue one thing for a foreign ticket. The same name on the same ticket is queued once."""
+) -> bool:
+    """Queue one thing for a foreign ticket, once under the same name. Returns whether it was queued now."""
     mirror = mirror_at(connection, ticket)
     if mirror is None:
-        return
+        return False
     key = note_key(mirror.system, mirror.remote, kind, name)
     if connection.execute(select(deliveries.c.id).where(deliveries.c.key == key)).first() is not None:
-        return
+        return False
     row = {
         "system": mirror.system,
         "ticket": ticket,
@@ -77,6 +77,7 @@ def queue(
         "queued": now,
     }
     connection.execute(insert(deliveries), row)
+    return True
 
 
 def claim(connection: Connection, system: str, owner: str, now: datetime, lease: timedelta) -> list[Parcel]:

@@ -197,15 +197,13 @@ class TicketDesk:
         clean, now = _clean(seen), format_time(self._clock())
         links = self._links(system) and not seen.closed
 
-        def job(connection: Connection) -> int:
+        def job(connection: Connection) -> tuple[int, bool]:
             number = keep(connection, system, clean, now)
-            if links:
-                words = f"{self._origin()}/start/{system}:{clean.id} {START_TITLE}"
-                queue(connection, number, LINK, "start", now, words=words)
-            return number
+            words = f"{self._origin()}/start/{system}:{clean.id} {START_TITLE}"
+            return number, links and queue(connection, number, LINK, "start", now, words=words)
 
-        number = await self._store.write(job)
-        if links:
+        number, queued = await self._store.write(job)
+        if queued:
             self._courier.notice()
         return number
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from websockets.exceptions import InvalidStatus
 
+from relay.courier import Courier
 from remote_assist.cli import main
 from remote_assist.core.api import NewTicket, Ticket
 from remote_assist.core.messages import AppendRefused, NameplateAssigned, PeerLeft, TicketClosed
@@ -146,6 +147,25 @@ async def test_break_glass_opens_a_ticket_in_the_book_whose_subject_says_so(tmp_
             "ticket 1001",
             {"technician": "Alice Example"},
         )
+
+
+async def test_a_look_at_a_ticket_that_has_its_link_wakes_no_courier(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noticed, real = 0, Courier.notice
+
+    def notice(courier: Courier) -> None:
+        nonlocal noticed
+        noticed += 1
+        real(courier)
+
+    monkeypatch.setattr(Courier, "notice", notice)
+    async with linked_world(tmp_path, start_link=True) as one:
+        number = one.tracker.ticket()
+        for _ in range(3):
+            await one.world.get(f"/v1/tickets/rt:{number}", Ticket, one.token)
+        await one.empty()
+        assert len(one.tracker.tickets[number].links) == noticed == 1
 
 
 async def test_a_ticket_gets_its_link_once_and_the_link_opens_the_invite(
