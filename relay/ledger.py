@@ -11,8 +11,9 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, Row, func, insert, select, update
 
 from relay.admission import Admitted, NewSession, RecordRefused
 from relay.foreign import number_of
@@ -263,12 +264,17 @@ def acknowledged_before(connection: Connection, one: Admitted) -> Acknowledgemen
     ).one()
     if row.hash != one.hash:
         raise RecordRefused(record.seq, "fork", "another record is stored at this place")
+    return acknowledgement_of(row)
+
+
+def acknowledgement_of(row: Row[Any]) -> Acknowledgement:
+    """The acknowledgement that a row of `records` holds."""
     return Acknowledgement(
-        session=record.session,
-        seq=record.seq,
+        session=row.session,
+        seq=row.seq,
         hash=row.hash,
         time=row.time,
-        index=row._mapping["index"],
+        index=row._mapping["index"],  # a row has a method of that name
         signature=row.signature,
     )
 

@@ -23,11 +23,11 @@ from sqlalchemy import Connection, Row, select
 from relay.chains import Chains
 from relay.checkpoints import Checkpoints
 from relay.cursors import read_cursor, write_cursor
+from relay.ledger import acknowledgement_of
 from relay.schema import records, sessions
 from relay.sinks import Sink, open_sink
 from relay.store import Store
 from remote_assist.audit.siem_event import Context, SiemEvent, event_of
-from remote_assist.core.messages import Acknowledgement
 from remote_assist.core.records import Actor, RecordDraft, parse_time
 from remote_assist.errors import AssistError, AuditUnavailable, RefusedError
 from remote_assist.settings import PushSettings
@@ -191,12 +191,4 @@ def _event(row: Row[Any], log: str) -> SiemEvent:
     context = Context(log)
     if row.ticket is not None:
         context = Context(log, str(row.ticket), row.subject, row.technician, row.technician_key, row.host_key)
-    said = Acknowledgement(
-        session=row.session,
-        seq=row.seq,
-        hash=row.hash,
-        time=row.time,
-        index=row._mapping["index"],
-        signature=row.signature,
-    )
-    return event_of(row.record, said, context)
+    return event_of(row.record, acknowledgement_of(row), context)

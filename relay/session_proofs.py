@@ -19,6 +19,7 @@ from sqlalchemy import Connection, select
 from relay.book import insert_note
 from relay.checkpoints import Checkpoints
 from relay.cursors import read_cursor, write_cursor
+from relay.ledger import acknowledgement_of
 from relay.log_tree import TreeReader
 from relay.outbox import AUTHOR, flush_in
 from relay.schema import records, sessions
@@ -69,7 +70,7 @@ class SessionProofs:
     async def _step(self) -> None:
         """Tell of the next sessions whose end is covered; wait a while for more when there are none."""
         if self._next is None:
-            await self._move(self._checkpoints.current.size)
+            await self._keep(self._checkpoints.current.size)
             return
         start = self._next
         try:
@@ -82,16 +83,19 @@ class SessionProofs:
         if ends:
             self._written()
         full = len(ends) == BATCH_SESSIONS
-        await self._move(ends[-1].index_ + 1 if full else checkpoint.size)
+        at = acknowledgement_of(ends[-1]).index + 1 if full else checkpoint.size
+        if ends:
+            await self._keep(at)
+        self._next = at  # where nothing ended, a look again after a restart is cheaper than an fsync a checkpoint
 
-    async def _move(self, at: int) -> None:
+    async def _keep(self, at: int) -> None:
         await asyncio.to_thread(write_cursor, self._cursor, at)
         self._next = at
 
     def _tell(self, connection: Connection, row: Any, checkpoint: Checkpoint) -> None:
         while flush_in(connection, row.ticket, self._clock()):  # the end is told before its proof
             pass
-        last = _acknowledgement(row)
+        last = acknowledgement_of(row)
         checkpoint = self._checkpoints.signed_for(connection, last.session, checkpoint)
         text = session_proof_text(proof_in(connection, last, checkpoint), checkpoint)
         note = Note(key=f"proof {last.session}", author=AUTHOR, text=text, session=last.session)
@@ -100,34 +104,18 @@ class SessionProofs:
 
 def proof_in(connection: Connection, last: Acknowledgement, checkpoint: Checkpoint) -> SessionProof:
     """The proof of the session whose end record is `last`, in the tree of `checkpoint`, which covers it."""
-    of_first = select(*_WANTED).where(records.c.session == last.session, records.c.seq == 0)
-    first = _acknowledgement(connection.execute(of_first).one())
+    of_first = select(records).where(records.c.session == last.session, records.c.seq == 0)
+    first = acknowledgement_of(connection.execute(of_first).one())
     hashes = TreeReader(connection).inclusion(last.index, checkpoint.size)
     return SessionProof(first, last, LogProof(log_entry(last.time, last.hash), last.index, hashes, checkpoint.note))
 
 
-_WANTED = (
-    records.c.session,
-    records.c.seq,
-    records.c.hash,
-    records.c.time,
-    records.c.index.label("index_"),
-    records.c.signature,
-)
-
-
 def _ends(connection: Connection, start: int, end: int) -> Sequence[Any]:
     query = (
-        select(*_WANTED, sessions.c.ticket)
+        select(records, sessions.c.ticket)
         .join(sessions, sessions.c.id == records.c.session)
         .where(records.c.index >= start, records.c.index < end, records.c.code == SESSION_ENDED)
         .order_by(records.c.index)
         .limit(BATCH_SESSIONS)
     )
     return connection.execute(query).all()
-
-
-def _acknowledgement(row: Any) -> Acknowledgement:
-    return Acknowledgement(
-        session=row.session, seq=row.seq, hash=row.hash, time=row.time, index=row.index_, signature=row.signature
-    )

@@ -11,13 +11,14 @@ from sqlalchemy import Connection, Row, distinct, exists, func, select, update
 
 from relay.admission import SessionKeys
 from relay.foreign import shown_id
+from relay.ledger import acknowledgement_of
 from relay.log_tree import TreeReader
 from relay.participants import owned_by, parts_of
 from relay.schema import records, sessions, wraps
 from relay.session_filter import SessionFilter
 from relay.store import Store
 from remote_assist.core.api import LoggedRecord, Records, Sessions, SessionSummary
-from remote_assist.core.messages import Acknowledgement, Wrap
+from remote_assist.core.messages import Wrap
 from remote_assist.errors import RefusedError, UsageError
 
 PAGE_RECORDS = 500
@@ -195,15 +196,7 @@ def _incomplete(connection: Connection, names: Sequence[str]) -> dict[str, int]:
 
 
 def _logged(row: Row[Any]) -> LoggedRecord:
-    acknowledgement = Acknowledgement(
-        session=row.session,
-        seq=row.seq,
-        hash=row.hash,
-        time=row.time,
-        index=row._mapping["index"],
-        signature=row.signature,
-    )
-    return LoggedRecord(record=row.record, head=row.head, acknowledgement=acknowledgement)
+    return LoggedRecord(record=row.record, head=row.head, acknowledgement=acknowledgement_of(row))
 
 
 def _wraps(connection: Connection, session: str) -> tuple[Wrap, ...]:

@@ -1,6 +1,7 @@
 """An ended session's proof is on its ticket, once, and holds with the log's public key alone."""
 
 import asyncio
+import json
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,19 @@ async def test_a_sessions_proof_is_on_its_ticket_once_and_checked_offline(
     assert "7 records, leaves 3 to 9" in capsys.readouterr().out
     saved.write_text(note.text.replace("leaves 3 to", "leaves 2 to"))
     assert await asyncio.to_thread(main, ["audit", "verify", str(saved), "--log-key", str(key)]) == Exit.UNVERIFIED
+
+
+async def test_the_cursor_is_written_when_a_session_ended_and_not_at_each_checkpoint(tmp_path: Path) -> None:
+    async with RelayWorld(tmp_path, checkpoint_interval_seconds=0.05) as world:
+        cursor = world.organisation.data / "session-proofs.cursor"
+        await until(cursor.exists)
+        agent = await filled(world, 3)
+        status, _ = await world.call("GET", "/v1/log/checkpoint?covers=3")
+        await asyncio.sleep(0.3)
+        assert status == 200 and json.loads(cursor.read_text()) == {"next": 0}
+        await ended(agent)
+        await until(lambda: json.loads(cursor.read_text())["next"] > 4)
+        assert _count(world) == 1
 
 
 async def test_no_byte_of_a_proof_note_can_be_changed(tmp_path: Path) -> None:
