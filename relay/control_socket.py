@@ -24,12 +24,12 @@ from relay.chunks import Chunks
 from relay.log_tree import TreeReader
 from relay.penalties import Penalties
 from relay.presence import Presence
+from relay.proven import check_proven
 from relay.sessions import read_keys, read_proofs
 from relay.sockets import OpenSockets, RelaySocket, hear, log_refusal, refuse, say
 from relay.sources import address_of
 from relay.store import Store
 from relay.switchboard import AgentLine, Switchboard
-from remote_assist.core import sshsig
 from remote_assist.core.checkpoint import Checkpoint
 from remote_assist.core.codes import is_session_id
 from remote_assist.core.keys import load_public
@@ -52,10 +52,10 @@ from remote_assist.core.messages import (
     StoreRoom,
     SuccessionsGiven,
 )
-from remote_assist.core.records import format_time, join_bytes
+from remote_assist.core.records import format_time
 from remote_assist.core.room import Room
 from remote_assist.core.spoken import HEADER, Spoken, check_caller, spoken_by
-from remote_assist.errors import ContentError, RefusedError, RemoteProtocolError, UsageError, VerificationError
+from remote_assist.errors import RefusedError, RemoteProtocolError, UsageError
 
 MAX_PENDING = 64
 """Appends of one agent that may wait for the disk; beyond, its socket is read no further."""
@@ -167,15 +167,16 @@ class ControlSocket:
         return join.session, known, stored
 
     def _proven_key(self, join: Join, nonce: bytes) -> str:
-        for origin in self._origins:
-            with suppress(VerificationError, ContentError):
-                sshsig.verify(join.signature, join.host_key, "join", join_bytes(origin, join.session, nonce))
-                return load_public(join.host_key)
-        raise RefusedError(
-            "the agent's signature does not hold for this relay",
-            reason="bad-signature",
-            advice="Use the relay's address exactly as its operator gave it.",
+        check_proven(
+            "the agent",
+            join.session,
+            join.host_key,
+            join.signature,
+            purpose="join",
+            origins=self._origins,
+            nonce=nonce,
         )
+        return load_public(join.host_key)
 
     # --- what it says -----------------------------------------------------------------------------
 

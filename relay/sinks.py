@@ -139,7 +139,11 @@ class WebhookSink:
             self._client = aiohttp.ClientSession(timeout=self._timeout)
         try:
             async with self._client.post(
-                self._url, data=body, headers=self._headers(), ssl=self._tls, allow_redirects=False
+                self._url,
+                data=body,
+                headers=headers_of(self._kind, self._token_file),
+                ssl=self._tls,
+                allow_redirects=False,
             ) as answer:
                 if not 200 <= answer.status < 300:
                     raise SinkError(f"the webhook answered {answer.status}")
@@ -150,13 +154,6 @@ class WebhookSink:
         if self._client is not None:
             await self._client.close()
             self._client = None
-
-    def _headers(self) -> dict[str, str]:
-        headers = {"Content-Type": self._kind}
-        if self._token_file is not None:
-            token = read_bounded(self._token_file, MAX_TOKEN_BYTES).decode("ascii", "replace").strip()
-            headers["Authorization"] = f"Bearer {token}"
-        return headers
 
 
 def open_sink(settings: PushSettings, *, host_name: str) -> Sink:
@@ -211,6 +208,15 @@ def _append(path: Path, raw: bytes) -> None:
         raise
     finally:
         os.close(descriptor)
+
+
+def headers_of(kind: str, token_file: Path | None) -> dict[str, str]:
+    """The headers of a POST: what the body is, and the token, read anew each time. Raises OSError, ContentError."""
+    headers = {"Content-Type": kind}
+    if token_file is not None:
+        token = read_bounded(token_file, MAX_TOKEN_BYTES).decode("ascii", "replace").strip()
+        headers["Authorization"] = f"Bearer {token}"
+    return headers
 
 
 def tls_of(ca_file: Path | None) -> ssl.SSLContext:

@@ -8,28 +8,27 @@ connection. Rule 2: the relay calls; whether anything is allowed the machine dec
 
 import asyncio
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import datetime
 
 import msgspec
 from aiohttp import web
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, func, insert, select, update
 
 from relay.access import Caller, Verb
 from relay.pages import answer
 from relay.penalties import Penalties
+from relay.proven import check_proven
 from relay.schema import machines
 from relay.sockets import OpenSockets, RelaySocket, hear, log_refusal, refuse, say
 from relay.sources import address_of
 from relay.store import Store
 from relay.trust import TrustFolder
-from remote_assist.core import sshsig
 from remote_assist.core.api import Machines, MachineSummary
 from remote_assist.core.enrolment import Machine, check_enrolment
 from remote_assist.core.messages import Called, Challenge, SignedEnrolment, StandBy, StandingBy
-from remote_assist.core.records import format_time, join_bytes
+from remote_assist.core.records import format_time
 from remote_assist.core.spoken import Spoken, check_caller
-from remote_assist.errors import ContentError, RefusedError, RemoteProtocolError, VerificationError
+from remote_assist.errors import RefusedError, RemoteProtocolError, VerificationError
 
 MAX_MACHINES = 10_000
 MAX_BYTES = 64 << 10
@@ -116,12 +115,16 @@ class Standby:
         machine = check_enrolment(
             said.signed, ca_line=self._trust.ca_line, revoked=self._trust.lists.revocations.serials
         )
-        for origin in self._origins:
-            with suppress(VerificationError, ContentError):
-                signed = join_bytes(origin, machine.id, nonce)
-                sshsig.verify(said.signature, machine.enrolment.enrolment_key, "standby", signed)
-                return machine, said.signed
-        raise RefusedError("the machine's signature does not hold for this relay", reason="bad-signature")
+        check_proven(
+            "the machine",
+            machine.id,
+            machine.enrolment.enrolment_key,
+            said.signature,
+            purpose="standby",
+            origins=self._origins,
+            nonce=nonce,
+        )
+        return machine, said.signed
 
     async def _remember(self, machine: Machine, signed: SignedEnrolment) -> None:
         now = format_time(self._clock())
@@ -130,7 +133,7 @@ class Standby:
             values = {"name": machine.enrolment.name, "signed": msgspec.json.encode(signed), "seen": now}
             if connection.execute(update(machines).where(machines.c.id == machine.id).values(**values)).rowcount:
                 return
-            if len(connection.execute(select(machines.c.id).limit(MAX_MACHINES)).all()) >= MAX_MACHINES:
+            if connection.execute(select(func.count()).select_from(machines)).scalar_one() >= MAX_MACHINES:
                 raise RefusedError("this relay knows as many machines as it may", reason="full")
             connection.execute(insert(machines), {"id": machine.id, **values})
 
@@ -143,7 +146,7 @@ class Standby:
             await refuse(old, RefusedError("the machine connected again", reason="replaced"), Verb.STANDBY, machine)
         await say(socket, StandingBy(machine=machine))
         try:
-            while await hear(socket, StandBy) is not None:
+            if await hear(socket, StandBy) is not None:
                 raise RemoteProtocolError("a machine that waits says nothing")
         except RemoteProtocolError:
             log_refusal(Verb.STANDBY, "malformed", machine)

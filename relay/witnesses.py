@@ -16,8 +16,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
-from relay.sinks import MAX_TOKEN_BYTES, cause_of, fault_in_url, tls_of
-from relay.trust import read_bounded
+from relay.sinks import cause_of, fault_in_url, headers_of, tls_of
 from remote_assist.audit.timestamp import open_stamp, read_authorities, require_library, stamp_request
 from remote_assist.core.anchoring import MAX_RECEIPT_BYTES
 from remote_assist.core.checkpoint import Checkpoint
@@ -146,10 +145,7 @@ def host_of(url: str) -> str:
 
 
 async def _post(settings: AnchorSettings, body: bytes, kind: str) -> bytes:
-    headers = {"Content-Type": kind}
-    if settings.token_file is not None:
-        token = read_bounded(settings.token_file, MAX_TOKEN_BYTES).decode("ascii", "replace").strip()
-        headers["Authorization"] = f"Bearer {token}"
+    headers = headers_of(kind, settings.token_file)
     tls = tls_of(settings.tls_ca) if settings.address.startswith("https:") else False
     limits = aiohttp.ClientTimeout(total=settings.deadline_seconds)
     try:
