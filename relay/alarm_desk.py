@@ -14,6 +14,7 @@ from typing import Any
 import structlog
 from sqlalchemy import Connection, Row, and_, func, insert, select, update
 
+from relay.outbox import AUTHOR
 from relay.schema import alarms
 from relay.store import Store
 from relay.ticket_desk import TicketDesk
@@ -25,7 +26,6 @@ from remote_assist.tickets.alarms import FIRING, RESOLVED, Alarm, note_text
 from remote_assist.tickets.marks import note_key
 from remote_assist.tickets.system import INTERNAL, Note
 
-AUTHOR = "remote-assist"
 RETRY_SECONDS = 30.0
 MAX_AT_ONCE = 100
 

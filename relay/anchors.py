@@ -61,7 +61,7 @@ class Anchor:
     ) -> None:
         self.name = name
         self._kind = settings.kind
-        self._schedule = schedule_of(settings)
+        self._schedule = Schedule(settings.every_seconds, settings.retry_seconds, settings.retry_most_seconds)
         self._witness = witness
         self._store = store
         self._checkpoints = checkpoints
@@ -73,7 +73,8 @@ class Anchor:
     @property
     def figures(self) -> AnchorFigures:
         """How it stands now."""
-        return figures_of(self.standing, self._clock())
+        age = self.standing.age_seconds(self._clock())
+        return AnchorFigures(-1.0 if age is None else age, self.standing.failures)
 
     async def work(self) -> None:
         """Anchor for ever."""
@@ -100,7 +101,8 @@ class Anchor:
             structlog.get_logger("anchors").info("anchored", anchor=self.name, size=checkpoint.size)
             self.standing = self.standing.succeeded(checkpoint.size, self._clock())
         try:
-            await asyncio.to_thread(_write_standing, self._data, self.name, self.standing)
+            raw = msgspec.json.encode(self.standing) + b"\n"
+            await asyncio.to_thread(replace_file, self._data / f"anchor-{self.name}.json", raw)
         except OSError as error:
             structlog.get_logger("anchors").warning("standing-not-kept", anchor=self.name, cause=error.strerror)
 
@@ -151,17 +153,6 @@ def open_anchors(
     )
 
 
-def schedule_of(settings: AnchorSettings) -> Schedule:
-    """When its tries are due."""
-    return Schedule(settings.every_seconds, settings.retry_seconds, settings.retry_most_seconds)
-
-
-def figures_of(standing: Standing, now: datetime) -> AnchorFigures:
-    """How a standing looks at a time."""
-    age = standing.age_seconds(now)
-    return AnchorFigures(-1.0 if age is None else age, standing.failures)
-
-
 def read_standing(data: Path, name: str) -> Standing:
     """How it stood last; as at the beginning when nothing readable is there."""
     try:
@@ -176,7 +167,3 @@ def read_wish(data: Path) -> str:
         return read_bounded(data / ANCHOR_NOW, MAX_STANDING_BYTES).decode("ascii", "replace").strip()
     except (OSError, AssistError):
         return ""
-
-
-def _write_standing(data: Path, name: str, standing: Standing) -> None:
-    replace_file(data / f"anchor-{name}.json", msgspec.json.encode(standing) + b"\n")

@@ -87,15 +87,15 @@ def examine(settings: RelaySettings, *, now: datetime) -> Iterator[Finding]:
 
 def _anchor(data: Path, name: str, settings: AnchorSettings, now: datetime) -> Finding:
     """A witness that is late: a checkpoint should be there, and tries fail."""
-    what, standing = f"anchor {name}", read_standing(data, name)
-    age = standing.age_seconds(now)
-    last = "never had a checkpoint" if age is None else f"has {standing.size} records since {standing.anchored}"
-    if standing.failures:
-        fault = f"{last}; {standing.failures} tries failed since: {standing.fault}"
+    what, held = f"anchor {name}", read_standing(data, name)
+    age = held.age_seconds(now)
+    last = "never had a checkpoint" if age is None else f"has {held.size} records since {held.anchored}"
+    if held.failures:
+        fault = f"{last}; {held.failures} tries failed since: {held.fault}"
         return Finding(what, False, fault, "Mend what it says, then: remote-assist-relay anchor.")
     if age is not None and age > settings.every_seconds + settings.retry_most_seconds:
         return Finding(what, False, f"{last}, and nothing since", "See whether the relay serves.")
-    return Finding(what, True, last if standing.anchored else f"{last} yet")
+    return Finding(what, True, last if held.anchored else f"{last} yet")
 
 
 async def _ticket_system(settings: RelaySettings, name: str) -> str:
@@ -198,8 +198,8 @@ def _certificate(settings: RelaySettings, now: datetime) -> str:
 
 def _adoption(settings: RelaySettings, now: datetime) -> str:
     _, _, lists = read_trust(settings.data, now=now)
-    check_log_key(lists, read_log_key(settings.data))
     keys = LogKeys(settings.data)
+    check_log_key(lists, keys.current)
     if (settings.data / NEXT).exists() and keys.waiting(lists.organisation.log_keys) is None:
         raise ContentError(
             f"{settings.data / NEXT} waits for the organisation's list to name it",

@@ -15,9 +15,9 @@ from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlalchemy.pool import NullPool
 
 from relay.database import POOL
-from relay.migrations import words_of
+from relay.migrations import unreachable
 from relay.schema import turns
-from remote_assist.errors import UnreachableError, UsageError
+from remote_assist.errors import UsageError
 
 DRIVER = "postgresql+psycopg"
 
@@ -67,9 +67,7 @@ def hold_server(url: str, *, several: bool) -> Connection:
     try:
         connection = open_server(url, poolclass=NullPool).connect()
     except OperationalError as error:
-        raise UnreachableError(
-            f"the database does not answer: {words_of(error)}", advice="See whether it runs, and what `database` says."
-        ) from error
+        raise unreachable(error) from error
     taken = "pg_try_advisory_lock_shared" if several else "pg_try_advisory_lock"
     if connection.execute(text(f"SELECT {taken}({SERVING_LOCK})")).scalar_one():
         connection.commit()

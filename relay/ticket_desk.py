@@ -168,7 +168,6 @@ class TicketDesk:
         if new.break_glass:
             new = msgspec.structs.replace(new, subject=f"Break-glass: {new.subject}"[:MAX_SUBJECT_CHARS])
             key = f"{BREAK_GLASS_KEY}{note_key(by, new.subject, format_time(self._clock()))}"
-        if new.break_glass:
             ticket = await self.book.open(
                 new, by=by, key=key, also=lambda connection, number: self._record_break_glass(connection, number, by)
             )

@@ -88,9 +88,14 @@ def bring_up_to_date(engine: Engine) -> Standing:
     try:
         return migrate(engine)
     except OperationalError as error:
-        raise UnreachableError(
-            f"the database does not answer: {words_of(error)}", advice="See whether it runs, and what `database` says."
-        ) from error
+        raise unreachable(error) from error
+
+
+def unreachable(error: OperationalError) -> UnreachableError:
+    """What a person is told about a database that cannot be reached."""
+    return UnreachableError(
+        f"the database does not answer: {words_of(error)}", advice="See whether it runs, and what `database` says."
+    )
 
 
 def words_of(error: SQLAlchemyError) -> str:
