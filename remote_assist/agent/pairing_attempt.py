@@ -38,7 +38,7 @@ from remote_assist.core.messages import (
     SignedEnrolment,
     Verdict,
 )
-from remote_assist.core.pairing import AgentPairing
+from remote_assist.core.pairing import AgentPairing, version_only
 from remote_assist.core.spoken import OTHER_VERSION, UPDATE_OLDER
 from remote_assist.core.statement import VerifiedTechnician, verify_envelope
 from remote_assist.errors import (
@@ -117,7 +117,10 @@ class Attempt:
             reply = self._pairing.receive_start(start, self._statement)
         except (CodeBurned, RemoteProtocolError) as error:
             self._remember(memory.after_failure(self._moment().utc))
-            await self._burn("version" if isinstance(error, CodeBurned) and error.reason == "version" else "malformed")
+            another = isinstance(error, CodeBurned) and error.reason == "version"
+            if another:
+                await self._tell_version()
+            await self._burn("version" if another else "malformed")
             raise
         memory = memory.after_sending(self._nameplate, self._moment().utc)
         self._remember(memory)
@@ -202,6 +205,11 @@ class Attempt:
         if isinstance(raw, str):
             return decode(raw, Rendezvous)  # type: ignore[arg-type]  # a union of tagged structs
         return decode(raw, Pairing, max_bytes=self._limits.message_max_bytes)  # type: ignore[arg-type]  # likewise
+
+    async def _tell_version(self) -> None:
+        with contextlib.suppress(AssistError, TimeoutError):
+            async with asyncio.timeout(BURN_SECONDS):
+                await self._link.send_binary(encode(version_only()))
 
     async def _burn(self, reason: str) -> None:
         with contextlib.suppress(AssistError, TimeoutError):

@@ -11,6 +11,7 @@
     stated ──receive_verdict──▶ done            stated ──verdict──▶ done
 
 Rule 1: one object is one guess. Whatever goes wrong burns it: CodeBurned, and every later call is LocalProtocolError.
+A hello of another version burns it too; the agent answers one with `version_only`, so that both can say who is older.
 Rule 2: `spake2` never notices a wrong word; only the MACs do. Nothing is believed before its MAC held.
 The words were checked against the list before; nonces and the source of randomness are arguments.
 """
@@ -42,6 +43,7 @@ from remote_assist.core.pairing_keys import (
     PairingKeys,
     transcript_hash,
 )
+from remote_assist.core.spoken import version_fault
 from remote_assist.core.statement import VerifiedTechnician, sign_statement, verify_envelope
 from remote_assist.errors import CodeBurned, ContentError, LocalProtocolError, RemoteProtocolError
 
@@ -52,12 +54,15 @@ __all__ = [
     "VerifiedTechnician",
     "sign_statement",
     "verify_envelope",
+    "version_only",
 ]
 
 ELEMENT_BYTES = 33
 """A SPAKE2 element with the letter of its side in front."""
 
 NONCE_BYTES = 32
+
+AGAIN = "Make a new support code and try again."
 
 MAX_SEALED_BYTES = 46 << 10
 """Longest sealed part: in base64, with the rest, it fits a pairing message of 64 KiB."""
@@ -90,6 +95,8 @@ class _Pairing:
     """What both ends do alike: one state, one growing list of the fields said so far."""
 
     _next: dict[str, dict[str, str]]
+    _they: str
+    """The program at the other end, as this end calls it."""
 
     def __init__(self, code: SupportCode, *, nonce: bytes) -> None:
         if parse_code(str(code)) != code:
@@ -138,9 +145,9 @@ class _Pairing:
             raise LocalProtocolError(f"{event} is not possible when a pairing is {self.state}")
         self.state = following
 
-    def _burn(self, sentence: str, reason: str) -> CodeBurned:
+    def _burn(self, sentence: str, reason: str, advice: str = "") -> CodeBurned:
         self.state = "burned"
-        return CodeBurned(sentence, reason=reason, advice="Make a new support code and try again.")
+        return CodeBurned(sentence, reason=reason, advice=f"{advice} {AGAIN}".strip())
 
     def _malformed(self, what: str) -> CodeBurned:
         return self._burn(f"the other end sent {what} that is not of this protocol; the code is used up", "malformed")
@@ -149,8 +156,9 @@ class _Pairing:
         return self._burn("the support code was wrong, or somebody is in between; the code is used up", "wrong-code")
 
     def _check_hello(self, version: int, element: bytes, nonce: bytes) -> None:
-        if version != PROTOCOL_VERSION:
-            raise self._burn(f"the other end speaks version {version}, this one {PROTOCOL_VERSION}", "version")
+        fault, advice = version_fault(version, self._they)
+        if fault:
+            raise self._burn(fault, "version", advice)
         if len(element) != ELEMENT_BYTES or len(nonce) != NONCE_BYTES:
             raise self._malformed("a first message")
 
@@ -180,6 +188,7 @@ class TechnicianPairing(_Pairing):
     """The technician's end: SPAKE2's side A, whoever made the code."""
 
     _next = TECHNICIAN_NEXT
+    _they = "customer's program"
 
     def __init__(self, code: SupportCode, *, nonce: bytes, entropy: Callable[[int], bytes]) -> None:
         super().__init__(code, nonce=nonce)
@@ -226,6 +235,7 @@ class AgentPairing(_Pairing):
     """The agent's end: SPAKE2's side B. Its code is burned once the answer of `receive_start` is sent."""
 
     _next = AGENT_NEXT
+    _they = "technician's program"
 
     def __init__(self, code: SupportCode, *, nonce: bytes, entropy: Callable[[int], bytes]) -> None:
         super().__init__(code, nonce=nonce)
@@ -264,6 +274,12 @@ class AgentPairing(_Pairing):
         self._step("verdict")
         sealed = self._seal(_VERDICT, verdict)
         return PairingVerdict(sealed=sealed, mac=self._shared.confirm(AGENT_TO_TECHNICIAN, [*self._said, sealed]))
+
+
+def version_only() -> PairingReply:
+    """What a technician's program of another version is answered: which version this is, and nothing to guess by."""
+    zeroes = {"y": bytes(ELEMENT_BYTES), "nonce": bytes(NONCE_BYTES), "mac": bytes(MAC_BYTES)}
+    return PairingReply(version=PROTOCOL_VERSION, sealed=b"", **zeroes)
 
 
 def _identities(code: SupportCode) -> dict[str, bytes]:

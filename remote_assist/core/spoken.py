@@ -73,25 +73,25 @@ def spoken_by(told: str) -> Spoken:
     return Spoken(int(found[1]), int(found[2])) if found else Spoken(PROTOCOL_VERSION, 0)
 
 
-def check_version(peer: Spoken, who: str) -> None:
+def version_fault(version: int, who: str, here: str = "this program") -> tuple[str, str]:
+    """A sentence about another version and what to do; nothing twice when it is ours."""
+    if version == OWN.version:
+        return "", ""
+    they = f"the {who}"
+    older = they if version < OWN.version else here
+    return f"{they} speaks protocol version {version}, {here} {OWN.version}: {older} is older", f"Update {older}."
+
+
+def check_version(peer: Spoken, who: str, here: str = "this program") -> None:
     """Raise RefusedError for another version. `who`: as people call it, `relay` or `other end`."""
-    if peer.version != OWN.version:
-        older = f"the {who}" if peer.version < OWN.version else "this program"
-        raise RefusedError(
-            f"the {who} speaks protocol version {peer.version}, this program {OWN.version}: {older} is older",
-            reason="version",
-            advice=UPDATE_OLDER,
-        )
+    fault, advice = version_fault(peer.version, who, here)
+    if fault:
+        raise RefusedError(fault, reason="version", advice=advice)
 
 
 def check_caller(peer: Spoken, who: str) -> None:
     """The same at a relay, whose words are read by `who` called it. Raises RefusedError."""
-    if peer.version != OWN.version:
-        raise RefusedError(
-            f"this relay speaks protocol version {OWN.version}, the {who} {peer.version}",
-            reason="version",
-            advice=UPDATE_OLDER,
-        )
+    check_version(peer, who, "this relay")
 
 
 def check_word(peer: Spoken, kind: type[Message], who: str) -> None:

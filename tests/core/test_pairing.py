@@ -23,6 +23,7 @@ from remote_assist.core.pairing import (
     TECHNICIAN_NEXT,
     AgentPairing,
     TechnicianPairing,
+    version_only,
 )
 from remote_assist.errors import AssistError, CodeBurned, LocalProtocolError
 from tests.core.pairs import CODE, agent, agent_statement, dice, envelope, technician
@@ -159,6 +160,20 @@ def test_an_element_sent_back_is_refused() -> None:
     start = end.start()
     reply = PairingReply(version=1, y=b"B" + start.x[1:], nonce=bytes(32), sealed=b"", mac=bytes(32))
     burned(lambda: end.receive_reply(reply), "malformed")
+
+
+@pytest.mark.parametrize(("version", "older"), [(0, "the customer's program"), (2, "this program")])
+def test_a_technician_is_told_which_of_both_programs_is_the_older(version: int, older: str) -> None:
+    end = technician()
+    end.start()
+    with pytest.raises(CodeBurned) as caught:
+        end.receive_reply(msgspec.structs.replace(version_only(), version=version))
+    assert caught.value.reason == "version"
+    assert (
+        f"the customer's program speaks protocol version {version}, this program 1: {older} is older"
+        == caught.value.message
+    )
+    assert caught.value.advice.startswith(f"Update {older}. Make a new support code")
 
 
 def test_another_version_is_refused_at_both_ends() -> None:

@@ -63,7 +63,7 @@ def test_another_version_is_refused_and_the_older_is_named(version: int, older: 
     with pytest.raises(RefusedError, match=f"version {version}, this program 1: {older} is older") as refused:
         check_version(Spoken(version, 0), "relay")
     assert refused.value.reason == "version"
-    with pytest.raises(RefusedError, match=f"this relay speaks protocol version 1, the agent {version}"):
+    with pytest.raises(RefusedError, match=f"the agent speaks protocol version {version}, this relay 1: "):
         check_caller(Spoken(version, 0), "agent")
 
 

@@ -43,11 +43,15 @@ def test_f23_an_agent_of_another_version_is_refused_by_name_and_its_customer_is_
     inviting, code = world.invite(world.new_ticket())
     agent = start(world, OTHER_VERSION, *JOIN, home="other-customer", said=f"{code}\n")
     status, out = ended(agent)
-    assert status == 3 and "the other end speaks version 1, this one 0" in out
+    assert (
+        status == 3
+        and "the technician's program speaks protocol version 1, this program 0: this program is older" in out
+    )
     assert "allowed" not in out
     assert next_line(inviting, PATIENCE_SECONDS) == ""  # no session
     assert inviting.wait(PATIENCE_SECONDS) == 3
-    assert "the customer's program speaks another protocol version than this one (1)" in world.log("programs.log")
+    told = "the customer's program speaks protocol version 0, this program 1: the customer's program is older"
+    assert told in world.log("programs.log")
 
 
 def test_f23_a_technicians_program_of_another_version_is_refused_by_name(world: World) -> None:
@@ -55,9 +59,9 @@ def test_f23_a_technicians_program_of_another_version_is_refused_by_name(world: 
     inviting = start(world, OTHER_VERSION, *words, home="alice-home")
     code = next_line(inviting, PATIENCE_SECONDS)
     assert join_today(world, code, "agent-of-today.log") == 3
-    assert "the other end speaks version 0, this one 1" in world.log("agent-of-today.log")
+    assert "the technician's program speaks protocol version 0, this program 1" in world.log("agent-of-today.log")
     status, out = ended(inviting)
-    assert status == 3 and "the customer's program speaks another protocol version than this one (0)" in out
+    assert status == 3 and "the customer's program speaks protocol version 1, this program 0" in out
 
 
 def test_f23_a_technicians_program_that_says_another_version_hears_of_it_at_its_first_question(world: World) -> None:
@@ -72,7 +76,7 @@ def test_f23_a_relay_of_another_version_is_refused_by_name_and_nothing_starts(wo
     relay = serve(world, OTHER_VERSION)
     _, code = world.invite(world.new_ticket())
     assert join_today(world, code, "third.log") == 3
-    assert "this relay speaks protocol version 0, the agent 1" in world.log("third.log")
+    assert "the agent speaks protocol version 1, this relay 0: this relay is older" in world.log("third.log")
     relay.terminate()
     relay.wait(PATIENCE_SECONDS)
     serve(world, SAYS_ANOTHER_VERSION)

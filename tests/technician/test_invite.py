@@ -6,6 +6,7 @@ import secrets
 from collections.abc import AsyncIterator
 from datetime import datetime
 
+import msgspec
 import pytest
 
 from remote_assist.core.certificates import ca_of, check_certificate
@@ -14,6 +15,7 @@ from remote_assist.core.codes import SupportCode, parse_code
 from remote_assist.core.keys import load_private, new_key, public_line
 from remote_assist.core.messages import (
     AgentStatement,
+    Burn,
     Grant,
     PairingStart,
     PairingStatement,
@@ -21,7 +23,7 @@ from remote_assist.core.messages import (
     SignedStatement,
     Verdict,
 )
-from remote_assist.core.pairing import AgentPairing
+from remote_assist.core.pairing import AgentPairing, version_only
 from remote_assist.errors import CodeBurned, ConsentDenied, RefusedError, UsageError
 from remote_assist.technician.desk import Desk
 from remote_assist.technician.invite import Invitation
@@ -104,6 +106,18 @@ async def test_a_no_says_why_and_leaves_no_session(technician: Technician, reaso
         )
         assert isinstance(outcomes[0], ConsentDenied)
         assert words in outcomes[0].message
+        assert desk.home.sessions() == []
+
+
+async def test_a_customers_program_of_another_version_is_told_by_its_version(technician: Technician) -> None:
+    async with invited(technician) as (desk, invitation):
+        customer, waiting = Customer(technician.world, invitation.code), asyncio.create_task(invitation.paired())
+        await customer.join()
+        await customer.link.send(encode(msgspec.structs.replace(version_only(), version=0)))
+        await customer.link.send(encode(Burn(reason="version")).decode())
+        with pytest.raises(CodeBurned) as burned:
+            await waiting
+        assert burned.value.reason == "version" and "Update the customer's program" in burned.value.advice
         assert desk.home.sessions() == []
 
 
