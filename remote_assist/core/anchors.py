@@ -13,7 +13,6 @@ out; tests compare with the slow way. A window is the anchor's line and the next
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
 
 BEFORE_CHARS, AFTER_CHARS = 320, 1200
 """How far a match may begin before the first anchor in it, and how far it may reach behind it."""
@@ -44,41 +43,63 @@ class Anchors:
     clue: re.Pattern[str] | None = None
     starts: bool = False
 
+    @property
+    def everywhere(self) -> bool:
+        """Whether there is none."""
+        return not (self.words or self.shapes or self.hexes or self.plates or self.clue)
+
 
 class Searched:
     """One text, prepared once for all detectors. Positions in every view are positions in the text."""
 
+    __slots__ = ("_flat", "_hex", "_lower", "_plate", "_shape", "text")
+
     def __init__(self, text: str) -> None:
         self.text = text
+        # Kept by hand: until Python 3.12 `cached_property` takes a lock, which costs more than these views.
+        self._lower: str | None = None
+        self._flat: bytes | None = None
+        self._shape: bytes | None = None
+        self._hex: bytes | None = None
+        self._plate: bytes | None = None
 
-    @cached_property
+    @property
     def lower(self) -> str:
         """Lower case, one character for one character."""
-        lower = self.text.lower()
-        if len(lower) == len(self.text):
-            return lower
-        return "".join(low if len(low := each.lower()) == 1 else each for each in self.text)
+        if self._lower is None:
+            self._lower = _lower(self.text)
+        return self._lower
 
-    @cached_property
-    def _flat(self) -> bytes:
-        return self.text.encode("latin-1", "replace")
+    @property
+    def shape(self) -> bytes:
+        """Every digit as 0, every capital as A."""
+        if self._shape is None:
+            self._shape = self._flattened().translate(_SHAPE)
+        return self._shape
 
-    @cached_property
-    def _shape(self) -> bytes:
-        return self._flat.translate(_SHAPE)
+    @property
+    def hex(self) -> bytes:
+        """Every hexadecimal digit as h."""
+        if self._hex is None:
+            self._hex = self._flattened().translate(_HEX)
+        return self._hex
 
-    @cached_property
-    def _hex(self) -> bytes:
-        return self._flat.translate(_HEX)
+    @property
+    def plate(self) -> bytes:
+        """Every digit and capital as A."""
+        if self._plate is None:
+            self._plate = self._flattened().translate(_PLATE)
+        return self._plate
 
-    @cached_property
-    def _plate(self) -> bytes:
-        return self._flat.translate(_PLATE)
+    def _flattened(self) -> bytes:
+        if self._flat is None:
+            self._flat = self.text.encode("latin-1", "replace")
+        return self._flat
 
     def windows(self, anchors: Anchors) -> list[tuple[int, int]]:
         """The pieces (start, end) to look at: none, the whole text, or surroundings of the anchors in it."""
         length = len(self.text)
-        if anchors == _EVERYWHERE:
+        if anchors.everywhere:
             return [(0, length)]
         if length < WHOLE_BELOW_CHARS:
             return [(0, length)] if self._holds(anchors) else []
@@ -110,34 +131,38 @@ class Searched:
     def _holds(self, anchors: Anchors) -> bool:
         return (
             any(word in self.lower for word in anchors.words)
-            or any(piece in self._shape for piece in anchors.shapes)
-            or any(piece in self._hex for piece in anchors.hexes)
-            or any(piece in self._plate for piece in anchors.plates)
+            or any(piece in self.shape for piece in anchors.shapes)
+            or any(piece in self.hex for piece in anchors.hexes)
+            or any(piece in self.plate for piece in anchors.plates)
             or (anchors.clue is not None and anchors.clue.search(self.text) is not None)
         )
 
     def _count(self, anchors: Anchors) -> int:
         return (
             sum(self.lower.count(word) for word in anchors.words)
-            + sum(self._shape.count(piece) for piece in anchors.shapes)
-            + sum(self._hex.count(piece) for piece in anchors.hexes)
-            + sum(self._plate.count(piece) for piece in anchors.plates)
+            + sum(self.shape.count(piece) for piece in anchors.shapes)
+            + sum(self.hex.count(piece) for piece in anchors.hexes)
+            + sum(self.plate.count(piece) for piece in anchors.plates)
         )
 
     def _positions(self, anchors: Anchors) -> Iterator[int]:
         for word in anchors.words:
             yield from _positions(self.lower, word)
         for piece in anchors.shapes:
-            yield from _positions(self._shape, piece)
+            yield from _positions(self.shape, piece)
         for piece in anchors.hexes:
-            yield from _positions(self._hex, piece)
+            yield from _positions(self.hex, piece)
         for piece in anchors.plates:
-            yield from _positions(self._plate, piece)
+            yield from _positions(self.plate, piece)
         if anchors.clue is not None:
             yield from (match.start() for match in anchors.clue.finditer(self.text))
 
 
-_EVERYWHERE = Anchors()
+def _lower(text: str) -> str:
+    lower = text.lower()
+    if len(lower) == len(text):
+        return lower
+    return "".join(low if len(low := each.lower()) == 1 else each for each in text)
 
 
 def _positions(text: str | bytes, piece: str | bytes) -> Iterator[int]:

@@ -18,8 +18,9 @@ from dataclasses import dataclass, field
 from remote_assist.core.anchors import Searched
 from remote_assist.core.catalog_model import FieldSpec
 from remote_assist.core.detectors import DETECTORS, SECRET_CLASSES
+from remote_assist.core.panel import Panel
 from remote_assist.core.seed_words import SeedWords
-from remote_assist.core.spans import Span, find, found, merge
+from remote_assist.core.spans import Span, found, merge
 from remote_assist.errors import LocalProtocolError, RefusedError
 
 PROFILES = ("strict", "secrets")
@@ -37,7 +38,9 @@ MAX_REMEMBERED = 20_000
 
 MIN_SEED_CHARS = 4
 _SECRET_KEY = re.compile(r"(?i)^(?:.*[_-])?(?:password|passwd|secret|token|api_?key|private_?key|passphrase)$")
-_SURE = tuple(each for each in DETECTORS if each.sure)
+_STRICT = Panel(DETECTORS)
+_SECRETS = Panel(each for each in DETECTORS if each.kind in SECRET_CLASSES)
+_SURE = Panel(each for each in DETECTORS if each.sure)
 FURTHER_PASSES = 2
 SHORTEST_CHARS = 6
 """No detector hits anything shorter (`a@b.co`)."""
@@ -93,7 +96,7 @@ class Redactor:
             raise LocalProtocolError(f"there is no redaction profile '{profile}'")
         self._key = key
         self._strict = profile == "strict"
-        self._detectors = DETECTORS if self._strict else tuple(d for d in DETECTORS if d.kind in SECRET_CLASSES)
+        self._detectors = _STRICT if self._strict else _SECRETS
         self._seeds = SeedWords()
         self._tokens: dict[tuple[str, str], str] = {}
         self.remembered: dict[str, str] = {}
@@ -147,13 +150,13 @@ class Redactor:
     def sweep(self, name: str, raw: bytes) -> None:
         """The last look at packed bytes and their file name. Raises RefusedError when something is left in them."""
         text = raw.decode("utf-8", "replace")
-        left = self._left_in(name) or self._sure_left_in(_TOKEN.sub(" ", text))
+        left = self._left_in(name) or self._sure_left_in(Searched(_TOKEN.sub(" ", text)))
         if left:
             raise RefusedError(f"a {left} would be left in {name[:60]!r}", reason="redaction-incomplete")
 
     def _spans(self, text: str) -> list[Span]:
         searched = Searched(text)
-        spans = found(searched, self._detectors) if len(text) >= SHORTEST_CHARS else []
+        spans = found(searched, self._detectors.near(searched)) if len(text) >= SHORTEST_CHARS else []
         return spans + [Span(*each) for each in self._seeds.spans(searched)]
 
     def _replace(self, text: str, spans: list[Span], counts: Counter[str] | None) -> str:
@@ -194,7 +197,7 @@ class Redactor:
 
     def _structural(self, text: str, kind: str, counts: Counter[str]) -> str:
         searched = Searched(text)
-        spans = found(searched, _SURE) if len(text) > 8 else []
+        spans = found(searched, _SURE.near(searched)) if len(text) > 8 else []
         if kind in SEEDED_TYPES:
             spans += [Span(*each) for each in self._seeds.spans(searched)]
         return self._replace(text, merge(spans), counts)
@@ -213,13 +216,13 @@ class Redactor:
 
     def _left_in(self, text: str) -> str:
         """The class of a sure secret or a seed that is still there, or empty."""
-        rest = _TOKEN.sub(" ", text)
+        rest = Searched(_TOKEN.sub(" ", text))
         if left := self._sure_left_in(rest):
             return left
-        return "seed" if any(True for _ in self._seeds.spans(Searched(rest))) else ""
+        return "seed" if any(True for _ in self._seeds.spans(rest)) else ""
 
-    def _sure_left_in(self, rest: str) -> str:
-        left = find(rest, _SURE)
+    def _sure_left_in(self, rest: Searched) -> str:
+        left = found(rest, _SURE.near(rest))
         return left[0].kind if left else ""
 
     def _sweep(self, text: str, collected: Collected, *, seeds: bool) -> None:
