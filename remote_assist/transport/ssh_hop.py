@@ -30,6 +30,9 @@ T = TypeVar("T")
 PARALLEL, LOOKS = 5, 3
 """Programs and looks at files at once; one more channel moves files, and one is left for a signal."""
 
+LIST_AHEAD = 2
+"""Requests for more names on their way at once, each for about a hundred; paramiko sends 50 for any folder."""
+
 THREADS = PARALLEL + LOOKS + 4
 
 ONE_AT_A_TIME = "dropbear"
@@ -169,7 +172,7 @@ class SshHop:
 
         def work(sftp: paramiko.SFTPClient) -> "list[FileStatus]":
             found: list[FileStatus] = []
-            for entry in sftp.listdir_iter(path):
+            for entry in sftp.listdir_iter(path, read_aheads=LIST_AHEAD):
                 if len(found) >= max_entries:
                     break
                 found.append(status_of(f"{path.rstrip('/')}/{entry.filename}", entry))

@@ -1,10 +1,11 @@
 """Configuration files by digest: what changed, without what is in them. An allow-list, with no key on it."""
 
+import asyncio
 import hashlib
 from datetime import UTC, datetime
 
 from remote_assist.core.target import FileStatus
-from remote_assist.diagnostics.look import Gathered, Look, Unavailable
+from remote_assist.diagnostics.look import Gathered, Look, Unavailable, together
 from remote_assist.errors import AssistError
 
 FILES = (
@@ -53,33 +54,49 @@ FOLDERS = (
     "/etc/network/interfaces.d",
 )
 MAX_FILES, MAX_BYTES = 200, 256 << 10
+AT_ONCE = 4
+"""Looks at once: on a machine that is far away each takes a few round trips."""
 
 Row = dict[str, object]
 
 
 async def config_files(look: Look) -> Gathered:
     """Path, digest, size and time of each listed file that can be read; links and what is larger are left out."""
-    rows: list[Row] = []
-    statuses: list[FileStatus] = []
-    for path in FILES:
-        try:
-            statuses.append(await look.target.status(path))
-        except AssistError:
-            continue
-    for folder in FOLDERS:
-        statuses += await look.folder(folder, max_entries=MAX_FILES)
-    for status in [each for each in statuses if each.kind == "file" and each.size_bytes <= MAX_BYTES][:MAX_FILES]:
-        try:
-            raw = await look.target.read(status.path, max_bytes=MAX_BYTES)
-        except AssistError:
-            continue
-        rows.append(_row(status, raw))
+    slots = asyncio.Semaphore(AT_ONCE)
+
+    async def one(path: str) -> list[FileStatus]:
+        async with slots:
+            return await _status(look, path)
+
+    async def inside(folder: str) -> list[FileStatus]:
+        async with slots:
+            return await look.folder(folder, max_entries=MAX_FILES)
+
+    async def seen(status: FileStatus) -> Row | None:
+        async with slots:
+            return await _row(look, status)
+
+    found = [*await together(one(path) for path in FILES), *await together(inside(folder) for folder in FOLDERS)]
+    statuses = [each for group in found for each in group]
+    fitting = [each for each in statuses if each.kind == "file" and each.size_bytes <= MAX_BYTES][:MAX_FILES]
+    rows = [row for row in await together(seen(each) for each in fitting) if row is not None]
     if not rows:
         raise Unavailable("none of the configuration files this looks for is here")
     return Gathered(rows, cut=len(statuses) > MAX_FILES)
 
 
-def _row(status: FileStatus, raw: bytes) -> Row:
+async def _status(look: Look, path: str) -> list[FileStatus]:
+    try:
+        return [await look.target.status(path)]
+    except AssistError:
+        return []
+
+
+async def _row(look: Look, status: FileStatus) -> Row | None:
+    try:
+        raw = await look.target.read(status.path, max_bytes=MAX_BYTES)
+    except AssistError:
+        return None
     changed = datetime.fromtimestamp(status.modified, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     return {
         "path": status.path,
