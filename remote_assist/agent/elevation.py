@@ -1,8 +1,8 @@
 """Becoming root for one action: the customer types their own password at this computer, and nobody else sees it.
 
 Rule 1: each elevation is an action of its own (RA1800), acknowledged before anybody is asked. Rule 2: the password is
-used once and kept nowhere; sudo is told to neither use nor leave a ticket. Rule 3: while a technician's program runs
-here nobody is asked: it could look over the customer's shoulder.
+used once and kept nowhere; neither sudo nor polkit is left with anything of it. Rule 3: while a technician's program
+runs here nobody is asked: it could look over the customer's shoulder.
 """
 
 import contextlib
@@ -18,7 +18,7 @@ from remote_assist.core.consent import ANY_SCOPE
 from remote_assist.core.hostile import HostileStr, SafeStr
 from remote_assist.core.prompt import Prompt, TypedQuestion
 from remote_assist.errors import ConsentDenied, RefusedError
-from remote_assist.transport.elevated_target import ElevatedTarget, sudo_is_here
+from remote_assist.transport.elevated_target import ElevatedTarget, way_to_root
 
 MAX_WRONG = 2
 """Passwords that may be wrong in one session, so that no account is locked."""
@@ -43,7 +43,7 @@ class Elevation:
     @property
     def possible(self) -> bool:
         """Whether somebody at this computer could be asked to become root."""
-        return not is_root() and self._prompt.can_ask and sudo_is_here()
+        return not is_root() and self._prompt.can_ask and bool(way_to_root())
 
     @contextlib.asynccontextmanager
     async def for_action(self, caller: Caller, what: SafeStr) -> AsyncIterator[ElevatedTarget]:

@@ -1,16 +1,18 @@
-"""This machine as root, for one action: a `MutableTarget` whose calls a helper under sudo carries out.
+"""This machine as root, for one action: a `MutableTarget` whose calls a helper carries out, under sudo or by polkit.
 
     sudo -k -S -p '' -- PYTHON -I -c BOOT PACKAGE OFF-LIMITS…      the password on its standard input, once
+    pkexec PYTHON -I -c BOOT …                                     where there is no sudo: elevated_polkit.py
 
 Rule 1: `-k` with a command neither uses nor leaves a cached ticket (sudo(8)), so no terminal can ride on it.
 Rule 2: nothing is written to the helper before it said READY: else sudo could take it for another password.
 """
 
 import asyncio
+import contextlib
 import os
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 from remote_assist.core.requests import KIND_DATA
@@ -19,7 +21,7 @@ from remote_assist.errors import AssistError, RefusedError, UnreachableError
 from remote_assist.transport.elevated_calls import READY, Answer, Call, length_of, pack, raise_fault, unpack_answer
 from remote_assist.transport.posix_programs import RunningProgram, clean_environment, start_program
 
-SUDO = "sudo"
+SUDO, POLKIT = "sudo", "polkit"
 READY_SECONDS = 20.0
 ANSWER_SECONDS = 300.0
 """Longest call: a program's own deadline is shorter."""
@@ -32,9 +34,15 @@ BOOT = (
 )
 
 
-def sudo_is_here() -> bool:
-    """Whether this system has sudo at all."""
-    return shutil.which(SUDO) is not None
+def way_to_root() -> str:
+    """By what this system lets somebody become root with their own password: sudo, polkit or nothing (empty)."""
+    if shutil.which(SUDO) is not None:
+        return SUDO
+    if sys.platform == "linux":
+        from remote_assist.transport import elevated_polkit  # only here: terminals need modules no Windows has
+
+        return POLKIT if elevated_polkit.polkit_is_here() else ""
+    return ""
 
 
 class ElevatedTarget:
@@ -42,27 +50,52 @@ class ElevatedTarget:
 
     platform = "linux" if sys.platform.startswith("linux") else "macos"
 
-    def __init__(self, program: RunningProgram) -> None:
+    def __init__(self, program: RunningProgram, way: str) -> None:
         self._program = program
+        self._way = way
         self._output = program.output()
         self._heard = bytearray()
         self._one = asyncio.Lock()
 
     @classmethod
     async def start(cls, password: str, off_limits: Sequence[bytes]) -> "ElevatedTarget":
-        """Start the helper. Raises RefusedError (`credentials`) for a wrong password, AssistError without sudo."""
+        """Start the helper. Raises RefusedError (`credentials`) for a wrong password, AssistError where no way is."""
         places = [os.fsdecode(place) for place in off_limits]
-        argv = [SUDO, "-k", "-S", "-p", "", "--", sys.executable, "-I", "-c", BOOT, str(PACKAGE), *places]
+        argv = [sys.executable, "-I", "-c", BOOT, str(PACKAGE), *places]
+        way = way_to_root()
+        if way == POLKIT:
+            return await cls._by_polkit(argv, password)
+        async with cls._started([SUDO, "-k", "-S", "-p", "", "--", *argv], way) as target:
+            await target._begin(f"{password}\n".encode())
+        return target
+
+    @classmethod
+    async def _by_polkit(cls, argv: Sequence[str], password: str) -> "ElevatedTarget":
+        from remote_assist.transport import elevated_polkit
+
+        async with (
+            cls._started(elevated_polkit.pkexec_argv(argv), POLKIT) as target,
+            elevated_polkit.asking(target._program.process_id, password),
+        ):
+            await target._begin(b"\n")
+        return target
+
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def _started(cls, argv: Sequence[str], way: str) -> AsyncIterator["ElevatedTarget"]:
+        """The program that becomes the helper; ended where the block fails."""
         program = await start_program(argv, environment=clean_environment({"LC_ALL": "C"}))
-        target = cls(program)
         try:
-            await program.feed(f"{password}\n".encode())
-            await target._ready()
-            await program.feed(b"\n")
+            yield cls(program, way)
         except BaseException:
             await program.finish()
             raise
-        return target
+
+    async def _begin(self, first: bytes) -> None:
+        """Say what whoever starts the helper reads, and wait until the helper runs."""
+        await self._program.feed(first)
+        await self._ready()
+        await self._program.feed(b"\n")
 
     async def close(self) -> None:
         """End the helper."""
@@ -137,7 +170,7 @@ class ElevatedTarget:
             async with asyncio.timeout(READY_SECONDS):
                 said = await self._hear(len(READY))
         except (TimeoutError, UnreachableError) as error:
-            raise _wrong() from error
+            raise self._wrong() from error
         if said != READY:
             raise AssistError("the helper that runs as root cannot be started here")
 
@@ -150,15 +183,14 @@ class ElevatedTarget:
             if kind == KIND_DATA:
                 self._heard += raw
             elif b"try again" in raw or b"incorrect" in raw or b"not allowed" in raw or b"not in the sudoers" in raw:
-                raise _wrong()
+                raise self._wrong()
         taken = bytes(self._heard[:size])
         del self._heard[:size]
         return taken
 
-
-def _wrong() -> RefusedError:
-    return RefusedError(
-        "sudo did not take the password, or this user may not become root",
-        reason="credentials",
-        advice="The customer tries again, or somebody with the right to do it runs the agent.",
-    )
+    def _wrong(self) -> RefusedError:
+        return RefusedError(
+            f"{self._way} did not take the password, or this user may not become root",
+            reason="credentials",
+            advice="The customer tries again, or somebody with the right to do it runs the agent.",
+        )

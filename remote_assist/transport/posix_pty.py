@@ -67,6 +67,16 @@ class RunningTerminal:
         """Of the program: leader of its session and first process group."""
         return self._group
 
+    @property
+    def is_over(self) -> bool:
+        """Whether the program has ended."""
+        return self._exited.is_set()
+
+    @property
+    def shows_keys(self) -> bool:
+        """Whether the terminal shows what is typed; not while a password is asked for."""
+        return self._master >= 0 and bool(termios.tcgetattr(self._master)[3] & termios.ECHO)
+
     async def output(self) -> AsyncIterator[tuple[int, bytes]]:
         """(KIND_DATA, bytes) as they come. Ends when nobody holds the terminal, or soon after the program ended."""
         while raw := await self._read():
@@ -216,11 +226,18 @@ class _Ear(asyncio.SubprocessProtocol):
 
 
 async def start_terminal(
-    argv: Sequence[str], *, window: Window, environment: Mapping[str, str], folder: str = "", name: str = ""
+    argv: Sequence[str],
+    *,
+    window: Window,
+    environment: Mapping[str, str],
+    folder: str = "",
+    name: str = "",
+    output: int | None = None,
 ) -> RunningTerminal:
     """Start a program as leader of a new session at a new terminal; `name` is its argv[0], if another.
 
-    `environment` is the whole of it. Raises UsageError for an impossible argv, AssistError when it cannot be started.
+    `environment` is the whole of it; `output` a descriptor that is its standard output in place of the terminal.
+    Raises UsageError for an impossible argv, AssistError when it cannot be started.
     """
     words = checked_argv(argv)
     master, slave = os.openpty()
@@ -233,7 +250,7 @@ async def start_terminal(
             *words[1:],
             executable=words[0],
             stdin=slave,
-            stdout=slave,
+            stdout=slave if output is None else output,
             stderr=slave,
             cwd=folder or None,
             env=dict(environment),
