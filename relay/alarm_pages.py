@@ -11,7 +11,7 @@ from aiohttp import web
 
 from relay.access import Caller
 from relay.alarm_desk import AlarmDesk
-from relay.pages import answer
+from relay.bodies import answer
 from relay.penalties import Penalties
 from relay.sources import address_of
 from relay.ticket_systems import read_secret

@@ -12,7 +12,7 @@ from aiohttp import web
 from sqlalchemy import ColumnElement, Connection, and_, or_, select, update
 
 from relay.access import Caller
-from relay.pages import Bodies, answer
+from relay.bodies import Bodies, answer
 from relay.schema import alarms
 from relay.store import Store
 from remote_assist.core.api import AlarmClaim, AlarmClaimed, AlarmSummary, OpenAlarms

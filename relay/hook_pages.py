@@ -11,7 +11,7 @@ from datetime import datetime
 from aiohttp import web
 
 from relay.access import Caller
-from relay.pages import answer
+from relay.bodies import answer
 from relay.penalties import Penalties
 from relay.sources import address_of
 from relay.ticket_desk import TicketDesk

@@ -18,9 +18,9 @@ from aiohttp import web
 from sqlalchemy import Connection, select
 
 from relay.access import Caller
+from relay.bodies import answer, query_numbers
 from relay.checkpoints import Checkpoints
 from relay.log_tree import MAX_LEVEL, WIDTH, TreeReader, tree_size
-from relay.pages import answer, query_numbers
 from relay.schema import anchorings
 from relay.store import Store
 from remote_assist.core.api import Anchoring, Anchorings, ConsistencyAnswer, SuccessionsAnswer

@@ -59,7 +59,7 @@ import structlog
 from aiohttp import web
 
 from relay.access import Caller, NotLoggedIn, Verb, check_may
-from relay.pages import Answer, answer
+from relay.bodies import Answer, answer
 from relay.sockets import log_refusal
 from relay.sources import KEY
 from remote_assist.core.api import NODE_HEADER, ApiError

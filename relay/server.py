@@ -21,6 +21,7 @@ from relay.alarm_pages import AlarmPages
 from relay.alarm_work import AlarmWork
 from relay.anchors import Anchor, open_anchors
 from relay.appends import Appends
+from relay.bodies import Answer, Bodies
 from relay.book import TicketBook
 from relay.chains import Chains
 from relay.checkpoints import Checkpoints
@@ -35,12 +36,13 @@ from relay.ledger import Ledger
 from relay.log_keys import LogKeys
 from relay.log_pages import LogPages
 from relay.login import Logins
+from relay.login_pages import LoginPages
 from relay.metrics import Metrics, MetricsPage, serve_metrics
 from relay.nameplate_sockets import NameplateSockets, PairingLimits
 from relay.nodes import Nodes, join_nodes
 from relay.nonces import LoginNonces
 from relay.outbox import Outbox
-from relay.pages import Answer, Bodies, ChainPages, LoginPages, SessionPages
+from relay.pages import ChainPages, SessionPages
 from relay.penalties import Penalties, Tariff
 from relay.postgres import hold_server
 from relay.push import Push, open_pushes

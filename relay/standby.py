@@ -15,7 +15,7 @@ from aiohttp import web
 from sqlalchemy import Connection, func, insert, select, update
 
 from relay.access import Caller, Verb
-from relay.pages import answer
+from relay.bodies import answer
 from relay.penalties import Penalties
 from relay.proven import check_proven
 from relay.schema import machines

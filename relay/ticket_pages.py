@@ -3,9 +3,9 @@
 from aiohttp import web
 
 from relay.access import Caller
+from relay.bodies import Bodies, answer
 from relay.book import check_new_note
 from relay.outbox import Outbox
-from relay.pages import Bodies, answer
 from relay.ticket_desk import TicketDesk
 from relay.ticket_systems import reference
 from remote_assist.core.api import NewNote, NewTicket, Retry, Tickets
