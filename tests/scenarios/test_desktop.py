@@ -1,11 +1,13 @@
 """The customer's screen: a real x11vnc under a real X server through a session, and pictures asked for one by one."""
 
+import contextlib
 import os
 import socket
 import stat
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -43,19 +45,66 @@ with socket.create_connection((sys.argv[1], int(sys.argv[2])), timeout=60) as pe
 """
 
 
+RDP_VIEWER = """
+import os, subprocess, sys, time, mss
+display, host, port = sys.argv[1:]
+os.environ["DISPLAY"] = display
+words = ["/cert:ignore", "/u:na", "/p:na", "/size:320x200", "/log-level:ERROR"]
+viewer = subprocess.Popen(["xfreerdp", f"/v:{host}:{port}", *words], env={**os.environ, "HOME": os.getcwd()})
+end = time.monotonic() + 60
+with mss.MSS() as screen:
+    while (0xC0, 0x20, 0x40) not in (seen := set(screen.grab(screen.monitors[0]).pixels[100])):
+        assert viewer.poll() is None and time.monotonic() < end, (viewer.poll(), seen)
+        time.sleep(0.1)
+viewer.terminate()
+viewer.wait(30)
+print("RDP shows the customer's colour", flush=True)
+"""
+"""FreeRDP at a screen of its own (argument 1); ends well once that screen shows what the customer's shows."""
+
+XRDP_INI = """
+[Globals]
+ini_version=1
+fork=false
+port=tcp://127.0.0.1:{port}
+security_layer=tls
+certificate={folder}/cert.pem
+key_file={folder}/key.pem
+allow_channels=true
+max_bpp=32
+autorun=desk
+[Logging]
+LogFile={folder}/xrdp.log
+EnableSyslog=false
+[desk]
+name=desk
+lib=libvnc.so
+ip=127.0.0.1
+port={vnc}
+username=na
+password=na
+"""
+
+
 @pytest.fixture(scope="module")
 def display() -> Iterator[str]:
-    """A real X server without a monitor, a coloured root window."""
+    """The customer's screen, coloured."""
+    with x_server(WIDTH, HEIGHT) as name:
+        subprocess.run(["xsetroot", "-solid", "#c02040"], env={**os.environ, "DISPLAY": name}, check=True)
+        yield name
+
+
+@contextlib.contextmanager
+def x_server(width: int, height: int) -> Iterator[str]:
+    """A real X server without a monitor."""
     need("Xvfb", "xsetroot")
     reading, writing = os.pipe()
-    argv = ["Xvfb", "-displayfd", str(writing), "-screen", "0", f"{WIDTH}x{HEIGHT}x24", "-nolisten", "tcp", "-noreset"]
+    argv = ["Xvfb", "-displayfd", str(writing), "-screen", "0", f"{width}x{height}x24", "-nolisten", "tcp", "-noreset"]
     server = subprocess.Popen(argv, pass_fds=(writing,), stderr=subprocess.DEVNULL)
     os.close(writing)
     try:
         with os.fdopen(reading) as told:
-            name = f":{told.readline().strip()}"
-        subprocess.run(["xsetroot", "-solid", "#c02040"], env={**os.environ, "DISPLAY": name}, check=True)
-        yield name
+            yield f":{told.readline().strip()}"
     finally:
         server.terminate()
         server.wait(30)
@@ -92,6 +141,34 @@ def vnc(display: str) -> Iterator[int]:
     finally:
         server.terminate()
         server.wait(30)
+
+
+@pytest.fixture
+def rdp(vnc: int, tmp_path: Path) -> Iterator[int]:
+    """A real xrdp in front of the customer's screen."""
+    need("xrdp", "xfreerdp", "openssl")
+    make = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=rdp.example.com"]
+    argv = [*make, "-keyout", str(tmp_path / "key.pem"), "-out", str(tmp_path / "cert.pem")]
+    subprocess.run(argv, check=True, capture_output=True)
+    port = free_port()
+    (tmp_path / "xrdp.ini").write_text(XRDP_INI.format(port=port, folder=tmp_path, vnc=vnc))
+    argv = ["xrdp", "--nodaemon", "--config", str(tmp_path / "xrdp.ini")]
+    server = subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        wait_for_port(port, 60)
+        yield port
+    finally:
+        server.kill()  # asked to end, it waits for viewers
+        server.wait(30)
+
+
+def test_an_rdp_viewer_sees_it_as_well(world: World, rdp: int) -> None:
+    with x_server(640, 480) as display:
+        (world.folder / "rdp_viewer.py").write_text(RDP_VIEWER)
+        _, session, _ = world.session(scopes=f"forward=127.0.0.1:{rdp}")
+        viewer = f"{sys.executable} {world.folder / 'rdp_viewer.py'} {display} {{host}} {{port}}"
+        told = world.command("desktop", session, f"127.0.0.1:{rdp}", "--viewer", viewer, timeout=120).stdout
+    assert "RDP shows the customer's colour" in told
 
 
 def test_a_viewer_sees_the_customers_desktop_through_the_session(world: World, vnc: int) -> None:
