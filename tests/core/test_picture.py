@@ -1,9 +1,12 @@
 """Pictures: one profile of PNG, read strictly, and what terminals are given of them."""
 
+import base64
 import random
 import re
 import struct
+import subprocess
 import zlib
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -12,6 +15,7 @@ from hypothesis import strategies as st
 from remote_assist.core.picture import MAX_SIDE, SIGNATURE, Picture, decode_png, encode_png
 from remote_assist.core.picture_in_terminal import BLOCKS, KITTY, SIXEL, shown, way_of
 from remote_assist.errors import ContentError
+from tests.scenarios.stock import need
 
 SMALL = Picture(3, 2, bytes([255, 0, 0, 0, 255, 0, 0, 0, 255, 9, 9, 9, 8, 8, 8, 7, 7, 7]))
 
@@ -106,6 +110,8 @@ def test_kitty_gets_a_png_of_our_own_in_pieces() -> None:
     assert pieces[0][0].startswith("a=T,f=100,c=")
     assert [keys.rpartition("m=")[2] for keys, _ in pieces] == ["1"] * (len(pieces) - 1) + ["0"]
     assert "".join(f"\x1b_G{keys};{data}\x1b\\" for keys, data in pieces) + "\n" == text
+    assert all(len(data) == 4096 for _, data in pieces[:-1])  # what the protocol allows, and a multiple of 4 as it asks
+    assert decode_png(base64.b64decode("".join(data for _, data in pieces), validate=True)) == noise
 
 
 def test_sixels_say_each_colour_of_a_band_once() -> None:
@@ -115,3 +121,57 @@ def test_sixels_say_each_colour_of_a_band_once() -> None:
     parts = shown(Picture(2, 1, bytes([255, 0, 0, 0, 255, 0])), SIXEL, 1, 1)
     assert "#30" in parts
     assert "$#180" in parts
+
+
+def test_a_decoder_of_others_reads_our_sixels(tmp_path: Path) -> None:
+    need("sixel2png")
+    noise = Picture(48, 96, random.Random(7).randbytes(48 * 96 * 3))
+    text = shown(noise, SIXEL, 6, 6)
+    argv = ["sixel2png", "-i", "-", "-o", str(tmp_path / "back.png")]
+    subprocess.run(argv, input=text.encode(), check=True, timeout=60)
+    back = png_of_others((tmp_path / "back.png").read_bytes())
+    assert (back.width, back.height) == (48, 96)
+    assert all(abs(seen - sent * 6 // 256 * 51) <= 1 for seen, sent in zip(back.points, noise.points, strict=True))
+
+
+def test_a_decoder_of_others_reads_our_png(tmp_path: Path) -> None:
+    need("img2sixel", "sixel2png")
+    colours = Picture(16, 16, bytes([255, 0, 0] * 128 + [0, 0, 255] * 128))
+    (tmp_path / "own.png").write_bytes(encode_png(colours))
+    sixels = subprocess.run(
+        ["img2sixel", str(tmp_path / "own.png")], check=True, capture_output=True, timeout=60
+    ).stdout
+    argv = ["sixel2png", "-i", "-", "-o", str(tmp_path / "back.png")]
+    subprocess.run(argv, input=sixels, check=True, timeout=60)
+    back = png_of_others((tmp_path / "back.png").read_bytes())
+    red, blue = back.at(8, 3), back.at(8, 12)  # as near as sixels come
+    assert min(red[0], blue[2]) > 240
+    assert (red[1:], blue[:2]) == ((0, 0), (0, 0))
+
+
+def png_of_others(raw: bytes) -> Picture:
+    """A PNG of 8 bits each of red, green and blue, its lines filtered in any of the five ways (PNG, section 9)."""
+    chunks: dict[bytes, bytes] = {}
+    at = 8
+    while at < len(raw):
+        size, name = struct.unpack_from(">I4s", raw, at)
+        chunks[name] = chunks.get(name, b"") + raw[at + 8 : at + 8 + size]
+        at += size + 12
+    width, height, depth, kind = struct.unpack_from(">IIBB", chunks[b"IHDR"])
+    assert (depth, kind) == (8, 2)
+    packed, step = zlib.decompress(chunks[b"IDAT"]), 3 * width
+    points, above = bytearray(), bytes(step)
+    for top in range(0, height * (step + 1), step + 1):
+        line = bytearray(packed[top + 1 : top + 1 + step])
+        for x in range(step):
+            left, corner = (line[x - 3], above[x - 3]) if x >= 3 else (0, 0)
+            line[x] = (line[x] + _predicted(packed[top], left, above[x], corner)) % 256
+        points += line
+        above = bytes(line)
+    return Picture(width, height, bytes(points))
+
+
+def _predicted(way: int, left: int, up: int, corner: int) -> int:
+    guess = left + up - corner
+    nearest = min((abs(guess - one), order, one) for order, one in enumerate((left, up, corner)))[2]
+    return (0, left, up, (left + up) // 2, nearest)[way]
