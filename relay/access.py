@@ -199,12 +199,20 @@ class Tokens:
         return token
 
     async def caller(self, authorization: str, *, revoked: Collection[int]) -> Caller | None:
-        """Who an `Authorization` header names; None when there is none. Raises NotLoggedIn for a bad token."""
+        """Who an `Authorization` header names; None when there is none. Raises NotLoggedIn for a bad token,
+        RefusedError for one of a revoked certificate.
+        """
         if not authorization:
             return None
         scheme, _, token = authorization.partition(" ")
         caller = await self._look_up(_hash(token)) if scheme.lower() == "bearer" else None
-        if caller is None or caller.expires <= self._clock() or caller.serial in revoked:
+        if caller is not None and caller.serial in revoked:
+            raise RefusedError(
+                "your certificate was revoked by your organisation",
+                reason="revoked",
+                advice="Ask the organisation's operator for a new one, and log in with it.",
+            )
+        if caller is None or caller.expires <= self._clock():
             raise NotLoggedIn
         return caller
 

@@ -47,6 +47,7 @@ from remote_assist.core.messages import (
     Join,
     Joined,
     ProofsGiven,
+    RevocationsGiven,
     SessionClosed,
     StoreChunk,
     StoreRoom,
@@ -101,6 +102,7 @@ class ControlSocket:
         known: Callable[[web.Request], None],
         presence: Presence,
         room: Callable[[], Room],
+        revocations: Callable[[], bytes | None],
         acknowledged: Callable[[float], None],
     ) -> None:
         self._store = store
@@ -119,6 +121,7 @@ class ControlSocket:
         self._known = known
         self._presence = presence
         self._room = room
+        self._revocations = revocations
         self._acknowledged = acknowledged
 
     async def agent(self, request: web.Request, caller: Caller | None) -> web.StreamResponse:
@@ -140,6 +143,8 @@ class ControlSocket:
         line = AgentLine(session, socket, spoken_by(request.headers.get(HEADER, "")))
         if self._room() is not Room.FINE:
             await line.say(StoreRoom(level=self._room().word))
+        if stored and (revoked := self._revocations()) is not None:  # a new session's opening is checked by itself
+            await line.say(RevocationsGiven(signed=revoked))
         try:
             await self._converse(line, keys, opened=stored > 0)
         except (RemoteProtocolError, RefusedError) as fault:

@@ -67,7 +67,7 @@ from relay.ticket_rules import SessionRules
 from relay.ticket_systems import TicketSystems
 from relay.tls_files import TlsFiles
 from relay.trust import TrustFolder
-from remote_assist.core.messages import StoreRoom
+from remote_assist.core.messages import Message, RevocationsGiven, StoreRoom
 from remote_assist.core.room import Marks
 from remote_assist.errors import AssistError, UnreachableError
 from remote_assist.settings import RelaySettings
@@ -451,6 +451,7 @@ class Relay:
             known=door.known,
             presence=nodes.presence,
             room=lambda: self._readiness.room,
+            revocations=lambda: trust.revocations,
             acknowledged=metrics.acknowledged,
         )
         return {
@@ -530,6 +531,7 @@ class Relay:
             door.sweep()
             if trust.refresh():
                 self._switchboard.drop_revoked(trust.lists.revocations.serials)
+                await self._tell_revoked(trust.revocations)
             await self._change_log_key()
 
     async def _change_log_key(self) -> None:
@@ -545,7 +547,14 @@ class Relay:
 
     async def _tell_room(self) -> None:
         """Tell every agent how much room there is now."""
-        message = StoreRoom(level=self._readiness.room.word)
+        await self._tell(StoreRoom(level=self._readiness.room.word))
+
+    async def _tell_revoked(self, signed: bytes | None) -> None:
+        """Show every agent whose certificates count no more: they end what a revoked technician has there."""
+        if signed is not None:
+            await self._tell(RevocationsGiven(signed=signed))
+
+    async def _tell(self, message: Message) -> None:
         await asyncio.gather(*(line.say(message) for line in self._switchboard.lines), return_exceptions=True)
 
 

@@ -36,6 +36,11 @@ class TrustFolder:
         self.ca_line, self.raw, self.lists = read_trust(data, now=clock())
         check_log_key(self.lists, log_key)
 
+    @property
+    def revocations(self) -> bytes | None:
+        """The signed list of revoked certificates; None while nobody's is."""
+        return self.raw[KINDS.index("revocations")] if self.lists.revocations.serials else None
+
     def refresh(self) -> bool:
         """Take newer lists if files changed. Returns whether something new is in force."""
         stamp = _stamp(self._data)

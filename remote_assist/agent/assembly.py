@@ -125,6 +125,7 @@ def assemble(facts: SessionFacts, around: Surroundings, prompt: Prompt, shelf: S
         on_stream=lambda offer: session.offered(offer),
         on_change=lambda up: session.link_changed(up),
         on_ticket_closed=lambda: session.end_now(ENDED_BY_TICKET),
+        on_revocations=lambda signed: session.on_revocations(signed),
         log=log,
         uploads=uploads,
     )

@@ -25,6 +25,7 @@ from remote_assist.agent.session import (
     ENDED_BY_DISK,
     ENDED_BY_DISTRUST,
     ENDED_BY_RELAY,
+    ENDED_BY_REVOCATION,
     ENDED_BY_SIGNAL,
     ENDED_BY_TECHNICIAN,
     ENDED_BY_TICKET,
@@ -61,6 +62,7 @@ END_TEXTS = {
     ENDED_BY_RELAY: "end.relay",
     ENDED_BY_TICKET: "end.ticket",
     ENDED_BY_DISK: "end.disk-full",
+    ENDED_BY_REVOCATION: "end.revoked",
 }
 
 

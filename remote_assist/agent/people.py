@@ -4,6 +4,7 @@ Rule 1: a technician is known by the session key SSH authenticated, and by nothi
 through no door. Rule 3: whoever is expected was let in by the customer; they are in once they proved who they are.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -59,7 +60,7 @@ class People:
         self._keeper = keeper
         self.technicians: dict[str, Technician] = {first.session_key: first}
         self._expected: dict[str, Expected] = {}
-        self._gone: dict[str, str] = {}
+        self._gone: dict[str, RefusedError] = {}
 
     def find(self, session_key: str) -> Technician | None:
         """Who logged in with this key (a public line)."""
@@ -83,7 +84,7 @@ class People:
     def check_acting(self, key: str) -> None:
         """Raise RefusedError when the technician of this key (a fingerprint) only watches, or left."""
         if key in self._gone:
-            raise RefusedError(self._gone[key], reason="transferred")
+            raise self._gone[key]
         one = self.by_key(key)
         if one is not None and one.part is Part.OBSERVER:
             raise RefusedError(
@@ -133,11 +134,21 @@ class People:
         """One is in."""
         self.technicians[technician.session_key] = technician
 
-    def leave(self, session_key: str, why: str) -> None:
+    def leave(self, session_key: str, why: RefusedError) -> None:
         """One is out, and is told `why`; their key opens nothing any more."""
         gone = self.technicians.pop(session_key, None)
         if gone is not None:
             self._gone[gone.key] = why
+
+    def forget_expected(self, serials: Collection[int]) -> None:
+        """Nobody is waited for whose certificate is one of these."""
+        self._expected = {
+            digest: one for digest, one in self._expected.items() if one.invitation.certificate.serial not in serials
+        }
+
+    def with_serials(self, serials: Collection[int]) -> list[Technician]:
+        """Who is in by a certificate of these serials."""
+        return [one for one in self.technicians.values() if one.certificate.serial in serials]
 
     def overdue(self, now: datetime) -> list[Technician]:
         """Whose part is over by now."""

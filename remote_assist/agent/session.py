@@ -22,6 +22,7 @@ from remote_assist.agent.gate import Gate
 from remote_assist.agent.keeper import Keeper
 from remote_assist.agent.people import People, Technician
 from remote_assist.agent.recorder import Recorder
+from remote_assist.agent.revocations import Revocations
 from remote_assist.agent.settling import settle
 from remote_assist.agent.streams import Connection, Streams
 from remote_assist.agent.texts import say, wish_title
@@ -66,6 +67,11 @@ SETTLE_SECONDS = 120.0
 LOOK_SECONDS = 1.0
 """How often the clocks are looked at, so that a clock set forward is noticed."""
 
+TRANSFERRED = "transferred"
+"""Why what a technician ran was stopped when they left."""
+
+REVOKED = "your certificate was revoked by your organisation"
+
 PAUSED = "paused"
 """Why an action was stopped when the customer paused; the reason new ones are refused with."""
 
@@ -78,6 +84,7 @@ ENDED_BY_RELAY = "relay"
 ENDED_BY_FAILURE = "failed"
 ENDED_BY_TICKET = "ticket-closed"
 ENDED_BY_DISK = "disk-full"
+ENDED_BY_REVOCATION = "revoked"
 """Stable words in the end record; texts.py has a sentence for each."""
 
 
@@ -146,6 +153,7 @@ class Session:
         self._disk = disk
         self._lock = lock
         self.people = People(facts.first, keeper)
+        self._revocations = Revocations(facts.technician)
         self._logged_in: WeakKeyDictionary[Connection, str] = WeakKeyDictionary()
         self._doors: AgentDoors | None = None
         self._streams = Streams(
@@ -251,22 +259,37 @@ class Session:
         left = int((newcomer.until - self.keeper.moment().utc).total_seconds())
         return await self._grant(newcomer, wishes, wishes, min(left, self.facts.settings.max_consent_seconds))
 
-    async def leave_out(self, gone: Technician, why: str) -> None:
+    async def leave_out(self, gone: Technician, why: str, *, reason: str = TRANSFERRED) -> None:
         """End everything of a technician, at once and here; the record follows. They are told `why`."""
-        self.people.leave(gone.session_key, why)
+        self.people.leave(gone.session_key, RefusedError(why, reason=reason))
         lost = tuple(grant.id for grant in self.keeper.grants if grant.key == gone.key)
         if lost:
             self.keeper.happen(Revoked(lost))
-        self.gate.stop_disallowed("transferred")
+        self.gate.stop_disallowed(reason)
         for connection, line in list(self._logged_in.items()):
             if line == gone.session_key:
                 connection.abort()
         if self.people.holder(gone.certificate) is not None:
             return  # the same person is in by another key
         self.prompt.show(say("live.left", name=gone.certificate.name))
-        draft = RecordDraft(code=TECHNICIAN_LEFT, actor=self.facts.agent, target=gone.actor.key)
+        outcome = None if reason == TRANSFERRED else Outcome(status="ended", reason=reason)
+        draft = RecordDraft(code=TECHNICIAN_LEFT, actor=self.facts.agent, target=gone.actor.key, outcome=outcome)
         with contextlib.suppress(AuditUnavailable, LocalProtocolError):
             await self._recorder.append(draft)
+
+    def on_revocations(self, signed: bytes) -> None:
+        """The relay shows a list of revoked certificates: who is on it is out, or it was the last and this the end."""
+        try:
+            revoked = self._revocations.newer(signed)
+        except VerificationError:
+            return  # not the CA's word: a relay says what it likes
+        self.people.forget_expected(revoked)
+        out = self.people.with_serials(revoked)
+        if out and len(out) == len(self.people.technicians):
+            self.end_now(ENDED_BY_REVOCATION)
+            return
+        for gone in out:
+            self._spawn(self.leave_out(gone, REVOKED, reason=ENDED_BY_REVOCATION))
 
     # --- while it runs ----------------------------------------------------------------------------
 

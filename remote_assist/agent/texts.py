@@ -177,6 +177,7 @@ TEXTS: Mapping[str, str] = {
     "end.signal": "This program was told to stop; the session has ended.",
     "end.distrust": "The relay's log does not hold; the session has ended. The evidence is kept in {folder}.",
     "end.ticket": "The ticket of this session was closed; the session has ended.",
+    "end.revoked": "The organisation has revoked the certificate of your technician; the session has ended.",
     "end.relay": "The relay does not take this session (any more); it has ended.",
     "end.disk-full": "There was no room left to write down what happens; the session has ended.",
     "end.undelivered": "Records that could not be delivered: {count}; they are kept in {folder}.",

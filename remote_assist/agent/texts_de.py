@@ -144,6 +144,7 @@ TEXTS: Mapping[str, str] = {
     "end.signal": "Dieses Programm sollte anhalten; die Sitzung ist beendet.",
     "end.distrust": "Das Protokoll des Relays stimmt nicht; die Sitzung ist beendet. Die Belege liegen in {folder}.",
     "end.ticket": "Das Ticket dieser Sitzung wurde geschlossen; sie ist beendet.",
+    "end.revoked": "Die Organisation hat das Zertifikat Ihres Technikers widerrufen; die Sitzung ist beendet.",
     "end.relay": "Das Relay nimmt diese Sitzung nicht (mehr) an; sie ist beendet.",
     "end.undelivered": "Nicht zugestellte Einträge: {count}; sie liegen in {folder}.",
     "end.receipt": "Beleg: {path}",

@@ -143,6 +143,7 @@ TEXTS: Mapping[str, str] = {
     "end.signal": "Se pidió a este programa que parara; la sesión ha terminado.",
     "end.distrust": "El registro del relay no cuadra; la sesión ha terminado. Las pruebas están en {folder}.",
     "end.ticket": "El ticket de esta sesión se ha cerrado; ha terminado.",
+    "end.revoked": "La organización ha revocado el certificado de su técnico; la sesión ha terminado.",
     "end.relay": "El relay no acepta (ya) esta sesión; ha terminado.",
     "end.undelivered": "Registros que no se pudieron entregar: {count}; están en {folder}.",
     "end.receipt": "Recibo: {path}",

@@ -143,6 +143,7 @@ TEXTS: Mapping[str, str] = {
     "end.signal": "Ce programme a reçu l'ordre de s'arrêter ; la session est terminée.",
     "end.distrust": "Le journal du relais n'est pas cohérent ; la session est terminée. Les preuves sont dans {folder}.",
     "end.ticket": "Le ticket de cette session a été fermé ; elle est terminée.",
+    "end.revoked": "L'organisation a révoqué le certificat de votre technicien ; la session est terminée.",
     "end.relay": "Le relais n'accepte pas (ou plus) cette session ; elle est terminée.",
     "end.undelivered": "Enregistrements non livrés : {count} ; ils sont dans {folder}.",
     "end.receipt": "Reçu : {path}",

@@ -365,6 +365,15 @@ class TicketClosed(Message, frozen=True, tag="ticket-closed"):
     session: str
 
 
+class RevocationsGiven(Message, frozen=True, tag="revocations"):
+    """relay → agent: the organisation's newest list of revoked certificates (`signed`: the CA's file, core/lists.py).
+
+    Whose certificate is on it is out of the session at once. Only the CA's signature is believed.
+    """
+
+    signed: bytes
+
+
 # --- an enrolled machine that waits to be called (text; WS /v1/standby) ---------------------------
 
 
@@ -405,6 +414,7 @@ ToAgent = (
     | StreamOffered
     | SessionClosed
     | TicketClosed
+    | RevocationsGiven
     | RelayRefused
 )
 FromAgent = Join | Append | StoreChunk | AskCheckpoint | AskProofs | AskSuccessions

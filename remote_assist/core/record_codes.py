@@ -66,7 +66,11 @@ _ALL: tuple[Code, ...] = (
     *_act("1010", "share", "Asks the customer to let a second technician in", "The customer answered about it"),
     Code("RA1012E", "second-admitted", "The customer lets a second technician in; catalog names their part"),
     Code("RA1013E", "second-attached", "The second technician proved who they are and is in; catalog names their part"),
-    Code("RA1014E", "technician-left", "A technician handed the session over and is out; target is their key"),
+    Code(
+        "RA1014E",
+        "technician-left",
+        "A technician is out (outcome: revoked, else handed over); target is their key",
+    ),
     *_act("1100", "bundle", "Collects a diagnostic bundle", "The bundle was collected"),
     *_act("1110", "tell-alarm", "Tells a program or address of the customer's about an alarm", "The alarm was told"),
     Code("RA1111E", "alarm-raised", "What watch looks at is getting wrong; catalog names the known issue"),

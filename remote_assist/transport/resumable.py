@@ -27,7 +27,9 @@ TRY_SECONDS = 12.0
 PROOF_SECONDS = 10.0
 """How long the other end of a new link may take to prove itself."""
 
-LASTING_REFUSALS = frozenset({"absent", "ended", "expired", "not-logged-in", "role", "stale", "transferred", "version"})
+LASTING_REFUSALS = frozenset(
+    {"absent", "ended", "expired", "not-logged-in", "revoked", "role", "stale", "transferred", "version"}
+)
 """Reasons of the relay that no further dial will change."""
 
 _EPOCH_AT = struct.Struct(">I")

@@ -91,7 +91,7 @@ async def test_a_revoked_certificate_loses_its_token_without_a_restart(world: Re
     token = (await world.login(alice)).token
     world.organisation.write_lists(world.organisation.data, number=2, revoked=(alice.serial,))
     async with asyncio.timeout(10):
-        while (await world.call("GET", "/v1/tickets", token=token))[0] != 401:
+        while (await world.call("GET", "/v1/tickets", token=token))[0] != 403:
             await asyncio.sleep(0.02)
     status, raw = await world.try_login(alice)
     assert (status, told(raw)) == (403, "unverified")

@@ -62,6 +62,7 @@ from remote_assist.core.records import (
     login_bytes,
     record_hash,
 )
+from remote_assist.core.spoken import HEADER, OWN
 from remote_assist.settings import RelaySettings
 from tests.relay.postgres import copy_database
 
@@ -268,7 +269,8 @@ class RelayWorld:
         url = self.url.replace("http", "ws", 1) + path
         if self.tls is not None:
             more["ssl"] = self.tls
-        return connect(url, additional_headers=headers, compression=None, proxy=None, max_size=2 << 20, **more)
+        spoken = {HEADER: str(OWN), **headers}
+        return connect(url, additional_headers=spoken, compression=None, proxy=None, max_size=2 << 20, **more)
 
     def agent(self, person: Person, ticket: str, *, seconds: int = 1800, **changes: Any) -> "Agent":
         """An agent whose customer consented to `person` helping with `ticket`."""
