@@ -21,6 +21,7 @@ from remote_assist.core.record_codes import JOURNAL_KEY_CODES, SECOND_ADMITTED
 from remote_assist.core.records import Record, Second, decode_record, head_bytes, parse_time, record_hash
 from remote_assist.core.sharing import Invited
 from remote_assist.core.statement import MAX_SECONDS
+from remote_assist.core.ticket_ids import read_ticket_id
 from remote_assist.errors import AssistError, RemoteProtocolError, VerificationError
 
 MAX_SUBJECT_CHARS = 200
@@ -28,7 +29,6 @@ MAX_RECORDS = 64
 MAX_WRAPS = 64
 MAX_SEALED_BYTES = 1024
 
-_TICKET = re.compile(r"[0-9]{1,12}|[a-z][a-z0-9-]{0,15}:[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _KEY_NAME = re.compile(r"[\x21-\x7e]{1,128}")
 
 
@@ -176,7 +176,7 @@ def _check_head(head: str, record: Record, hash: str, keys: SessionKeys) -> None
 def _fault_in_statement(statement: SignedStatement, origins: Collection[str]) -> str:
     if statement.relay not in origins:
         return "the technician's statement was made for another relay"
-    if not _TICKET.fullmatch(statement.ticket):
+    if read_ticket_id(statement.ticket) is None:
         return "the technician's statement names no ticket of this relay"
     if len(statement.subject) > MAX_SUBJECT_CHARS:
         return "the ticket's subject in the statement is too long"

@@ -20,6 +20,7 @@ from relay.postgres import server_url
 from relay.retention_periods import fault_in
 from relay.trust import read_bounded
 from remote_assist.core.codes import relay_origin
+from remote_assist.core.ticket_ids import BUILT_IN, is_system_name
 from remote_assist.errors import ContentError, UsageError
 from remote_assist.settings import (
     MIB,
@@ -31,8 +32,7 @@ from remote_assist.settings import (
     TicketSystemSettings,
 )
 from remote_assist.tickets.kinds import check_kind
-from remote_assist.tickets.settings_file import SYSTEM_NAME
-from remote_assist.tickets.system import BUILT_IN, VISIBILITIES
+from remote_assist.tickets.system import VISIBILITIES
 
 MAX_FILE_BYTES = 64 << 10
 
@@ -137,7 +137,7 @@ def _check_nodes(settings: RelaySettings, where: str, file: Path | None) -> None
 def _check_ticket_systems(settings: RelaySettings, where: str) -> None:
     for name, one in settings.ticket_systems.items():
         place = f"{where}: [ticket_systems.{name}]"
-        if not SYSTEM_NAME.fullmatch(name) or name == BUILT_IN:
+        if not is_system_name(name):
             raise ContentError(f"{place}: a name has 1 to 16 small letters, digits and hyphens, a letter first")
         check_kind(name, one.kind)
         _check_bounds(one, place)
@@ -145,7 +145,7 @@ def _check_ticket_systems(settings: RelaySettings, where: str) -> None:
             if getattr(one, field_name) not in VISIBILITIES:
                 raise ContentError(f"{place}: {field_name} is one of {' and '.join(VISIBILITIES)}")
     for name, source in settings.alarm_sources.items():
-        if not SYSTEM_NAME.fullmatch(name):
+        if not is_system_name(name):
             raise ContentError(f"{where}: [alarm_sources.{name}]: a name has 1 to 16 small letters, digits, hyphens")
         _check_bounds(source, f"{where}: [alarm_sources.{name}]")
     rules = settings.ticket_rules
@@ -175,7 +175,7 @@ def _check_outgoing(
     """Tables that name systems the log, or its checkpoints, go to."""
     for name, one in held.items():
         place = f"{where}: [{table}.{name}]"
-        if not SYSTEM_NAME.fullmatch(name):
+        if not is_system_name(name):
             raise ContentError(f"{place}: a name has 1 to 16 small letters, digits and hyphens, a letter first")
         _check_bounds(one, place)
         if fault := fault_in_one(one):

@@ -10,9 +10,10 @@ from typing import Any
 from sqlalchemy import Connection, Row, func, insert, select, update
 
 from relay.schema import foreign_tickets, tickets
-from relay.ticket_systems import Reference, reference
+from relay.ticket_systems import reference
+from remote_assist.core.ticket_ids import TicketId
 from remote_assist.errors import RefusedError
-from remote_assist.tickets.system import BUILT_IN, RemoteTicket
+from remote_assist.tickets.system import RemoteTicket
 
 FIRST_FOREIGN = 1_000_000_001
 """Numbers from here on are mirrors; people's tickets in the book never reach them."""
@@ -23,7 +24,7 @@ MAX_SUBJECT_CHARS = 200
 def number_of(connection: Connection, ticket: str) -> int:
     """The number behind a ticket id. Raises RefusedError `absent` for one that is not known here."""
     named = reference(ticket)
-    if named.system == BUILT_IN:
+    if not named.is_foreign:
         number = int(named.ticket)
         if number >= FIRST_FOREIGN:
             raise absent()
@@ -34,7 +35,7 @@ def number_of(connection: Connection, ticket: str) -> int:
     return int(row.ticket)
 
 
-def mirror_of(connection: Connection, named: Reference) -> Row[Any] | None:
+def mirror_of(connection: Connection, named: TicketId) -> Row[Any] | None:
     """The mirror of a foreign ticket, if it was ever seen."""
     query = select(foreign_tickets).where(
         foreign_tickets.c.system == named.system, foreign_tickets.c.remote == named.ticket
@@ -64,7 +65,7 @@ def keep(connection: Connection, system: str, seen: RemoteTicket, now: str) -> i
         "assignee": seen.assignee,
         "seen": now,
     }
-    row = mirror_of(connection, Reference(system, seen.id))
+    row = mirror_of(connection, TicketId(system, seen.id))
     if row is None:
         last = connection.execute(select(func.max(foreign_tickets.c.ticket))).scalar()
         number = FIRST_FOREIGN if last is None else int(last) + 1

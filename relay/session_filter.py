@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, exists, or_, sel
 
 from relay.schema import foreign_tickets, records, sessions, tickets
 from remote_assist.core.record_codes import CODES
+from remote_assist.core.ticket_ids import read_ticket_id
 from remote_assist.errors import UsageError
 
 MAX_TEXT = 200
@@ -81,19 +82,15 @@ def _older(connection: Connection, query: Select[Any], before: str) -> Select[An
 
 
 def _of_ticket(ticket: str) -> ColumnElement[bool]:
-    if ":" not in ticket:
-        return sessions.c.ticket == _number(ticket)
-    system, _, remote = ticket.partition(":")
+    named = read_ticket_id(ticket)
+    if named is None:
+        raise UsageError("this is no ticket's id", advice="A number, or NAME:ID of another system, for example rt:17.")
+    if not named.is_foreign:
+        return sessions.c.ticket == int(named.ticket)
     mirror = select(foreign_tickets.c.ticket).where(
-        foreign_tickets.c.system == system, foreign_tickets.c.remote == remote
+        foreign_tickets.c.system == named.system, foreign_tickets.c.remote == named.ticket
     )
     return sessions.c.ticket.in_(mirror)
-
-
-def _number(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) <= 12):
-        raise UsageError("a ticket of this relay is a number")
-    return int(text)
 
 
 def _about(text: str) -> Any:

@@ -22,13 +22,14 @@ from relay.foreign import MAX_SUBJECT_CHARS, keep, number_of
 from relay.reconciling import compare_book, compare_remote, read_kept
 from relay.schema import tickets
 from relay.store import Store
-from relay.ticket_systems import Reference, TicketSystems, reference
+from relay.ticket_systems import TicketSystems, reference
 from remote_assist.core.api import Deliveries, NewTicket, Reconciled, Retried, Ticket, TicketNote, TicketReply
 from remote_assist.core.hostile import safe_text
 from remote_assist.core.records import Actor, RecordDraft, format_time
+from remote_assist.core.ticket_ids import BUILT_IN, TicketId
 from remote_assist.errors import AssistError, Fault, RefusedError, TicketSystemError, UnreachableError
 from remote_assist.tickets.marks import note_key
-from remote_assist.tickets.system import BUILT_IN, Draft, Note, RemoteNote, RemoteTicket
+from remote_assist.tickets.system import Draft, Note, RemoteNote, RemoteTicket
 
 ASK_SECONDS = 10.0
 """How long a person waits for a foreign system before the last known state is shown."""
@@ -105,13 +106,13 @@ class TicketDesk:
         self._courier.notice()
         return added
 
-    def _with_survey(self, note: Note, named: Reference) -> Note:
+    def _with_survey(self, note: Note, named: TicketId) -> Note:
         url = self.systems.settings[named.system].survey_url
         if not url:
             return note
         return replace(note, text=f"{note.text}\n\nHow did we do? {url.replace('{ticket}', quote(named.ticket))}")
 
-    async def _queue_closing(self, named: Reference, note: Note, issues: tuple[str, ...]) -> None:
+    async def _queue_closing(self, named: TicketId, note: Note, issues: tuple[str, ...]) -> None:
         settings, able = self.systems.settings[named.system], self.systems.of(named.system).capabilities()
         now = format_time(self._clock())
         wanted = closing_work(settings, able, note, issues)

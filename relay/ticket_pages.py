@@ -9,8 +9,9 @@ from relay.outbox import Outbox
 from relay.ticket_desk import TicketDesk
 from relay.ticket_systems import reference
 from remote_assist.core.api import NewNote, NewTicket, Retry, Tickets
+from remote_assist.core.ticket_ids import BUILT_IN
 from remote_assist.errors import UsageError
-from remote_assist.tickets.system import BUILT_IN, CUSTOMER, Note
+from remote_assist.tickets.system import CUSTOMER, Note
 
 PLAIN = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
 

@@ -1,45 +1,28 @@
 """The ticket systems of the settings file: their connectors, and which ticket id belongs to which.
 
-    1001       a ticket of the built-in book         rt:17, jira:SUP-42     NAME of the system : its own id
-
 Rule: a credential is read from a file that is closed to others, when the connector is opened; it is never logged.
 """
 
-import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from relay.data_folder import require_private
 from relay.trust import read_bounded
+from remote_assist.core.ticket_ids import TicketId, read_ticket_id
 from remote_assist.errors import AssistError, ContentError, RefusedError
 from remote_assist.settings import TicketSystemSettings
 from remote_assist.tickets.kinds import open_system
-from remote_assist.tickets.system import BUILT_IN, TicketSystem
+from remote_assist.tickets.system import TicketSystem
 
 MAX_CREDENTIAL_BYTES = 16 << 10
-_REFERENCE = re.compile(r"([a-z][a-z0-9-]{0,15}):([A-Za-z0-9][A-Za-z0-9_-]{0,63})")
 
 
-@dataclass(frozen=True, slots=True)
-class Reference:
-    """A ticket id in its two parts."""
-
-    system: str
-    ticket: str
-
-    def __str__(self) -> str:
-        return self.ticket if self.system == BUILT_IN else f"{self.system}:{self.ticket}"
-
-
-def reference(ticket: str) -> Reference:
+def reference(ticket: str) -> TicketId:
     """The parts of a ticket id. Raises RefusedError `absent` for anything that cannot be one."""
-    if ticket.isascii() and ticket.isdigit() and len(ticket) <= 12:
-        return Reference(BUILT_IN, ticket)
-    found = _REFERENCE.fullmatch(ticket)
-    if found is None:
+    named = read_ticket_id(ticket)
+    if named is None:
         raise RefusedError("there is no such ticket", reason="absent", advice="`remote-assist tickets` lists them.")
-    return Reference(found[1], found[2])
+    return named
 
 
 class TicketSystems:

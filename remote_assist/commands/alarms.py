@@ -2,17 +2,17 @@
 
 import argparse
 import os
-import re
 import sys
 from pathlib import Path
 from typing import Any
 
 from remote_assist.commands.printing import Printer, add_output_options
+from remote_assist.core.ticket_ids import read_ticket_id
 from remote_assist.errors import Exit, Fault, RefusedError, TicketSystemError, UnreachableError, UsageError
 
 MAX_INPUT_BYTES = 256 << 10
 MAX_SECRET_BYTES = 4096
-_LINK = re.compile(r"remote-assist://invite/((?:[a-z][a-z0-9-]{0,15}:)?[A-Za-z0-9][A-Za-z0-9_-]{0,63})/?")
+LINK = "remote-assist://invite/"
 
 
 def add_commands(verbs: Any) -> None:
@@ -96,7 +96,7 @@ def _told(error: TicketSystemError) -> Exception:
 def _open(arguments: argparse.Namespace) -> int:
     from remote_assist.cli import main
 
-    found = _LINK.fullmatch(arguments.link)
-    if found is None:
-        raise UsageError("this is no link to an invite", advice="It looks like remote-assist://invite/TICKET.")
-    return main(["invite", "--ticket", found[1]])
+    named = read_ticket_id(arguments.link.removeprefix(LINK).removesuffix("/"))
+    if not arguments.link.startswith(LINK) or named is None:
+        raise UsageError("this is no link to an invite", advice=f"It looks like {LINK}TICKET.")
+    return main(["invite", "--ticket", str(named)])

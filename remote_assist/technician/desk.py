@@ -22,6 +22,7 @@ from remote_assist.core.messages import Acknowledgement
 from remote_assist.core.records import RecordDraft, decode_record
 from remote_assist.core.requests import Done
 from remote_assist.core.resume import LinkNews
+from remote_assist.core.ticket_ids import read_ticket_id
 from remote_assist.errors import AssistError, RefusedError, UnreachableError, UsageError, VerificationError
 from remote_assist.settings import TechnicianSettings
 from remote_assist.technician.api import RelayApi, open_api
@@ -188,14 +189,14 @@ class Desk:
         from remote_assist.technician.disclosing import Book, OwnSystem
         from remote_assist.technician.own_tickets import open_own, own_systems
 
-        name, colon, remote = ticket.partition(":")
-        own = own_systems(self.home.path).get(name) if colon else None
-        if own is None:
+        named = read_ticket_id(ticket)
+        own = own_systems(self.home.path).get(named.system) if named is not None else None
+        if named is None or own is None:
             yield Book(self.api, ticket)
             return
-        system = open_own(name, own)
+        system = open_own(named.system, own)
         try:
-            yield OwnSystem(system, remote)
+            yield OwnSystem(system, named.ticket)
         finally:
             await system.close()
 

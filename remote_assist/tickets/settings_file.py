@@ -4,7 +4,6 @@ Rule: what is not known is refused with file, key and the nearest known key.
 """
 
 import difflib
-import re
 from collections.abc import Mapping
 from dataclasses import fields, replace
 from pathlib import Path
@@ -12,12 +11,10 @@ from typing import Any
 
 import msgspec
 
+from remote_assist.core.ticket_ids import is_system_name
 from remote_assist.errors import ContentError
 from remote_assist.settings import TicketSystemSettings
 from remote_assist.tickets.kinds import check_kind
-from remote_assist.tickets.system import BUILT_IN
-
-SYSTEM_NAME = re.compile(r"[a-z][a-z0-9-]{0,15}")
 
 
 def systems_in(values: Mapping[str, Any], where: Path) -> dict[str, TicketSystemSettings]:
@@ -27,7 +24,7 @@ def systems_in(values: Mapping[str, Any], where: Path) -> dict[str, TicketSystem
 
 def _system(name: str, table: Any, where: Path) -> TicketSystemSettings:
     place = f"{where}: [{name}]"
-    if not isinstance(table, dict) or not SYSTEM_NAME.fullmatch(name) or name == BUILT_IN:
+    if not isinstance(table, dict) or not is_system_name(name):
         raise ContentError(f"{place}: a table is named as the relay names the system, for example [rt]")
     known = [field.name for field in fields(TicketSystemSettings)]
     for key in table:

@@ -16,9 +16,6 @@ INTERNAL = "internal"
 VISIBILITIES = (CUSTOMER, INTERNAL)
 """Who may read a note: the customer too, or the organisation alone."""
 
-BUILT_IN = "built-in"
-"""The name of the relay's own book among ticket systems; its tickets are plain numbers."""
-
 
 class Retry(StrEnum):
     """How a system keeps a repeated write from counting twice."""

@@ -1,14 +1,10 @@
 """What others wrote on a ticket in its own system, and what of it is new since the first look at it. Pure."""
 
-import re
-
 from remote_assist.core.api import Ticket, TicketReply
+from remote_assist.core.ticket_ids import read_ticket_id
 
 LOOK_EVERY = 10
 """A ticket's own system is asked once in so many looks at a session: every half minute."""
-
-_FOREIGN = re.compile(r"[a-z][a-z0-9-]{0,15}:[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
-"""A system's name and its ticket's id, as a relay writes them."""
 
 
 class ReplyWatch:
@@ -27,4 +23,5 @@ class ReplyWatch:
 
 def is_own_system(ticket: str) -> bool:
     """Whether it is a ticket of another system (`rt:17`), in which others may reply."""
-    return _FOREIGN.fullmatch(ticket) is not None
+    named = read_ticket_id(ticket)
+    return named is not None and named.is_foreign
