@@ -24,6 +24,7 @@ costs every command some 40 ms."""
 
 VERBS: dict[str, tuple[str, str, str]] = {
     "join": ("customer", "Customer", "let a technician help: type the support code, see who asks, decide"),
+    "ask": ("customer_ask", "Customer", "ask to be helped: show a code to read out, see who comes, decide"),
     "enroll": ("enrolled", "Customer", "make this machine one that can be called: pair once, by a code"),
     "standing": ("enrolled", "Customer", "what may be done here without asking: show, allow, revoke"),
     "standby": ("enrolled", "Customer", "wait to be called, and answer by the standing consent"),
@@ -35,6 +36,7 @@ VERBS: dict[str, tuple[str, str, str]] = {
     "sessions": ("technician", "Technician", "list your sessions"),
     "tickets": ("technician_tickets", "Technician", "list, show and open tickets"),
     "invite": ("technician_consent", "Technician", "make a support code for a ticket and wait for the customer"),
+    "accept": ("technician_accept", "Technician", "take a code that a customer made with `ask`"),
     "enrolled": ("technician_enrolled", "Technician", "list the enrolled machines"),
     "call": ("technician_enrolled", "Technician", "open a session with an enrolled machine"),
     "worker": ("technician_enrolled", "Technician", "take alarms of enrolled machines and look, by itself"),

@@ -32,8 +32,12 @@ def consent_question(
     reason: str = "",
     name: str = "",
     preview: Preview | None = None,
+    asked: bool = False,
 ) -> ConsentQuestion:
-    """The consent screen's content, the first time and (`further`) whenever more is asked for, then by `name`."""
+    """The consent screen's content, the first time and (`further`) whenever more is asked for, then by `name`.
+
+    `asked`: the customer made the code.
+    """
     limits = settings.pairing
     wait = limits.verified_wait_seconds if technician.verified else limits.first_contact_wait_seconds
     return ConsentQuestion(
@@ -52,6 +56,7 @@ def consent_question(
         reason=HostileStr(reason[:MAX_REASON_CHARS]),
         preview=preview,
         reading_seconds=limits.reading_seconds,
+        asked=asked,
     )
 
 

@@ -165,7 +165,8 @@ class ConsentScreen:
         if ask.verified:
             who = say("ask.verified", name=ask.name, organisation=ask.organisation)
         else:
-            who = say("ask.vouched", name=ask.name, relay=ask.relay_host, ca=ask.ca_fingerprint)
+            vouched = "ask.vouched-asked" if ask.asked else "ask.vouched"
+            who = say(vouched, name=ask.name, relay=ask.relay_host, ca=ask.ca_fingerprint)
         reason = [say("ask.reason", reason=ask.reason)] if ask.reason else []
         return [title, "", who, *reason, say("ask.question")]
 

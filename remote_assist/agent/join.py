@@ -8,7 +8,7 @@ Rule: the verdict leaves only after the consent is on this disk and acknowledged
 import asyncio
 import contextlib
 import platform
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,6 +46,7 @@ from remote_assist.core.prompt import ConsentAnswer, Prompt
 from remote_assist.core.records import RecordDraft, parse_time
 from remote_assist.core.statement import VerifiedTechnician
 from remote_assist.errors import AssistError, ConsentDenied, Exit, RefusedError, UnreachableError, VerificationError
+from remote_assist.settings import PairingSettings
 from remote_assist.transport.link import Link
 from remote_assist.transport.private_files import write_private
 
@@ -72,9 +73,7 @@ async def join(around: Surroundings, code: SupportCode, prompt: Prompt, *, ca_li
     `ca_line` is the organisation's CA as configured here (`--ca`). Raises CodeBurned, RefusedError, ConsentDenied,
     UnreachableError, VerificationError; then no session was.
     """
-    around.home.prepare()
-    await recover(around, prompt)
-    check_disk(around.home.path, disk_marks(around.settings))
+    await ready(around, prompt)
     known, host = known_relay(around, ca_line), Host.new(around)
     if refusal := around.home.attempts().refuses(around.clock(), code.nameplate):
         raise refusal
@@ -82,7 +81,16 @@ async def join(around: Surroundings, code: SupportCode, prompt: Prompt, *, ca_li
     link = await around.dial(f"/v1/join/{code.nameplate}")
     attempt = new_attempt(around, code, link, known, host)
     prompt.show(say("code.waiting"))
-    return await _help(around, link, attempt, host, prompt, lambda: prompt.show(say("code.pairing")))
+    return await helped(
+        around, link, attempt, host, prompt, lambda: attempt.run(lambda: prompt.show(say("code.pairing")))
+    )
+
+
+async def ready(around: Surroundings, prompt: Prompt) -> None:
+    """What comes before any code: the state folder, what an earlier start left open, room on the disk."""
+    around.home.prepare()
+    await recover(around, prompt)
+    check_disk(around.home.path, disk_marks(around.settings))
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +115,7 @@ async def answer_call(around: Surroundings, nameplate: str, prompt: Prompt, call
     attempt = new_attempt(
         around, open_code(nameplate), link, known, host, prove=lambda offer: calling.prove(offer, host.key_line)
     )
-    return await _help(around, link, attempt, host, prompt, lambda: None, calling)
+    return await helped(around, link, attempt, host, prompt, lambda: attempt.run(lambda: None), calling)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,8 +145,10 @@ def new_attempt(
     *,
     wish: EnrolmentWish | None = None,
     prove: Callable[[bytes], EnrolmentProof] | None = None,
+    limits: PairingSettings | None = None,
+    made_here: bool = False,
 ) -> Attempt:
-    """One try of a code by this agent; `wish` and `prove` as Attempt has them."""
+    """One try of a code by this agent; `wish`, `prove` and `made_here` as Attempt has them."""
     return Attempt(
         code,
         link,
@@ -146,31 +156,36 @@ def new_attempt(
         known=known,
         host_key=host.key,
         host_name=host.name,
-        limits=around.settings.pairing,
+        limits=limits or around.settings.pairing,
         moment=around.moment,
         entropy=around.entropy,
         wish=wish,
         prove=prove,
+        made_here=made_here,
     )
 
 
-async def _help(
+async def helped(
     around: Surroundings,
     link: Link,
     attempt: Attempt,
     host: Host,
     prompt: Prompt,
-    on_peer: Callable[[], None],
+    pairing: Callable[[], Awaitable[VerifiedTechnician]],
     calling: Calling | None = None,
+    *,
+    granted: Callable[[Session], Awaitable[None]] | None = None,
 ) -> int:
-    """From the pairing to the receipt; `calling` where no customer typed a code."""
+    """From the pairing to the receipt; `calling` where there is no customer, `granted` hears of a session's begin."""
     try:
-        technician = await attempt.run(on_peer)
+        technician = await pairing()
         if calling is not None:
             await _check_caller(attempt, technician, calling)
         shelf = shelf_for(technician, around, prompt)
         answer = await _ask(around, attempt, technician, prompt, shelf)
-        facts = SessionFacts(technician, host.key, host.key_line, host.name, around.settings, attempt.resume_key)
+        facts = SessionFacts(
+            technician, host.key, host.key_line, host.name, around.settings, attempt.resume_key, attempt.made_here
+        )
         session = assemble(facts, around, prompt, shelf)
         if calling is not None:
             calling.began(session)
@@ -180,6 +195,8 @@ async def _help(
     finally:
         await link.close()
     remember(around, technician)
+    if granted is not None:
+        await granted(session)
     return await _live(session, around, grants)
 
 
@@ -201,7 +218,12 @@ async def _ask(
     statement = technician.statement
     preview = await shelf.preview_for(statement.scopes, prompt)
     question = consent_question(
-        technician, around.settings, scopes=statement.scopes, seconds=statement.seconds, preview=preview
+        technician,
+        around.settings,
+        scopes=statement.scopes,
+        seconds=statement.seconds,
+        preview=preview,
+        asked=attempt.made_here,
     )
     if not question.scopes:
         await attempt.send_verdict(Verdict(reason="denied", sentence="nothing was asked for that this agent offers"))

@@ -1,8 +1,10 @@
 """One support code, tried once: from the nameplate to a technician who is verified, or to a burned code.
 
+The code was typed here, or made here and typed by the technician; that changes who waits for whom, and nothing after.
+
 Rule 1: the code is burned on this machine's disk before the reply that could be guessed against is sent; a drop, a
 time-out and a restart find it burned. Rule 2: nothing is shown of a technician that `verify_envelope` did not return.
-Rule 3: the ten minutes of a code run on this machine's own clock, from when it was typed.
+Rule 3: the ten minutes of a code run on this machine's own clock, from when it was typed or made.
 """
 
 import asyncio
@@ -29,6 +31,7 @@ from remote_assist.core.messages import (
     EnrolmentWish,
     Message,
     Pairing,
+    PairingReply,
     PairingStart,
     PairingStatement,
     PeerJoined,
@@ -53,6 +56,15 @@ from remote_assist.settings import PairingSettings
 from remote_assist.transport.link import Link
 
 ASK_FOR_ANOTHER = "Ask the technician for a new support code."
+ASK_ANEW = "Run `remote-assist ask` again: it makes a new code."
+ENDED = "the technician's program ended the pairing: the code was mistyped, used up or too old"
+ENDED_MADE_HERE = {
+    "burned": "what the technician typed was not this code, so it is used up",
+    "gone": "the technician left while the code was being checked, so it is used up",
+    "closed": "the technician's ticket was closed, so the code is used up",
+}
+"""Why the relay says a technician left → what that means to whoever read the code out."""
+
 NONCE_BYTES = 32
 BURN_SECONDS = 1.0
 
@@ -73,7 +85,8 @@ class Known:
 class Attempt:
     """One try of one code over one link.
 
-    `wish`: this machine asks to be enrolled; `prove`: it is, and was called (core/enrolment.py).
+    `wish`: this machine asks to be enrolled; `prove`: it is, and was called (core/enrolment.py). `made_here`: the code
+    is this machine's, and a technician who leaves before the first message costs nothing.
     """
 
     def __init__(
@@ -90,7 +103,9 @@ class Attempt:
         entropy: Callable[[int], bytes],
         wish: EnrolmentWish | None = None,
         prove: Callable[[bytes], EnrolmentProof] | None = None,
+        made_here: bool = False,
     ) -> None:
+        self.made_here = made_here
         self._wish = wish
         self._prove = prove
         self.enrolment: SignedEnrolment | None = None
@@ -110,22 +125,27 @@ class Attempt:
         memory = self._home.attempts()
         if refusal := None if self._prove else memory.refuses(self._moment().utc, self._nameplate):
             raise refusal
-        await self._wait_for_peer()
-        on_peer()
-        try:
-            start = await self._receive(PairingStart, self._limits.handshake_deadline_seconds)
-            reply = self._pairing.receive_start(start, self._statement)
-        except (CodeBurned, RemoteProtocolError) as error:
-            self._remember(memory.after_failure(self._moment().utc))
-            another = isinstance(error, CodeBurned) and error.reason == "version"
-            if another:
-                await self._tell_version()
-            await self._burn("version" if another else "malformed")
-            raise
+        reply = None
+        while reply is None:
+            await self._wait_for_peer()
+            on_peer()
+            try:
+                reply = await self._reply()
+            except (CodeBurned, RemoteProtocolError) as error:
+                self._remember(memory.after_failure(self._moment().utc))
+                another = isinstance(error, CodeBurned) and error.reason == "version"
+                if another:
+                    await self._tell_version()
+                await self._burn("version" if another else "malformed")
+                raise
         memory = memory.after_sending(self._nameplate, self._moment().utc)
         self._remember(memory)
         await self._link.send_binary(encode(reply, max_bytes=self._limits.message_max_bytes))
         return await self._verified(memory)
+
+    async def take_back(self) -> None:
+        """The customer does not want the code any more: nobody can take it from now on."""
+        await self._burn("refused")
 
     @property
     def resume_key(self) -> bytes:
@@ -147,6 +167,15 @@ class Attempt:
         except UnreachableError:
             return "gone"
         return said.reason if isinstance(said, PeerLeft) else "malformed"
+
+    async def _reply(self) -> PairingReply | None:
+        """Message 2 for message 1; None when the technician left before it and the code waits on."""
+        message = await self._hear(self._limits.handshake_deadline_seconds)
+        if self.made_here and message == PeerLeft(reason="gone"):
+            return None
+        if not isinstance(message, PairingStart):
+            raise self._ended(message)
+        return self._pairing.receive_start(message, self._statement)
 
     async def _verified(self, memory: AttemptMemory) -> VerifiedTechnician:
         message = await self._receive(PairingStatement, self._limits.handshake_deadline_seconds)
@@ -179,12 +208,24 @@ class Attempt:
             async with asyncio.timeout(max(0.0, self._seconds_left())):
                 said = await self._next()
         except TimeoutError as error:
-            raise _too_old() from error
+            raise self._too_old() from error
+        except UnreachableError as error:
+            if not self.made_here:
+                raise
+            raise UnreachableError(
+                "the connection to the relay broke while the code waited; the code works no more", advice=ASK_ANEW
+            ) from error
         self._check_age()
         if not isinstance(said, PeerJoined):
-            raise _ended(said)
+            raise self._ended(said)
 
     async def _receive(self, kind: type[_MessageT], seconds: float) -> _MessageT:
+        message = await self._hear(seconds)
+        if not isinstance(message, kind):
+            raise self._ended(message)
+        return message
+
+    async def _hear(self, seconds: float) -> Message:
         try:
             async with asyncio.timeout(min(seconds, max(0.0, self._seconds_left()))):
                 message = await self._next()
@@ -193,11 +234,9 @@ class Attempt:
             raise CodeBurned(
                 "the technician's program did not answer in time; the code is used up",
                 reason="timed-out",
-                advice=ASK_FOR_ANOTHER,
+                advice=self._another,
             ) from error
         self._check_age()
-        if not isinstance(message, kind):
-            raise _ended(message)
         return message
 
     async def _next(self) -> Message:
@@ -224,7 +263,29 @@ class Attempt:
     def _check_age(self) -> None:
         """Raise CodeBurned once the code is older than its lifetime: also when a message was here already."""
         if self._seconds_left() <= 0:
-            raise _too_old()
+            raise self._too_old()
+
+    @property
+    def _another(self) -> str:
+        return ASK_ANEW if self.made_here else ASK_FOR_ANOTHER
+
+    def _too_old(self) -> CodeBurned:
+        sentence = "nobody took the code in time" if self.made_here else "this support code is too old"
+        return CodeBurned(sentence, reason="expired", advice=self._another)
+
+    def _ended(self, said: object) -> AssistError:
+        """What it means when something else came than the next message of the pairing."""
+        if isinstance(said, RelayRefused):
+            kind = CodeBurned if said.reason in {"used", "expired", "unknown-code"} else RefusedError
+            return kind(said.sentence, reason=said.reason, advice=said.advice)
+        if not isinstance(said, PeerLeft):
+            return RemoteProtocolError(f"a {type(said).__name__} out of turn in the pairing")
+        if said.reason == "version":
+            return CodeBurned(OTHER_VERSION.format("technician's"), reason="version", advice=UPDATE_OLDER)
+        if said.reason == "expired" and self.made_here:
+            return self._too_old()
+        sentence = ENDED_MADE_HERE.get(said.reason, ENDED) if self.made_here else ENDED
+        return CodeBurned(sentence, reason=said.reason, advice=self._another)
 
     def _seconds_left(self) -> float:
         return self._began + self._limits.code_lifetime_seconds - self._moment().boot_seconds
@@ -239,23 +300,3 @@ class Attempt:
             wish=self._wish or msgspec.UNSET,
             proof=self._prove(offer) if self._prove else msgspec.UNSET,
         )
-
-
-def _too_old() -> CodeBurned:
-    return CodeBurned("this support code is too old", reason="expired", advice=ASK_FOR_ANOTHER)
-
-
-def _ended(said: object) -> AssistError:
-    """What it means when something else came than the next message of the pairing."""
-    if isinstance(said, RelayRefused):
-        kind = CodeBurned if said.reason in {"used", "expired", "unknown-code"} else RefusedError
-        return kind(said.sentence, reason=said.reason, advice=said.advice)
-    if isinstance(said, PeerLeft) and said.reason == "version":
-        return CodeBurned(OTHER_VERSION.format("technician's"), reason="version", advice=UPDATE_OLDER)
-    if isinstance(said, PeerLeft):
-        return CodeBurned(
-            "the technician's program ended the pairing: the code was mistyped, used up or too old",
-            reason=said.reason,
-            advice=ASK_FOR_ANOTHER,
-        )
-    return RemoteProtocolError(f"a {type(said).__name__} out of turn in the pairing")

@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from typing import Protocol
 
+from remote_assist.agent.code_screen import Offer, code_lines
 from remote_assist.agent.columns import wrapped
 from remote_assist.agent.consent_screen import BACKSPACE, ENTER, ESCAPE, INTERRUPT, ConsentScreen, open_screen
 from remote_assist.agent.live_foot import LiveFoot
@@ -170,11 +171,30 @@ class PromptTerminal:
         """Wait for a line to the technician, or the pause key."""
         return await self._acts.get()
 
+    async def told_to_end(self) -> None:
+        """Wait for `ask_to_end`; keys do not count."""
+        await asyncio.shield(self._ending())
+
     def ask_to_end(self, reason: str) -> None:
         """A signal wants the session to end."""
         future = self._ending()
         if not future.done():
             future.set_result(reason)
+
+    async def offer_code(self, offer: Offer) -> None:
+        """Show a code the customer made until this is cancelled; return when they take it back (Esc, Ctrl-C).
+
+        It is wiped off the screen either way.
+        """
+        async with self._asking, self._question():
+            began = self._steady()
+            try:
+                key: str | None = None
+                while key not in {ESCAPE, INTERRUPT}:
+                    self._draw(code_lines(offer, self._steady() - began, self._width))
+                    key = await self._next_key()
+            finally:
+                self._draw([])
 
     async def ask_code(self) -> str:
         """One line typed at the terminal: the support code. Raises ConsentDenied on Ctrl-C."""

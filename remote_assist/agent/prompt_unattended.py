@@ -88,6 +88,10 @@ class PromptUnattended:
         finally:
             key.cancel()
 
+    async def told_to_end(self) -> None:
+        """Wait for `ask_to_end`; keys of the screen do not count."""
+        await asyncio.shield(self._ending())
+
     def ask_to_end(self, reason: str) -> None:
         """A signal or a caller wants the session to end."""
         future = self._ending()

@@ -83,6 +83,7 @@ class SessionRequests:
             reason=reason,
             name=session.people.name_of(key),
             preview=await self._shelf.preview_for(scopes, session.prompt),
+            asked=session.facts.asked,
         )
         answer = await session.prompt.consent(question)
         self._shelf.strike(answer.struck)

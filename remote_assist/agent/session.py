@@ -98,6 +98,8 @@ class SessionFacts:
     host_name: str
     settings: AgentSettings
     resume_key: bytes = field(repr=False)
+    asked: bool = False
+    """The customer made the code (`ask`), so whoever says a technician's name is whom they told it."""
 
     @property
     def id(self) -> str:

@@ -22,6 +22,13 @@ TEXTS: Mapping[str, str] = {
     "code.connecting": "Connecting to {relay} …",
     "code.waiting": "Waiting for the technician …",
     "code.pairing": "Checking the code with the technician …",
+    # the code the customer made
+    "asked.title": "Read this code to the person you called, and to nobody else:",
+    "asked.say": "say  “{spoken}”",
+    "asked.digits": "zero one two three four five six seven eight nine",
+    "asked.never": "Did you call us? Never give this code to somebody who called you: we never call you first.",
+    "asked.if-told": "If somebody rang you up or wrote to you and told you to run this, press Esc.",
+    "asked.left": "waiting … {minutes}:{seconds} left    Esc or Ctrl-C take the code back",
     # the consent screen
     "ask.title": "{organisation} asks for help with: {ticket} {subject}",
     "ask.further-title": "{name} asks for more in: {ticket} {subject}",
@@ -34,6 +41,7 @@ TEXTS: Mapping[str, str] = {
     "ask.keys-watch": "y let {newcomer} in{wait}    d details    n no (also if you do nothing for {deadline} s)",
     "ask.verified": "{name}, {organisation} (certificate verified)",
     "ask.vouched": '"{name}" is vouched for only by whoever gave you the code. Relay: {relay}, CA {ca}',
+    "ask.vouched-asked": '"{name}" is vouched for only by the person you told the code. Relay: {relay}, CA {ca}',
     "ask.question": (
         "Did you ask for this? We never call you first. If somebody rang you up and told you to run this, press n."
     ),

@@ -7,6 +7,12 @@ TEXTS: Mapping[str, str] = {
     "code.connecting": "Verbinde mit {relay} …",
     "code.waiting": "Warte auf den Techniker …",
     "code.pairing": "Prüfe den Code mit dem Techniker …",
+    "asked.title": "Lesen Sie diesen Code der Person vor, bei der Sie angerufen haben, und sonst niemandem:",
+    "asked.say": "sagen Sie  „{spoken}“",
+    "asked.digits": "null eins zwei drei vier fünf sechs sieben acht neun",
+    "asked.never": "Haben Sie bei uns angerufen? Geben Sie diesen Code nie jemandem, der Sie angerufen hat: Wir rufen nie von uns aus an.",
+    "asked.if-told": "Wenn jemand Sie anrief oder Ihnen schrieb und bat, dies zu starten, drücken Sie Esc.",
+    "asked.left": "warte … noch {minutes}:{seconds}    Esc oder Strg-C nimmt den Code zurück",
     "ask.title": "{organisation} bittet um Zugang für: {ticket} {subject}",
     "ask.further-title": "{name} bittet um mehr bei: {ticket} {subject}",
     "ask.share-title": "{name} möchte {newcomer} hinzuholen zu: {ticket} {subject}",
@@ -18,6 +24,7 @@ TEXTS: Mapping[str, str] = {
     "ask.keys-watch": "y {newcomer} hereinlassen{wait}    d Einzelheiten    n nein (auch wenn Sie {deadline} s nichts tun)",
     "ask.verified": "{name}, {organisation} (Zertifikat geprüft)",
     "ask.vouched": "Für „{name}“ bürgt nur, wer Ihnen den Code gab. Relay: {relay}, CA {ca}",
+    "ask.vouched-asked": "Für „{name}“ bürgt nur, wem Sie den Code gesagt haben. Relay: {relay}, CA {ca}",
     "ask.question": (
         "Haben Sie darum gebeten? Wir rufen nie von uns aus an. Wenn jemand Sie anrief und bat, dies zu starten, "
         "drücken Sie n."

@@ -7,6 +7,12 @@ TEXTS: Mapping[str, str] = {
     "code.connecting": "Conectando con {relay} …",
     "code.waiting": "Esperando al técnico …",
     "code.pairing": "Comprobando el código con el técnico …",
+    "asked.title": "Lea este código a la persona a la que usted llamó, y a nadie más:",
+    "asked.say": "diga  «{spoken}»",
+    "asked.digits": "cero uno dos tres cuatro cinco seis siete ocho nueve",
+    "asked.never": "¿Nos llamó usted? No dé nunca este código a quien le haya llamado: nosotros nunca llamamos primero.",
+    "asked.if-told": "Si alguien le llamó o le escribió y le dijo que ejecutara esto, pulse Esc.",
+    "asked.left": "esperando … quedan {minutes}:{seconds}    Esc o Ctrl-C retira el código",
     "ask.title": "{organisation} pide acceso para ayudar con: {ticket} {subject}",
     "ask.further-title": "{name} pide más para: {ticket} {subject}",
     "ask.share-title": "{name} pide que {newcomer} entre en: {ticket} {subject}",
@@ -18,6 +24,7 @@ TEXTS: Mapping[str, str] = {
     "ask.keys-watch": "y dejar entrar a {newcomer}{wait}    d detalles    n no (también si no hace nada en {deadline} s)",
     "ask.verified": "{name}, {organisation} (certificado comprobado)",
     "ask.vouched": "Por «{name}» solo responde quien le dio el código. Relay: {relay}, CA {ca}",
+    "ask.vouched-asked": "Por «{name}» solo responde la persona a la que dio el código. Relay: {relay}, CA {ca}",
     "ask.question": (
         "¿Lo ha pedido usted? Nosotros nunca llamamos primero. Si alguien le llamó y le dijo que ejecutara esto, "
         "pulse n."

@@ -7,6 +7,12 @@ TEXTS: Mapping[str, str] = {
     "code.connecting": "Connexion à {relay} …",
     "code.waiting": "En attente du technicien …",
     "code.pairing": "Vérification du code avec le technicien …",
+    "asked.title": "Lisez ce code à la personne que vous avez appelée, et à personne d'autre :",
+    "asked.say": "dites  « {spoken} »",
+    "asked.digits": "zéro un deux trois quatre cinq six sept huit neuf",
+    "asked.never": "Nous avez-vous appelés ? Ne donnez jamais ce code à quelqu'un qui vous a appelé : nous n'appelons jamais les premiers.",
+    "asked.if-told": "Si quelqu'un vous a appelé ou écrit pour vous faire lancer ceci, appuyez sur Échap.",
+    "asked.left": "en attente … encore {minutes}:{seconds}    Échap ou Ctrl-C retire le code",
     "ask.title": "{organisation} demande un accès pour aider : {ticket} {subject}",
     "ask.further-title": "{name} demande davantage pour : {ticket} {subject}",
     "ask.share-title": "{name} demande à faire entrer {newcomer} dans : {ticket} {subject}",
@@ -18,6 +24,7 @@ TEXTS: Mapping[str, str] = {
     "ask.keys-watch": "y laisser entrer {newcomer}{wait}    d détails    n non (aussi sans réponse pendant {deadline} s)",
     "ask.verified": "{name}, {organisation} (certificat vérifié)",
     "ask.vouched": "Seule la personne qui vous a donné le code répond de « {name} ». Relais : {relay}, CA {ca}",
+    "ask.vouched-asked": "Seule la personne à qui vous avez dit le code répond de « {name} ». Relais : {relay}, CA {ca}",
     "ask.question": (
         "Avez-vous demandé cela ? Nous n'appelons jamais les premiers. Si quelqu'un vous a appelé pour vous faire "
         "lancer ceci, appuyez sur n."

@@ -7,6 +7,12 @@ TEXTS: Mapping[str, str] = {
     "code.connecting": "{relay} に接続しています …",
     "code.waiting": "技術者を待っています …",
     "code.pairing": "技術者とコードを確認しています …",
+    "asked.title": "このコードは、あなたが電話をかけた相手だけに読み上げてください:",
+    "asked.say": "読み方  「{spoken}」",
+    "asked.digits": "ゼロ いち に さん よん ご ろく なな はち きゅう",
+    "asked.never": "ご自分から当方に電話しましたか？ 電話をかけてきた相手には、このコードを決して教えないでください。当方から先に電話することはありません。",
+    "asked.if-told": "電話やメッセージでこれを実行するよう言われた場合は Esc を押してください。",
+    "asked.left": "待っています … 残り {minutes}:{seconds}    Esc または Ctrl-C コードを取り消す",
     "ask.title": "{organisation} が次の件で支援の許可を求めています: {ticket} {subject}",
     "ask.further-title": "{name} が追加の許可を求めています: {ticket} {subject}",
     "ask.share-title": "{name} が {newcomer} の参加を求めています: {ticket} {subject}",
@@ -18,6 +24,7 @@ TEXTS: Mapping[str, str] = {
     "ask.keys-watch": "y {newcomer} を参加させる{wait}    d 詳細    n いいえ ({deadline} 秒何もしない場合も)",
     "ask.verified": "{name}、{organisation}（証明書は確認済み）",
     "ask.vouched": "「{name}」を保証するのは、あなたにコードを伝えた人だけです。中継: {relay}、CA {ca}",
+    "ask.vouched-asked": "「{name}」を保証するのは、あなたがコードを伝えた相手だけです。中継: {relay}、CA {ca}",
     "ask.question": (
         "これはあなたが頼んだことですか？ 当方から先に電話することはありません。"
         "電話でこれを実行するよう言われた場合は n を押してください。"

@@ -39,6 +39,13 @@ def _add_join(verbs: Any) -> None:
         "Press e at any time to end it.",
     )
     parser.add_argument("--code", metavar="-", default="", help="`-` reads the code from standard input")
+    add_session_options(parser)
+    parser.add_argument("words", nargs="*", help=argparse.SUPPRESS)
+    parser.set_defaults(run=_join)
+
+
+def add_session_options(parser: argparse.ArgumentParser) -> None:
+    """What a customer can say beforehand about a session, whoever makes its code."""
     add_relay_options(parser)
     parser.add_argument("--ca", metavar="FILE", type=Path, help="the organisation's ca.pub, if they gave it to you")
     parser.add_argument("--accept", metavar="SCOPES", default="", help=f"answer yes beforehand: {', '.join(SCOPES)}")
@@ -60,28 +67,37 @@ def _add_join(verbs: Any) -> None:
         help="what else is kept, sealed for the organisation's reviewers, besides what terminals show: "
         "bundles, files, input (what is typed), separated by commas, or none",
     )
-    parser.add_argument("words", nargs="*", help=argparse.SUPPRESS)
-    parser.set_defaults(run=_join)
 
 
 async def _join(arguments: argparse.Namespace) -> int:
     _refuse_code_on_the_command_line(arguments)
-    use_language(_language(arguments.language))
-    settings = agent_settings(arguments, os.environ)
-    accepted = _accepted(arguments.accept)
-    if not settings.relay_url:
-        raise UsageError("no relay was named", advice=f"Use --relay URL, or set {RELAY_VARIABLE}.")
+    use_language(chosen_language(arguments.language))
+    settings = relay_settings(arguments)
+    accepted = accepted_wishes(arguments.accept)
     ca_line = ca_line_of(arguments.ca)
     at_terminal = sys.stdin.isatty() or (arguments.code == STDIN and not accepted and sys.stderr.isatty())
     if at_terminal:
         return await _join_at_terminal(arguments, settings, accepted, ca_line)
     if not accepted:
-        raise ConsentDenied(
-            "there is no terminal to ask at, and --accept was not given, so the answer is no",
-            reason="no-terminal",
-            advice="Start it in a terminal window, or say beforehand what you allow with --accept.",
-        )
+        raise nobody_to_ask()
     return await _join_unattended(arguments, settings, accepted, ca_line)
+
+
+def relay_settings(arguments: argparse.Namespace) -> AgentSettings:
+    """The agent's settings with a relay. Raises UsageError when none is named."""
+    settings = agent_settings(arguments, os.environ)
+    if not settings.relay_url:
+        raise UsageError("no relay was named", advice=f"Use --relay URL, or set {RELAY_VARIABLE}.")
+    return settings
+
+
+def nobody_to_ask() -> ConsentDenied:
+    """Why nothing can begin without a terminal and without --accept."""
+    return ConsentDenied(
+        "there is no terminal to ask at, and --accept was not given, so the answer is no",
+        reason="no-terminal",
+        advice="Start it in a terminal window, or say beforehand what you allow with --accept.",
+    )
 
 
 async def _join_unattended(
@@ -92,10 +108,10 @@ async def _join_unattended(
 
     if arguments.code != STDIN:
         raise UsageError("there is no support code", advice="Pipe it in and say --code -.")
-    seconds, second = _seconds(arguments.until, settings), arguments.accept_second
-    prompt = PromptUnattended(accepted, seconds, write_line=_line_on_stderr, welcomes=second)
-    with _ending_by_signal(prompt):
-        return await join(_surroundings(arguments, settings), _code_from_stdin(), prompt, ca_line=ca_line)
+    seconds, second = consent_seconds(arguments.until, settings), arguments.accept_second
+    prompt = PromptUnattended(accepted, seconds, write_line=line_on_stderr, welcomes=second)
+    with ending_by_signal(prompt):
+        return await join(surroundings_of(arguments, settings), _code_from_stdin(), prompt, ca_line=ca_line)
 
 
 async def _join_at_terminal(
@@ -111,15 +127,15 @@ async def _join_at_terminal(
     try:
         screen = PromptTerminal(terminal, ask_each=arguments.ask_each, large=arguments.large)
         code = piped or parse_code(await screen.ask_code())
-        seconds, second = _seconds(arguments.until, settings), arguments.accept_second
+        seconds, second = consent_seconds(arguments.until, settings), arguments.accept_second
         prompt = PromptUnattended(accepted, seconds, screen=screen, welcomes=second) if accepted else screen
-        with _ending_by_signal(prompt):
-            return await join(_surroundings(arguments, settings), code, prompt, ca_line=ca_line)
+        with ending_by_signal(prompt):
+            return await join(surroundings_of(arguments, settings), code, prompt, ca_line=ca_line)
     finally:
         terminal.close()
 
 
-def _language(wanted: str) -> str:
+def chosen_language(wanted: str) -> str:
     """The language asked for, or the system's. Raises UsageError for one there is no table of."""
     if wanted and wanted not in LANGUAGES:
         raise UsageError(f"there is no language '{wanted[:20]}'", advice=f"There are: {', '.join(LANGUAGES)}.")
@@ -161,7 +177,8 @@ def home_folder(environment: Mapping[str, str]) -> Path:
     return Path(environment.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "remote-assist-agent"
 
 
-def _surroundings(arguments: argparse.Namespace, settings: AgentSettings) -> Any:
+def surroundings_of(arguments: argparse.Namespace, settings: AgentSettings) -> Any:
+    """Folders, clocks, dice and options of one session."""
     from remote_assist.agent.assembly import customers_shell
     from remote_assist.agent.keeper import system_moment
     from remote_assist.agent.memory import AgentHome
@@ -211,16 +228,19 @@ def _code_from_stdin() -> SupportCode:
     return parse_code(sys.stdin.readline(MAX_CODE_CHARS + 2))
 
 
-def _line_on_stderr(line: str) -> None:
+def line_on_stderr(line: str) -> None:
+    """A live line where there is no screen."""
     sys.stderr.write(f"{line}\n")
     sys.stderr.flush()
 
 
-def _accepted(text: str) -> frozenset[str]:
+def accepted_wishes(text: str) -> frozenset[str]:
+    """What --accept says. Raises UsageError."""
     return frozenset(parse_wishes(text)) if text.strip() else frozenset()
 
 
-def _seconds(until: str, settings: AgentSettings) -> int:
+def consent_seconds(until: str, settings: AgentSettings) -> int:
+    """What --until says, at most what the settings allow. Raises UsageError."""
     if not until:
         return settings.max_consent_seconds
     return min(int(parse_duration(until).total_seconds()), settings.max_consent_seconds)
@@ -238,7 +258,7 @@ def ca_line_of(path: Path | None) -> str | None:
 
 
 @contextmanager
-def _ending_by_signal(prompt: Any) -> Iterator[None]:
+def ending_by_signal(prompt: Any) -> Iterator[None]:
     """SIGINT, SIGTERM and SIGHUP end the session as the customer's key does."""
     loop = asyncio.get_running_loop()
     names = [name for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]

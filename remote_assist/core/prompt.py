@@ -38,6 +38,8 @@ class ConsentQuestion:
     """What a look at this machine would read, where one is asked for."""
     reading_seconds: float = 0.0
     """How much longer than `deadline_seconds` somebody may take who reads the preview."""
+    asked: bool = False
+    """The customer made the code and told it, instead of being given one."""
 
 
 @dataclass(frozen=True, slots=True)
