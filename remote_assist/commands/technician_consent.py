@@ -44,20 +44,11 @@ def add_commands(verbs: Any) -> None:
         description="Print a code, wait for the customer's yes, print the session. Tell the code by voice only.",
     )
     add_technician_options(invite)
-    about = invite.add_mutually_exclusive_group(required=True)
-    about.add_argument(
-        "--ticket", metavar="ID", default="", help="the ticket the session belongs to: 1001, or SYSTEM:ID"
-    )
-    about.add_argument(
-        "--break-glass",
-        metavar="REASON",
-        default="",
-        help="there is no ticket and no time: open one in the relay's book that says why, and is counted",
-    )
+    add_ticket_options(invite)
     invite.add_argument(
         "--enroll", action="store_true", help="enrol the customer's machine (`remote-assist enroll` there); no session"
     )
-    _add_scopes(invite, ",".join(DEFAULT_SCOPES))
+    add_scope_options(invite, ",".join(DEFAULT_SCOPES))
     invite.set_defaults(run=_invite)
     request = verbs.add_parser("request", help="ask the customer for further scopes")
     add_technician_options(request)
@@ -78,20 +69,36 @@ def add_commands(verbs: Any) -> None:
     end.set_defaults(run=_end)
 
 
-def _add_scopes(parser: argparse.ArgumentParser, default: str) -> None:
+def add_ticket_options(parser: argparse.ArgumentParser) -> None:
+    """--ticket, or why there is none; ticket_of reads them."""
+    about = parser.add_mutually_exclusive_group(required=True)
+    about.add_argument(
+        "--ticket", metavar="ID", default="", help="the ticket the session belongs to: 1001, or SYSTEM:ID"
+    )
+    about.add_argument(
+        "--break-glass",
+        metavar="REASON",
+        default="",
+        help="there is no ticket and no time: open one in the relay's book that says why, and is counted",
+    )
+
+
+def add_scope_options(parser: argparse.ArgumentParser, default: str) -> None:
+    """--scopes and --until: what the customer is asked for."""
     parser.add_argument("--scopes", default=default, help=f"{_SCOPES_HELP} ({default})")
     parser.add_argument("--until", metavar="TIME", default=DEFAULT_UNTIL, help="how long: 90s, 30m, 2h (30m)")
 
 
-def _seconds(text: str) -> int:
+def wanted_seconds(text: str) -> int:
+    """What --until says. Raises UsageError."""
     return int(parse_duration(text).total_seconds())
 
 
 async def _invite(arguments: argparse.Namespace) -> int:
     printer = Printer(arguments)
-    scopes, seconds = parse_wishes(arguments.scopes), _seconds(arguments.until)
+    scopes, seconds = parse_wishes(arguments.scopes), wanted_seconds(arguments.until)
     async with await open_desk(arguments) as desk:
-        ticket = await _ticket_of(desk, arguments, printer)
+        ticket = await ticket_of(desk, arguments, printer)
         async with await desk.invite(ticket, scopes, seconds, enrolling=arguments.enroll) as invitation:
             _print_code(printer, invitation.code, invitation.spoken)
             async with _countdown(invitation):
@@ -103,7 +110,8 @@ async def _invite(arguments: argparse.Namespace) -> int:
     return Exit.DONE
 
 
-async def _ticket_of(desk: "Desk", arguments: argparse.Namespace, printer: Printer) -> Ticket:
+async def ticket_of(desk: "Desk", arguments: argparse.Namespace, printer: Printer) -> Ticket:
+    """The ticket that was named, or one that is opened now for a reason."""
     if arguments.ticket:
         return await desk.ticket(arguments.ticket)
     if not arguments.break_glass.strip():
@@ -153,7 +161,7 @@ async def _count(invitation: "Invitation", line: ProgressLine) -> None:
 
 async def _request(arguments: argparse.Namespace) -> int:
     session = checked_session(arguments.session)
-    scopes, seconds = parse_wishes(arguments.scopes), _seconds(arguments.until)
+    scopes, seconds = parse_wishes(arguments.scopes), wanted_seconds(arguments.until)
     async with await open_desk(arguments) as desk, await desk.connect(session) as connected:
         status = await connected.request_scopes(scopes, seconds, arguments.reason)
     _print_status(Printer(arguments), status)

@@ -38,12 +38,15 @@ from remote_assist.technician.login import (
 from remote_assist.technician.session_folder import SessionFacts, SessionFolder
 
 if TYPE_CHECKING:  # only names for types: SSH and pairing take a while to load, and who lists tickets needs neither
+    from remote_assist.core.codes import SupportCode
     from remote_assist.core.enrolment import Machine
     from remote_assist.core.sharing import Part
+    from remote_assist.technician.accept import OnPaired
     from remote_assist.technician.disclosing import Place
     from remote_assist.technician.evidence import BundlesCompared
     from remote_assist.technician.invite import Invitation
     from remote_assist.technician.knowledge import Article
+    from remote_assist.technician.pairing_attempt import Inviter
     from remote_assist.technician.session import Session
 
 ANSWER_SECONDS = 60.0
@@ -209,32 +212,55 @@ class Desk:
 
         With `machine` that enrolled machine is called instead; `enrolling`: the customer's machine is enrolled by it.
         """
-        from remote_assist.technician.invite import Invitation, Inviter, Wanted
-        from remote_assist.technician.log_watch import look
+        from remote_assist.technician.invite import Invitation, Wanted
 
         wanted = Wanted(ticket, scopes, seconds, machine, enrolling)
         wanted.check()
+        invitation = await Invitation.open(await self._inviter(), wanted)
+        self._invitations.append(invitation)
+        return invitation
+
+    async def accept(
+        self,
+        code: "SupportCode",
+        ticket: Ticket,
+        scopes: tuple[str, ...],
+        seconds: int,
+        on_paired: "OnPaired" = lambda agent: None,
+    ) -> str:
+        """Take a code that the customer made (`ask`); answers the session's id. May ask for the key's passphrase.
+
+        `on_paired` is told once the code was right and the customer is asked. Raises CodeBurned, ConsentDenied.
+        """
+        from remote_assist.technician.accept import accept
+        from remote_assist.technician.pairing_attempt import Wanted
+
+        wanted = Wanted(ticket, scopes, seconds)
+        wanted.check()
+        return await accept(await self._inviter(), wanted, code, on_paired)
+
+    async def _inviter(self) -> "Inviter":
+        """Who pairs: the login, with the newest lists, at a log that still holds."""
+        from remote_assist.technician.log_watch import look
+        from remote_assist.technician.pairing_attempt import Inviter
+
         now, credential = self._clock(), self._credential()
         raw = await self.api.lists()
         self.lists = verify_lists(self.home, raw, credential.certificate, now=now)
         self.home.remember_lists(raw)
         await look(self.api, self._log_memory())
-        relay, addresses = self.identity.relay, self.api.addresses
-        inviter = Inviter(
+        return Inviter(
             self.settings,
             self.home,
-            relay,
+            self.identity.relay,
             self._token,
             credential,
             raw,
             self._clock,
-            addresses,
+            self.api.addresses,
             revoked=frozenset(self.lists.revocations.serials),
             record=self._own_record,
         )
-        invitation = await Invitation.open(inviter, wanted)
-        self._invitations.append(invitation)
-        return invitation
 
     async def call(self, machine: str, ticket: Ticket, scopes: tuple[str, ...], seconds: int) -> str:
         """A session with an enrolled machine, as far as its standing consent allows; answers its id.

@@ -5,6 +5,7 @@
       token.json       what the relay gave at login
       floors.json      highest number seen of each CA-signed list; an older one is refused
       lists.json       the lists of the last login, as signed
+      tried/417203     when a customer's code was tried here, for an hour: it is one guess
       sessions/s-…/    see technician/session_folder.py
 
 Rule 1: no support code is ever written here. Rule 2: nothing here is believed without its signature, except
@@ -20,8 +21,9 @@ from typing import TypeVar
 import msgspec
 
 from remote_assist.core.api import LoginAnswer
+from remote_assist.core.attempts import is_recent
 from remote_assist.core.codes import relay_origin
-from remote_assist.errors import ContentError, RefusedError, UsageError
+from remote_assist.errors import CodeBurned, ContentError, RefusedError, UsageError
 from remote_assist.settings import TechnicianSettings
 from remote_assist.technician.session_folder import SessionFolder
 from remote_assist.transport.addresses import Addresses
@@ -31,6 +33,8 @@ HOME_VARIABLE = "REMOTE_ASSIST_HOME"
 """Names the state folder; else the platform's usual place is taken."""
 
 LOG_IN_AGAIN = "Log in again: remote-assist login --key FILE"
+
+MAX_TIME_BYTES = 32
 
 T = TypeVar("T")
 
@@ -144,6 +148,36 @@ class Home:
         """Store newer lists that were verified."""
         self._write("lists.json", _Lists(lists=lists))
 
+    def check_untried(self, nameplate: str, now: datetime) -> None:
+        """Raise CodeBurned for a customer's code that was tried here within the hour."""
+        if self._tried_recently(nameplate, now):
+            raise _tried()
+
+    def remember_tried(self, nameplate: str, now: datetime) -> None:
+        """Write down, durably, that a customer's code is tried now. Raises CodeBurned when somebody was first."""
+        folder = make_private_folder(make_private_folder(self.path) / "tried")
+        for path in folder.iterdir():
+            if not self._tried_recently(path.name, now):
+                path.unlink(missing_ok=True)
+        try:
+            write_private(folder / nameplate, str(int(now.timestamp())).encode(), replace=False)
+        except FileExistsError:
+            raise _tried() from None
+        except OSError as error:
+            raise RefusedError(
+                f"the code could not be remembered ({error.strerror}), so it was not tried",
+                reason="store-failed",
+                advice="Free disk space on this machine; the customer's code still works.",
+            ) from error
+
+    def _tried_recently(self, nameplate: str, now: datetime) -> bool:
+        try:
+            return is_recent(int(read_private(self.path / "tried" / nameplate, MAX_TIME_BYTES)), now)
+        except FileNotFoundError:
+            return False
+        except ValueError:
+            return True  # damaged: it must not pass for a code that was never tried
+
     @property
     def _sessions(self) -> Path:
         return self.path / "sessions"
@@ -193,3 +227,11 @@ class Home:
     def _write(self, name: str, content: msgspec.Struct) -> None:
         make_private_folder(self.path)
         write_private(self.path / name, msgspec.json.encode(content))
+
+
+def _tried() -> CodeBurned:
+    return CodeBurned(
+        "this code was tried here already, and a code is one guess",
+        reason="used",
+        advice="Ask the customer for a new code: they run `remote-assist ask` again.",
+    )

@@ -6,29 +6,20 @@ Rule 3: the ten minutes run on this machine's clock.
 """
 
 import asyncio
-import contextlib
 import secrets
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from functools import partial
 from types import TracebackType
 from typing import Self
 from urllib.parse import quote
 
-from remote_assist.core.codec import encode
 from remote_assist.core.codes import SupportCode, new_code, spoken
 from remote_assist.core.enrolment import open_code
-from remote_assist.core.messages import Burn, NameplateAssigned, PeerJoined, PeerLeft
-from remote_assist.errors import AssistError, CodeBurned, RemoteProtocolError, UnreachableError
-from remote_assist.technician.pairing_attempt import (
-    ASK_AGAIN,
-    Inviter,
-    PairingAttempt,
-    Wanted,
-    read_rendezvous,
-    unexpected,
-)
-from remote_assist.transport.link import Link, dial
+from remote_assist.core.messages import NameplateAssigned, PeerJoined, PeerLeft
+from remote_assist.errors import CodeBurned, UnreachableError
+from remote_assist.technician.pairing_attempt import Inviter, PairingAttempt, Wanted
+from remote_assist.technician.rendezvous import ASK_AGAIN, burn, burning, reach, read_rendezvous, unexpected
+from remote_assist.transport.link import Link
 
 __all__ = ["Invitation", "Inviter", "Wanted"]
 
@@ -47,7 +38,9 @@ class Invitation:
     async def open(cls, inviter: Inviter, wanted: Wanted) -> "Invitation":
         """Get a nameplate and choose the words. Raises UsageError, RefusedError, UnreachableError."""
         wanted.check()
-        link = await inviter.addresses.reach(partial(_dial, inviter, wanted))
+        machine = f"&machine={wanted.machine}" if wanted.machine else ""
+        path = f"/v1/nameplate?ticket={quote(wanted.ticket.id, safe=':')}{machine}"
+        link = await reach(inviter.settings, inviter.addresses, inviter.token, path)
         try:
             async with asyncio.timeout(inviter.settings.connect_deadline_seconds):
                 said = read_rendezvous(await link.receive())
@@ -86,9 +79,7 @@ class Invitation:
 
     async def cancel(self) -> None:
         """Burn the code and leave; harmless when it is over already."""
-        with contextlib.suppress(AssistError, TimeoutError):
-            async with asyncio.timeout(2):
-                await self._link.send_text(encode(Burn(reason="refused")))
+        await burn(self._link, "refused")
         await self._link.close()
 
     async def paired(self, on_new_code: Callable[[SupportCode], None] | None = None) -> str:
@@ -97,23 +88,13 @@ class Invitation:
         When strangers joined and left too often, the relay replaces the nameplate: `on_new_code` is told, and
         without it that is the end. Raises CodeBurned, ConsentDenied, UnreachableError.
         """
-        try:
+        async with burning(self._link, ASK_AGAIN):
             while True:
                 await self._wait_for_customer(on_new_code)
                 attempt = PairingAttempt(self._inviter, self._wanted, self._code, self._link)
                 if session := await attempt.run():
-                    await self._burn("paired")
+                    await burn(self._link, "paired")
                     return session
-        except CodeBurned as error:
-            await self._burn(error.reason if error.reason in {"malformed", "version"} else "wrong-code")
-            raise
-        except RemoteProtocolError as error:
-            await self._burn("malformed")
-            raise CodeBurned(
-                f"the pairing was refused: {error.message}; the code is burned", reason="malformed", advice=ASK_AGAIN
-            ) from error
-        finally:
-            await self._link.close()
 
     async def _wait_for_customer(self, on_new_code: Callable[[SupportCode], None] | None) -> None:
         while True:
@@ -122,7 +103,7 @@ class Invitation:
                 async with asyncio.timeout(max(0.0, left)):
                     said = read_rendezvous(await self._link.receive())
             except TimeoutError as error:
-                await self._burn("refused")
+                await burn(self._link, "refused")
                 raise CodeBurned("nobody came within ten minutes", reason="expired", advice=ASK_AGAIN) from error
             if isinstance(said, PeerJoined):
                 return
@@ -143,25 +124,6 @@ class Invitation:
             return open_code(assigned.nameplate)
         return new_code(assigned.nameplate, secrets.token_bytes(8))
 
-    async def _burn(self, reason: str) -> None:
-        with contextlib.suppress(AssistError, TimeoutError):
-            async with asyncio.timeout(2):
-                await self._link.send_text(encode(Burn(reason=reason)))
-
     def _expiry(self, assigned: NameplateAssigned) -> datetime:
         seconds = min(assigned.seconds, self._inviter.settings.pairing.code_lifetime_seconds)
         return self._inviter.clock() + timedelta(seconds=seconds)
-
-
-async def _dial(inviter: Inviter, wanted: Wanted, origin: str) -> Link:
-    settings = inviter.settings
-    machine = f"&machine={wanted.machine}" if wanted.machine else ""
-    return await dial(
-        origin,
-        f"/v1/nameplate?ticket={quote(wanted.ticket.id, safe=':')}{machine}",
-        headers={"Authorization": f"Bearer {inviter.token}"},
-        tls_ca_file=settings.tls_ca_file,
-        proxy_url=settings.proxy_url,
-        max_bytes=settings.pairing.message_max_bytes,
-        deadline_seconds=inviter.addresses.deadline(settings.connect_deadline_seconds),
-    )

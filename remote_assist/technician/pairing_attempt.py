@@ -1,4 +1,4 @@
-"""One joiner's pairing, from message 1 to the customer's answer, as the technician.
+"""One pairing, from message 1 to the customer's answer, as the technician; whoever made the code.
 
 Rule 1: the session's keys are on disk before the statement is sent, so a crash costs an invitation, not a session.
 Rule 2: a joiner that leaves before its reply costs no guess; after the reply there is only success or a burned code.
@@ -22,29 +22,21 @@ from remote_assist.core.keys import PrivateKey, fingerprint, load_public, new_ke
 from remote_assist.core.messages import (
     PROTOCOL_VERSION,
     AgentStatement,
-    Burn,
-    NameplateAssigned,
     Pairing,
     PairingReply,
     PairingVerdict,
-    PeerJoined,
     PeerLeft,
-    RelayRefused,
-    Rendezvous,
     SignedStatement,
     TechnicianEnvelope,
     Verdict,
 )
 from remote_assist.core.pairing import TechnicianPairing, sign_statement
 from remote_assist.core.records import Actor, RecordDraft, format_time
-from remote_assist.core.spoken import OTHER_VERSION, UPDATE_OLDER
 from remote_assist.core.wishes import common, parse_wishes
 from remote_assist.errors import (
-    AssistError,
     CodeBurned,
     ConsentDenied,
     ContentError,
-    RefusedError,
     RemoteProtocolError,
     UsageError,
     VerificationError,
@@ -52,11 +44,10 @@ from remote_assist.errors import (
 from remote_assist.settings import PairingSettings, TechnicianSettings
 from remote_assist.technician.home import Home
 from remote_assist.technician.login import Credential
+from remote_assist.technician.rendezvous import ASK_AGAIN, read_rendezvous, unexpected
 from remote_assist.technician.session_folder import SessionFacts, SessionFolder, moment_of
 from remote_assist.transport.addresses import Addresses
 from remote_assist.transport.link import Link
-
-ASK_AGAIN = "Make a new code: remote-assist invite."
 
 MAX_SECONDS = 8 * 3600
 """Longest consent that may be asked for."""
@@ -105,9 +96,24 @@ class Inviter:
 
 
 class PairingAttempt:
-    """One joiner's pairing, messages 1 to 6."""
+    """One pairing, messages 1 to 6. `again`: how to get another code; `before_reply` is called when the agent's answer
+    is there and was not looked at, `on_paired` when it showed that the agent knew the code.
+    """
 
-    def __init__(self, inviter: Inviter, wanted: Wanted, code: SupportCode, link: Link) -> None:
+    def __init__(
+        self,
+        inviter: Inviter,
+        wanted: Wanted,
+        code: SupportCode,
+        link: Link,
+        *,
+        again: str = ASK_AGAIN,
+        before_reply: Callable[[], None] = lambda: None,
+        on_paired: Callable[[AgentStatement], None] = lambda agent: None,
+    ) -> None:
+        self._again = again
+        self._before_reply = before_reply
+        self._on_paired = on_paired
         self._inviter = inviter
         self._wanted = wanted
         self._link = link
@@ -120,8 +126,10 @@ class PairingAttempt:
         reply = await self._receive(PairingReply, self._limits.handshake_deadline_seconds)
         if reply is None:
             return ""
+        self._before_reply()
         agent = self._pairing.receive_reply(reply)
         check_agent_statement(agent)
+        self._on_paired(agent)
         if self._wanted.enrolling:
             return await self._enrol(agent)
         if self._wanted.machine:
@@ -217,7 +225,7 @@ class PairingAttempt:
         await self._link.send_binary(encode(message, max_bytes=self._limits.message_max_bytes))
         verdict = await self._verdict()
         if verdict.reason != "enrolled":
-            raise _denied(verdict)
+            raise _denied(verdict, self._again)
         return machine
 
     async def _verdict(self) -> Verdict:
@@ -233,13 +241,13 @@ class PairingAttempt:
             raise ConsentDenied(
                 "the customer's program left before an answer",
                 reason="gone",
-                advice="Ask the customer, then invite anew.",
+                advice=f"Speak with the customer. {self._again}",
             )
         return self._pairing.receive_verdict(message)
 
     def _accept(self, folder: SessionFolder, verdict: Verdict) -> None:
         if not verdict.grants:
-            raise _denied(verdict)
+            raise _denied(verdict, self._again)
         facts = folder.facts()
         granted = wishes_of(verdict.grants)
         if unasked := set(granted) - set(common(facts.scopes, granted)):
@@ -253,13 +261,13 @@ class PairingAttempt:
                 raw = await self._link.receive()
         except TimeoutError as error:
             raise CodeBurned(
-                "the other end did not answer in time; the code is burned", reason="expired", advice=ASK_AGAIN
+                "the other end did not answer in time; the code is burned", reason="expired", advice=self._again
             ) from error
         if isinstance(raw, str):
             said = read_rendezvous(raw)
             if isinstance(said, PeerLeft) and said.reason != "version":
                 return None
-            raise unexpected(said)
+            raise unexpected(said, self._again)
         message: object = decode(raw, Pairing, max_bytes=self._limits.message_max_bytes)  # type: ignore[arg-type]  # a union
         if not isinstance(message, kind):
             raise RemoteProtocolError(f"a {type(message).__name__} out of turn")
@@ -283,7 +291,7 @@ def check_agent_statement(agent: AgentStatement) -> None:
             raise RemoteProtocolError(f"the agent's {name} is longer than {MAX_AGENT_TEXT_CHARS} characters")
 
 
-def _denied(verdict: Verdict) -> ConsentDenied:
+def _denied(verdict: Verdict, again: str) -> ConsentDenied:
     sentences = {
         "denied": "the customer said no",
         "timed-out": "the customer did not answer in time, which is a no",
@@ -292,22 +300,4 @@ def _denied(verdict: Verdict) -> ConsentDenied:
     sentence = sentences.get(verdict.reason, "the customer's program said no")
     if verdict.sentence:
         sentence = f"{sentence}: {verdict.sentence}"
-    return ConsentDenied(sentence, reason=verdict.reason, advice="Speak with the customer, then invite anew.")
-
-
-def read_rendezvous(raw: str | bytes) -> NameplateAssigned | PeerJoined | PeerLeft | Burn | RelayRefused:
-    """What the relay says beside a pairing. Raises RemoteProtocolError."""
-    if isinstance(raw, bytes):
-        raise RemoteProtocolError("a binary message before anybody joined")
-    return decode(raw, Rendezvous)  # type: ignore[arg-type]  # a union of tagged structs
-
-
-def unexpected(said: object) -> AssistError:
-    """The error for a message of the relay that ends the invitation."""
-    if isinstance(said, RelayRefused):
-        return RefusedError(said.sentence, reason=said.reason, advice=said.advice)
-    if isinstance(said, PeerLeft) and said.reason == "version":
-        return CodeBurned(OTHER_VERSION.format("customer's"), reason="version", advice=UPDATE_OLDER)
-    if isinstance(said, PeerLeft):
-        return CodeBurned(f"the code is used up ({said.reason})", reason=said.reason, advice=ASK_AGAIN)
-    return RemoteProtocolError(f"the relay said {type(said).__name__} out of turn")
+    return ConsentDenied(sentence, reason=verdict.reason, advice=f"Speak with the customer. {again}")
