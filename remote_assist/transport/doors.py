@@ -27,6 +27,13 @@ ENVIRONMENT_PREFIX = "LC_"
 MAX_ENVIRONMENT_VALUE = 256
 
 NO_TERMINAL = "a shell without a terminal is not served"
+SHUT = {
+    "agent": "forwarding of your ssh-agent (-A) is not part of this session; it was refused",
+    "x11": "forwarding of X11 (-X) is not part of this session; it was refused",
+    "listen": "listening on the customer's computer (-R) is not part of this session; it was refused",
+}
+"""What is said of doors for whose refusal SSH itself has no words: on standard error of what runs next."""
+
 NO_FORWARD = "forwarding is not part of this session"
 
 
@@ -208,9 +215,12 @@ class DoorSession(asyncssh.SSHServerSession[bytes]):
         tasks: set[asyncio.Task[None]],
         closed: Callable[[], None],
         admitted: Callable[[], Awaitable[None]],
+        unsaid: list[str],
     ) -> None:
+        """`unsaid`: sentences that wait for a channel on which they can be said; taken by the first."""
         self._doors = doors
         self._admitted = admitted
+        self._unsaid = unsaid
         self._peer_key = peer_key
         self._tasks = tasks
         self._closed = closed
@@ -306,6 +316,8 @@ class DoorSession(asyncssh.SSHServerSession[bytes]):
         if self._conversation is not None:
             await self._doors.subsystem(text, self._conversation, self._peer_key)
             return 0
+        while self._unsaid:
+            self._say(self._unsaid.pop(0))
         match kind, text:
             case "exec", command:
                 return await self._doors.exec(command, self._program, self._peer_key)
@@ -320,8 +332,12 @@ class DoorSession(asyncssh.SSHServerSession[bytes]):
         if self._channel.is_closing():
             return
         if sentence:
-            self._channel.write(f"remote-assist: {sentence}\n".encode(), asyncssh.EXTENDED_DATA_STDERR)
+            self._say(sentence)
         self._channel.exit(status)
+
+    def _say(self, sentence: str) -> None:
+        end = "\r\n" if self._program is not None and self._program.has_terminal else "\n"
+        self._channel.write(f"remote-assist: {sentence}{end}".encode(), asyncssh.EXTENDED_DATA_STDERR)
 
 
 def allowed_environment(asked: Mapping[str, str]) -> dict[str, str]:

@@ -17,7 +17,7 @@ from remote_assist.core.keys import PrivateKey, private_bytes
 from remote_assist.core.spoken import GREETING
 from remote_assist.errors import AssistError, RefusedError, RemoteProtocolError, UnreachableError, VerificationError
 from remote_assist.transport.channel import PACKET_BYTES, WINDOW_BYTES
-from remote_assist.transport.doors import NO_FORWARD, Doors, DoorSession
+from remote_assist.transport.doors import NO_FORWARD, SHUT, Doors, DoorSession
 from remote_assist.transport.forwarding import ForwardOpening, serve_forward
 from remote_assist.transport.streams import StreamTunnel
 
@@ -189,6 +189,7 @@ class TechnicianServer(asyncssh.SSHServer):
         self._offered_key = ""
         self._key_exchange = "unknown"
         self._telling: asyncio.Task[None] | None = None
+        self._unsaid: list[str] = []
         self.peer_key = ""
         self.tasks: set[asyncio.Task[None]] = set()
 
@@ -218,7 +219,7 @@ class TechnicianServer(asyncssh.SSHServer):
 
     def session_requested(self) -> Any:
         self._take_channel()
-        return DoorSession(self._doors, self.peer_key, self.tasks, self._channel_closed, self._admitted)
+        return DoorSession(self._doors, self.peer_key, self.tasks, self._channel_closed, self._admitted, self._unsaid)
 
     def connection_requested(self, dest_host: str, dest_port: int, orig_host: str, orig_port: int) -> Any:
         self._take_channel()
@@ -264,12 +265,14 @@ class TechnicianServer(asyncssh.SSHServer):
         raise asyncssh.ChannelOpenError(asyncssh.OPEN_ADMINISTRATIVELY_PROHIBITED, NO_FORWARD)
 
     async def _refuse_quietly(self, door: str, detail: str) -> bool:
+        if SHUT[door] not in self._unsaid:
+            self._unsaid.append(SHUT[door])
         await self._doors.refused(door, detail, self.peer_key)
         return False
 
     def _shut(self, door: str) -> Callable[..., Awaitable[None]]:
         async def refuse(*_arguments: object) -> None:
-            await self._doors.refused(door, "", self.peer_key)
+            await self._refuse_quietly(door, "")
 
         return refuse
 

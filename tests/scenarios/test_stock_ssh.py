@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.scenarios.ssh_machine import ssh_agent
 from tests.scenarios.stock import Host, host_of, need
 from tests.scenarios.world import World, served_world
 
@@ -192,6 +193,21 @@ def test_forwards_are_refused(host: Host) -> None:
     done = host("ssh", "-F", "CONFIG", "-W", "127.0.0.1:22", "HOST", expect=255)
     assert b"the customer has not allowed forward" in done.stderr
     assert host.new_codes("RA1900R") == ["RA1900R"]
+
+
+@pytest.mark.parametrize(("options", "words"), [("-A", "ssh-agent"), ("-X", "X11"), ("-R 0:127.0.0.1:9", "listening")])
+def test_what_ssh_has_no_words_for_is_said_before_the_command_runs(
+    host: Host, options: str, words: str, tmp_path: Path
+) -> None:
+    with ssh_agent(tmp_path) as socket:  # our entry names none, and then ssh asks for no forwarding of it either
+        ssh = ["env", "DISPLAY=:9", "ssh", "-F", "CONFIG", "-o", f"IdentityAgent={socket}", *options.split()]
+        done = host(*ssh, "HOST", "echo out; env")
+    sentence = rf"remote-assist: .*{words}.* \({options[:2]}\) is not part of this session"
+    assert re.search(sentence.encode(), done.stderr), done
+    assert done.stdout.startswith(b"out\n")
+    assert b"SSH_AUTH_SOCK" not in done.stdout
+    assert b"DISPLAY" not in done.stdout
+    assert host.new_codes("RA1400O").count("RA1900R") == 1
 
 
 # --- files ----------------------------------------------------------------------------------------
