@@ -18,7 +18,7 @@ from typing import BinaryIO
 from remote_assist.commands.audit_fetch import is_log_name, open_api
 from remote_assist.commands.audit_kept import KeptReader, check_kept, damaged_line, told
 from remote_assist.commands.printing import Printer
-from remote_assist.commands.technician_run import stdin_chunks, write_all
+from remote_assist.commands.standard_streams import stdin_chunks, write_all
 from remote_assist.core.asciicast import MARKER, OUTPUT, RESIZE, Event, Header, read_cast
 from remote_assist.core.kept import RECORDING
 from remote_assist.core.reel import MAX_IDLE_SECONDS, SPEEDS, Reel

@@ -4,9 +4,9 @@ import argparse
 import os
 import sys
 
+from remote_assist.commands.plan_lines import estimate_line
 from remote_assist.commands.printing import Printer, add_output_options
-from remote_assist.commands.progress_line import size_words
-from remote_assist.core.estimates import Estimate, estimate
+from remote_assist.core.estimates import estimate
 from remote_assist.errors import Exit
 
 PLATFORMS = {"darwin": "macos", "win32": "windows"}
@@ -45,12 +45,3 @@ def _preview(arguments: argparse.Namespace) -> int:
     printer.object({"estimate": expected})
     printer.line(estimate_line(expected))
     return Exit.DONE
-
-
-def estimate_line(expected: Estimate) -> str:
-    """An estimate as people read it."""
-    known = f", {expected.seen} of them seen before" if expected.seen else ""
-    return (
-        f"{expected.items} items{known}: about {expected.seconds:g} s and {size_words(expected.size_bytes)}, "
-        f"never more than {expected.at_most_seconds:g} s and {size_words(expected.at_most_bytes)}"
-    )

@@ -113,7 +113,7 @@ def _offered(findings: "Sequence[Finding]", fix: str) -> "Finding":
 
 
 async def _mend(printer: Printer, check: "SelfCheck", finding: "Finding", *, sure: bool) -> None:
-    from remote_assist.commands.technician_fix import plan_lines
+    from remote_assist.commands.plan_lines import plan_lines
 
     prepared = await check.plan(finding)
     printer.object(prepared.plan)

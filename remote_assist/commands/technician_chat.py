@@ -10,13 +10,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from remote_assist.commands.printing import Printer
+from remote_assist.commands.standard_streams import stdin_chunks, text_lines
 from remote_assist.commands.technician_options import (
     add_session_argument,
     add_technician_options,
     checked_session,
     open_desk,
 )
-from remote_assist.commands.technician_run import stdin_chunks, text_lines
 from remote_assist.core.chat import CUSTOMER
 from remote_assist.core.durations import parse_duration
 from remote_assist.errors import AssistError, Exit, RefusedError, UsageError

@@ -122,7 +122,7 @@ def _bundle_facts(size: int, sha256: str, seconds: float) -> dict[str, object]:
 
 async def _estimate(arguments: argparse.Namespace, session: str) -> int:
     """By the agent's reckoning; where it cannot be reached, from the session's last bundle."""
-    from remote_assist.commands.preview import estimate_line
+    from remote_assist.commands.plan_lines import estimate_line
     from remote_assist.technician.evidence import expected_bundle
 
     async with await open_desk(arguments) as desk:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from remote_assist.commands.plan_lines import plan_lines
 from remote_assist.commands.printing import Printer
 from remote_assist.commands.progress_line import ProgressLine
 from remote_assist.commands.technician_options import (
@@ -21,7 +22,6 @@ from remote_assist.commands.technician_options import (
     open_desk,
     technician_settings,
 )
-from remote_assist.core.plan_words import diff_lines, is_diff
 from remote_assist.core.requests import Done, Plan
 from remote_assist.errors import AssistError, Exit, RefusedError, UsageError
 
@@ -239,21 +239,3 @@ def _print_plan(printer: Printer, plan: Plan) -> None:
     printer.object(plan)
     for line in plan_lines(plan):
         printer.line(line)
-
-
-def plan_lines(plan: Plan) -> list[str]:
-    """A plan as people read it before they say yes."""
-    lines = [f"{plan.title}  (risk: {plan.risk})", f"consent    {plan.consent}"]
-    lines += [f"precheck   {check}" for check in plan.prechecks]
-    for number, step in enumerate(plan.steps, 1):
-        change = f"   {step.before} → {step.after}" if step.before or step.after else ""
-        change, diff = (f"   {step.before}", diff_lines(step.after)) if is_diff(step) else (change, [])
-        lines.append(f"{number:<3}        {step.name}{change}   undo: {step.undo or 'none'}")
-        lines += [f"             {line}" for line in diff]
-        if step.blocked:
-            lines.append(f"           blocked: {step.blocked}")
-    lines += [f"verify     {check}" for check in plan.verify]
-    lines.append(f"plan       {plan.digest}")
-    if not plan.runnable:
-        lines.append(f"cannot run: {plan.why_not}")
-    return lines

@@ -10,7 +10,6 @@ import codecs
 import os
 import shlex
 import sys
-import threading
 import time
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from remote_assist.commands.printing import Printer, ascii_json
+from remote_assist.commands.standard_streams import stdin_chunks, text_lines, write_all
 from remote_assist.commands.technician_options import (
     add_machine_options,
     add_session_argument,
@@ -35,12 +35,6 @@ if TYPE_CHECKING:  # only a name for types: the desk loads SSH and HTTP
 
 MAX_CAPTURED_BYTES = 16 << 20
 """How much output of a command goes into its JSON object."""
-
-MAX_LINE_BYTES = 1 << 20
-"""Longest line of `--stdin`."""
-
-QUEUED_CHUNKS = 8
-CHUNK_BYTES = 64 << 10
 
 _STDOUT, _STDERR = 1, 2
 
@@ -223,60 +217,3 @@ class _Captured:
 def for_terminal(text: str) -> bytes:
     """A piece of a program's output as a terminal may show it, lines kept."""
     return safe_text(HostileStr(text), lines=True, max_chars=len(text) * 10 + 1).encode("utf-8", "backslashreplace")
-
-
-async def stdin_chunks() -> AsyncIterator[bytes]:
-    """Standard input as it comes. Read in a thread that dies with the program: a terminal may never say more."""
-    loop = asyncio.get_running_loop()
-    queue: asyncio.Queue[bytes] = asyncio.Queue(QUEUED_CHUNKS)
-
-    def hand_over(data: bytes) -> None:
-        taken = threading.Event()
-
-        def put() -> None:  # the coroutine is made in the loop: one made here would be left over when the loop has gone
-            putting = loop.create_task(queue.put(data))
-            putting.add_done_callback(lambda _task: taken.set())
-
-        loop.call_soon_threadsafe(put)
-        taken.wait()
-
-    def read() -> None:
-        try:
-            while True:
-                data = os.read(0, CHUNK_BYTES)
-                hand_over(data)
-                if not data:
-                    return
-        except (OSError, RuntimeError):
-            return  # standard input or the loop is gone: nobody waits for more
-
-    threading.Thread(target=read, name="stdin", daemon=True).start()
-    while data := await queue.get():
-        yield data
-
-
-async def text_lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[str]:
-    """Lines of standard input. Raises UsageError for one that is too long or not UTF-8."""
-    rest = b""
-    async for chunk in chunks:
-        *whole, rest = (rest + chunk).split(b"\n")
-        for line in whole:
-            yield _text(line)
-        if len(rest) > MAX_LINE_BYTES:
-            raise UsageError(f"a line of commands is longer than {MAX_LINE_BYTES} bytes")
-    if rest:
-        yield _text(rest)
-
-
-def _text(line: bytes) -> str:
-    try:
-        return line.decode()
-    except UnicodeDecodeError as error:
-        raise UsageError("a line of commands is not UTF-8") from error
-
-
-def write_all(file: int, raw: bytes) -> None:
-    """Write all of it. Blocks: use a thread. Raises BrokenPipeError when nobody reads any more."""
-    rest = memoryview(raw)
-    while rest:
-        rest = rest[os.write(file, rest) :]

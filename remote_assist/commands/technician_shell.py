@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 
 from remote_assist.commands.printing import Printer
+from remote_assist.commands.standard_streams import stdin_chunks, write_all
 from remote_assist.commands.technician_options import (
     add_machine_options,
     add_session_argument,
@@ -22,7 +23,7 @@ from remote_assist.commands.technician_options import (
     connect,
     open_desk,
 )
-from remote_assist.commands.technician_run import exit_status, own_trouble, stdin_chunks, write_all
+from remote_assist.commands.technician_run import exit_status, own_trouble
 from remote_assist.core.terminal_filter import TerminalFilter
 from remote_assist.errors import AssistError, Exit, UsageError
 from remote_assist.transport.own_terminal import keys, on_resize, raw_keys, screen, window_size

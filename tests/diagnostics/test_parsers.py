@@ -1,9 +1,10 @@
 """Parsers of what Linux says, on text as real systems print it."""
 
-from remote_assist.diagnostics.collectors_linux import activity, logs, machine, network, people, socket_tables, storage
-from remote_assist.diagnostics.collectors_linux.socket_tables import Listener
+from remote_assist.diagnostics import linux_formats, socket_tables
+from remote_assist.diagnostics.collectors_linux import activity, logs, machine, network, people, storage
 from remote_assist.diagnostics.seeds import seeds_of
 from remote_assist.diagnostics.services.unit import is_remote_access, port_in_use
+from remote_assist.diagnostics.socket_tables import Listener
 
 
 def test_ss_lines_become_listeners_with_owner() -> None:
@@ -88,9 +89,9 @@ def test_ps_and_stat_give_names_and_never_arguments() -> None:
     rows = activity.parse_ps("  1  0 root  S  20152  0.2  1391 my prog\nbad line\n")
     assert rows[0]["name"] == "my prog"
     assert rows[0]["memory_bytes"] == 20152 * 1024
-    stat = activity.parse_stat("42 (a (b) c) Z 7 " + " ".join(["0"] * 19) + " 10 0")
+    stat = linux_formats.parse_stat("42 (a (b) c) Z 7 " + " ".join(["0"] * 19) + " 10 0")
     assert (stat["pid"], stat["name"], stat["state"], stat["parent"]) == (42, "a (b) c", "Z", 7)
-    assert activity.parse_stat("") == {}
+    assert linux_formats.parse_stat("") == {}
 
 
 def test_stuck_and_dead_processes_are_kept_beside_the_largest() -> None:
@@ -168,7 +169,7 @@ def test_seeds_are_people_and_real_names_only() -> None:
 
 def test_meminfo_and_os_release() -> None:
     assert machine.parse_meminfo("MemTotal: 10 kB\nHugePages_Total: 0\n") == {"MemTotal": 10240}
-    assert machine.parse_assignments('NAME="A B"\nID=debian\n') == {"NAME": "A B", "ID": "debian"}
+    assert linux_formats.parse_assignments('NAME="A B"\nID=debian\n') == {"NAME": "A B", "ID": "debian"}
 
 
 def test_the_port_is_read_from_what_servers_log() -> None:

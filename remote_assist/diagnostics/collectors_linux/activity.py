@@ -1,7 +1,6 @@
 """Processes: how many, which use most. Names only: arguments and environments may hold secrets and are never read."""
 
-import re
-
+from remote_assist.diagnostics.linux_formats import parse_stat
 from remote_assist.diagnostics.look import Gathered, Look, Unavailable
 
 TOP = 40
@@ -62,18 +61,3 @@ async def _from_proc(look: Look) -> list[dict[str, object]]:
             if row:
                 rows.append(row)
     return rows
-
-
-def parse_stat(text: str) -> dict[str, object]:
-    """A process from /proc/PID/stat (proc(5)); empty where it has gone."""
-    match = re.match(r"(\d+) \((.*)\) (\S) (\d+) (.*)$", text.strip(), re.DOTALL)
-    if match is None:
-        return {}
-    rest = match[5].split()
-    return {
-        "pid": int(match[1]),
-        "name": match[2],
-        "state": match[3],
-        "parent": int(match[4]),
-        "memory_bytes": int(rest[19]) * 4096 if len(rest) > 19 else 0,
-    }

@@ -2,7 +2,7 @@
 
 import re
 
-from remote_assist.diagnostics.collectors_linux.machine import parse_assignments
+from remote_assist.diagnostics.linux_formats import parse_assignments
 from remote_assist.diagnostics.look import Gathered, Look, Unavailable
 
 DAEMONS = ("chronyd", "ntpd", "systemd-timesyn", "openntpd", "ntpsec")

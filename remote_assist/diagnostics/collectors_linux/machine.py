@@ -3,6 +3,7 @@
 import re
 from datetime import UTC, timedelta
 
+from remote_assist.diagnostics.linux_formats import parse_assignments
 from remote_assist.diagnostics.look import Gathered, Look, Unavailable
 
 
@@ -83,9 +84,3 @@ def parse_meminfo(text: str) -> dict[str, int]:
     """Bytes by name from /proc/meminfo."""
     found = re.findall(r"(?m)^(\w[\w()]*):\s+(\d+) kB$", text)
     return {name: int(value) * 1024 for name, value in found}
-
-
-def parse_assignments(text: str) -> dict[str, str]:
-    """NAME=value lines, quotes removed (os-release)."""
-    found = re.findall(r"(?m)^([A-Za-z_]\w*)=[\"']?(.*?)[\"']?\s*$", text)
-    return dict(found)

@@ -2,9 +2,9 @@
 
 import re
 
-from remote_assist.diagnostics.collectors_linux.socket_tables import Listener, parse_proc_net, parse_ss
 from remote_assist.diagnostics.look import Gathered, Look, Unavailable
 from remote_assist.diagnostics.services.chosen import service_backend
+from remote_assist.diagnostics.socket_tables import Listener, parse_proc_net, parse_ss
 
 _NET_FILES = tuple(f"/proc/self/net/{name}" for name in ("tcp", "tcp6", "udp", "udp6"))
 

@@ -11,9 +11,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from remote_assist.core.target import TlsProbe
-from remote_assist.diagnostics.collectors_linux.socket_tables import Listener
 from remote_assist.diagnostics.collectors_linux.sockets import listeners
 from remote_assist.diagnostics.look import Gathered, Look, Unavailable, together
+from remote_assist.diagnostics.socket_tables import Listener
 
 HELLO_SECONDS = 0.5
 MAX_PORTS = 32

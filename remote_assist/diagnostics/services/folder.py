@@ -13,10 +13,10 @@ import time
 import msgspec
 
 from remote_assist.core.target import Command, MutableTarget
-from remote_assist.diagnostics.collectors_linux.activity import parse_stat
-from remote_assist.diagnostics.collectors_linux.socket_tables import parse_proc_net
+from remote_assist.diagnostics.linux_formats import parse_stat
 from remote_assist.diagnostics.look import Look
 from remote_assist.diagnostics.services.unit import ADDRESS_IN_USE, LOG_LINES, Unit, port_in_use
+from remote_assist.diagnostics.socket_tables import parse_proc_net
 from remote_assist.errors import AssistError, RefusedError
 
 STARTER = 'umask 022; echo "$$" > "$1" || exit 1; shift; exec "$@"'

@@ -5,7 +5,7 @@ import re
 from dataclasses import replace
 
 from remote_assist.core.target import Command, FileStatus, MutableTarget
-from remote_assist.diagnostics.collectors_linux.machine import parse_assignments
+from remote_assist.diagnostics.linux_formats import parse_assignments
 from remote_assist.diagnostics.look import ENVIRONMENT, Look, Unavailable, together
 from remote_assist.diagnostics.services.unit import LOG_LINES, Unit, port_in_use
 from remote_assist.errors import AssistError, RefusedError
