@@ -40,13 +40,11 @@ from remote_assist.core.messages import (
     ToAgent,
 )
 from remote_assist.core.records import join_bytes
+from remote_assist.core.resume import wait_seconds
 from remote_assist.core.room import Room, room_of
 from remote_assist.core.sshsig import sign
 from remote_assist.errors import AssistError, RefusedError, RemoteProtocolError, UnreachableError, VerificationError
 from remote_assist.transport.link import Link
-
-FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 0.2, 15.0
-"""Waits between dials: doubled each time, scattered by half, so that a relay's return is not a stampede."""
 
 JOIN_SECONDS = 20.0
 ANSWER_SECONDS = 10.0
@@ -260,9 +258,9 @@ class Control:
             self._on_change(up)
 
     def _wait(self) -> float:
-        wait: float = min(FIRST_WAIT_SECONDS * 2**self._failures, LONGEST_WAIT_SECONDS)
+        wait = wait_seconds(self._failures, random.random())  # noqa: S311  # scatter, not a secret
         self._failures += 1
-        return wait * random.uniform(0.5, 1.0)  # noqa: S311  # scatter, not a secret
+        return wait
 
 
 LASTING_REFUSALS = frozenset({"unknown-session", "other-key", "bad-signature", "version", "ended"})

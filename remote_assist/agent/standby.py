@@ -8,6 +8,7 @@ taken back or changed to less ends what runs under it within a second, relay or 
 
 import asyncio
 import contextlib
+import random
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
@@ -32,6 +33,7 @@ from remote_assist.core.messages import (
     ToMachine,
 )
 from remote_assist.core.records import Actor, RecordDraft, join_bytes
+from remote_assist.core.resume import wait_seconds
 from remote_assist.core.standing import allowed
 from remote_assist.errors import AssistError, RefusedError, RemoteProtocolError, UnreachableError
 from remote_assist.transport.link import Link
@@ -42,7 +44,6 @@ MOST_SESSIONS = 4
 LOOK_SECONDS = 0.25
 """How often the standing consent is read while sessions run."""
 
-FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 1.0, 60.0
 
 T = TypeVar("T", bound=Message)
 
@@ -72,21 +73,21 @@ class Standby:
             await asyncio.gather(watching, *self._calls, return_exceptions=True)
 
     async def _stay(self, machine: Machine) -> None:
-        pause = FIRST_PAUSE_SECONDS
+        failures = 0
         while True:
             try:
                 link = await self._around.dial("/v1/standby")
                 try:
                     await self._prove(link, machine)
-                    pause = FIRST_PAUSE_SECONDS
+                    failures = 0
                     self._say(f"{machine.id} ({machine.enrolment.name}) waits to be called at {self._around.origin}")
                     await self._answer_calls(link)
                 finally:
                     await link.close()
             except (UnreachableError, RefusedError, RemoteProtocolError, TimeoutError) as error:
                 self._say(f"not connected: {getattr(error, 'message', 'the relay does not answer')}")
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+            await asyncio.sleep(wait_seconds(failures, random.random()))  # noqa: S311  # scatter, not a secret
+            failures += 1
 
     async def _prove(self, link: Link, machine: Machine) -> None:
         async with asyncio.timeout(self._around.settings.pairing.handshake_deadline_seconds):
