@@ -22,6 +22,7 @@ from relay.store import Store
 from remote_assist.core.api import NewNote, NewTicket, Ticket, TicketNote
 from remote_assist.core.codes import is_session_id
 from remote_assist.core.records import format_time
+from remote_assist.core.time_spent import MAX_MINUTES, with_time
 from remote_assist.errors import RefusedError, UsageError
 from remote_assist.tickets.system import VISIBILITIES, Note
 
@@ -74,12 +75,18 @@ class TicketBook:
 
         return await self.ticket(str(await self._store.write(job)))
 
-    async def add(self, ticket: str, note: Note) -> TicketNote:
-        """Add a note, or return the one that was added for its key before."""
+    async def add(
+        self, ticket: str, note: Note, *, also: Callable[[Connection, int], object] | None = None
+    ) -> TicketNote:
+        """Add a note, or return the one that was added for its key before. `also` is done with it, in its commit."""
         now = format_time(self._clock())
 
         def job(connection: Connection) -> TicketNote:
             number = number_of(connection, ticket)
+            if (there := _held(connection, number, note.key)) is not None:
+                return _note(there)
+            if also is not None:
+                also(connection, number)
             if connection.execute(select(func.count()).where(notes.c.ticket == number)).scalar_one() >= MAX_NOTES:
                 raise RefusedError("the ticket holds as many notes as it may", reason="full")
             return insert_note(connection, number, note, now)
@@ -93,15 +100,14 @@ def insert_note(connection: Connection, ticket: int, note: Note, now: str) -> Ti
     On another system's ticket it is queued for delivery in the same transaction.
     """
     _require_ticket(connection, ticket)
-    there = connection.execute(select(notes).where(notes.c.ticket == ticket, notes.c.key == note.key)).first()
-    if there is not None:
+    if (there := _held(connection, ticket, note.key)) is not None:
         return _note(there)
     values = {
         "ticket": ticket,
         "key": note.key,
         "time": now,
         "author": note.author,
-        "text": note.text,
+        "text": with_time(note.text, note.minutes),
         "visibility": note.visibility,
         "session": note.session,
         "events": msgspec.json.encode(note.events),
@@ -114,6 +120,10 @@ def insert_note(connection: Connection, ticket: int, note: Note, now: str) -> Ti
     elif note.closing and not others_run(connection, ticket, note.session, now):
         connection.execute(update(tickets).where(tickets.c.id == ticket).values(closed=now))
     return _note(added)
+
+
+def _held(connection: Connection, ticket: int, key: str) -> Row[Any] | None:
+    return connection.execute(select(notes).where(notes.c.ticket == ticket, notes.c.key == key)).first()
 
 
 def others_run(connection: Connection, ticket: int, session: str, now: str) -> bool:
@@ -148,6 +158,8 @@ def check_new_note(new: NewNote) -> None:
         raise UsageError(f"a note names at most {MAX_ISSUES} known issues, by their ids")
     if new.visibility and new.visibility not in VISIBILITIES:
         raise UsageError(f"a note is for the eyes of {' or '.join(VISIBILITIES)}")
+    if new.minutes is not None and not 0 <= new.minutes <= MAX_MINUTES:
+        raise UsageError(f"a note books 0 to {MAX_MINUTES} minutes")
     if new.session and not is_session_id(new.session):
         raise UsageError("the session a note names is malformed")
 

@@ -1,12 +1,11 @@
 """What a closing note brings to another system's ticket, as its settings ask: fields, and the ticket's end."""
 
-import math
-
 from sqlalchemy import Connection, select
 
 from relay.deliveries import CLOSE, FIELDS
 from relay.schema import sessions
 from remote_assist.core.records import parse_time
+from remote_assist.core.time_spent import minutes_between
 from remote_assist.settings import TicketSystemSettings
 from remote_assist.tickets.system import Capabilities, Note
 
@@ -32,4 +31,4 @@ def minutes_spent(connection: Connection, session: str) -> int:
     row = connection.execute(select(sessions.c.opened, sessions.c.ended).where(sessions.c.id == session)).first()
     if row is None or row.ended is None:
         return 0
-    return max(1, math.ceil((parse_time(row.ended) - parse_time(row.opened)).total_seconds() / 60))
+    return minutes_between(parse_time(row.opened), parse_time(row.ended))

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from urllib.parse import quote
 
 import msgspec
@@ -15,14 +16,15 @@ from sqlalchemy import Connection, update
 
 from relay.book import TicketBook, check_new_ticket, others_run
 from relay.chains import Chains
-from relay.closing import closing_work, minutes_spent
+from relay.closing import closing_work
 from relay.courier import Courier
-from relay.deliveries import CLOSE, LINK, TIME, again, queue, read_deliveries, revive
+from relay.deliveries import CLOSE, LINK, again, queue, read_deliveries, revive
 from relay.foreign import MAX_SUBJECT_CHARS, keep, number_of
 from relay.reconciling import compare_book, compare_remote, read_kept
 from relay.schema import tickets
 from relay.store import Store
 from relay.ticket_systems import TicketSystems, reference
+from relay.time_booking import TimeBooking
 from remote_assist.core.api import Deliveries, NewTicket, Reconciled, Retried, Ticket, TicketNote, TicketReply
 from remote_assist.core.hostile import safe_text
 from remote_assist.core.records import Actor, RecordDraft, format_time
@@ -66,12 +68,14 @@ class TicketDesk:
         self._default = default
         self._clock = clock
         self._origin = origin
+        self._time = TimeBooking(systems, chains, clock)
 
     async def ticket(self, ticket: str) -> Ticket:
         """One ticket with its notes, and with the replies others wrote in its own system."""
         named = reference(ticket)
         if named.system == BUILT_IN:
             return await self.book.ticket(ticket)
+        keeps, books = self._time.kept_by(named.system)
         system, fault = self.systems.of(named.system), ""
         replies: tuple[TicketReply, ...] = ()
         try:
@@ -86,7 +90,8 @@ class TicketDesk:
             if not await self._known(ticket):
                 raise UnreachableError(fault, advice="Try again, or ask the relay's operator.") from error
         found = await self.book.ticket(ticket)
-        return msgspec.structs.replace(found, replies=replies, fault=str(safe_text(fault, max_chars=400)))
+        fault = str(safe_text(fault, max_chars=400))
+        return msgspec.structs.replace(found, replies=replies, fault=fault, keeps_time=keeps, books_time=books)
 
     async def number(self, ticket: str) -> int:
         """The number behind a ticket id. Raises RefusedError `absent`."""
@@ -100,9 +105,11 @@ class TicketDesk:
         named = reference(ticket)
         if note.closing and named.system != BUILT_IN:
             note = self._with_survey(note, named)
-        added = await self.book.add(ticket, note)
+        also = partial(self._time.book_named, note=note) if note.minutes is not None else None
+        added = await self.book.add(ticket, note, also=also)
         if note.closing and named.system != BUILT_IN:
             await self._queue_closing(named, note, issues)
+        self._time.committed()
         self._courier.notice()
         return added
 
@@ -119,10 +126,7 @@ class TicketDesk:
 
         def job(connection: Connection) -> None:
             ticket = number_of(connection, str(named))
-            minutes = minutes_spent(connection, note.session)
-            if minutes and able.time and settings.books_time:
-                words = f"{minutes} remote-assist session {note.session}"
-                queue(connection, ticket, TIME, note.session, now, words=words)
+            self._time.book_session(connection, ticket, note)
             shared = others_run(connection, ticket, note.session, now)
             for kind, words in wanted:
                 if kind == CLOSE and shared:

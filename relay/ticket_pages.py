@@ -79,6 +79,7 @@ class TicketPages:
             session=new.session,
             closing=new.closing,
             reopening=new.reopening,
+            minutes=new.minutes,
         )
         return answer(await self._desk.add(ticket, note, new.issues), status=201)
 

@@ -20,6 +20,7 @@ from remote_assist.core.api import Ticket
 from remote_assist.core.codes import SupportCode
 from remote_assist.core.durations import parse_duration
 from remote_assist.core.requests import Status
+from remote_assist.core.time_spent import parse_minutes
 from remote_assist.core.wishes import SCOPES, parse_wishes
 from remote_assist.errors import Exit, UnreachableError, UsageError
 from remote_assist.settings import DEFAULT_SCOPES
@@ -66,6 +67,12 @@ def add_commands(verbs: Any) -> None:
     add_session_argument(end)
     end.add_argument("--note", metavar="TEXT", required=True, help="what was found and done; it goes on the ticket")
     end.add_argument("--reason", metavar="TEXT", default="", help="why it ends, shown to the customer")
+    end.add_argument(
+        "--time",
+        metavar="TIME",
+        default="",
+        help="time spent, for the ticket: 15m, 2h, 0 for none (else as the relay's settings say)",
+    )
     end.set_defaults(run=_end)
 
 
@@ -180,8 +187,9 @@ def _print_status(printer: Printer, status: Status) -> None:
 
 async def _end(arguments: argparse.Namespace) -> int:
     session = checked_session(arguments.session)
+    minutes = parse_minutes(arguments.time) if arguments.time else None
     async with await open_desk(arguments) as desk:
-        result = await desk.end(session, arguments.note, arguments.reason)
+        result = await desk.end(session, arguments.note, arguments.reason, minutes=minutes)
         ticket = desk.session_facts(session).ticket
     if result.undelivered:
         raise UnreachableError(

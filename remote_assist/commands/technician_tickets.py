@@ -1,4 +1,4 @@
-"""The verb `tickets`: list, search, show, new; outbox and reconcile for what is on its way to other systems."""
+"""The verb `tickets`: list, search, show, new, time; outbox and reconcile for what is on its way to other systems."""
 
 import argparse
 import hashlib
@@ -11,6 +11,7 @@ from remote_assist.commands.pdf import write_pdf
 from remote_assist.commands.printing import Printer
 from remote_assist.commands.technician_options import add_technician_options, open_desk
 from remote_assist.core.api import Delivery, Difference, NewNote, Ticket
+from remote_assist.core.time_spent import parse_minutes, spent_words
 from remote_assist.errors import Exit, UsageError
 
 if TYPE_CHECKING:  # only names for types: a story loads verification, which `--help` need not wait for
@@ -26,7 +27,7 @@ def add_commands(verbs: Any) -> None:
     parser = verbs.add_parser("tickets", help="list, show and open tickets")
     add_technician_options(parser)
     parser.set_defaults(run=_list)
-    acts = parser.add_subparsers(metavar="list | search | show | new | reopen | story | outbox | reconcile")
+    acts = parser.add_subparsers(metavar="list | search | show | new | time | reopen | story | outbox | reconcile")
     _act(acts, "list", _list, "all tickets this relay knows (also without a word)")
     searching = _act(acts, "search", _search, "tickets of another system, by words of their subject")
     searching.add_argument("text", metavar="TEXT", nargs="?", default="", help="without it: those that are open")
@@ -38,6 +39,10 @@ def add_commands(verbs: Any) -> None:
     new = _act(acts, "new", _new, "open a ticket; prints its id")
     new.add_argument("--subject", metavar="TEXT", required=True, help="what it is about, 1 to 200 characters")
     new.add_argument("--description", metavar="TEXT", default="", help="more about it")
+    spent = _act(acts, "time", _time, "note time spent on a ticket, and what for; booked where its system keeps time")
+    spent.add_argument("ticket", metavar="ID")
+    spent.add_argument("time", metavar="TIME", help="15m, 2h; minutes without a letter")
+    spent.add_argument("--note", metavar="TEXT", required=True, help="what for; it goes on the ticket")
     reopen = _act(acts, "reopen", _reopen, "open a ticket of the relay's own book again")
     reopen.add_argument("ticket", metavar="ID")
     reopen.add_argument("--note", metavar="TEXT", required=True, help="why; it goes on the ticket")
@@ -195,6 +200,19 @@ async def _reopen(arguments: argparse.Namespace) -> int:
         await desk.api.add_note(arguments.ticket, note)
         ticket = await desk.ticket(arguments.ticket)
     Printer(arguments).value("state", ticket.state, f"ticket #{ticket.id} is {ticket.state}")
+    return Exit.DONE
+
+
+async def _time(arguments: argparse.Namespace) -> int:
+    minutes = parse_minutes(arguments.time)
+    async with await open_desk(arguments) as desk:
+        booked = await desk.add_time(arguments.ticket, minutes, arguments.note)
+    printer = Printer(arguments)
+    printer.object({"ticket": arguments.ticket, "minutes": minutes, "booked": booked})
+    where = "booked in its own system, by the outbox" if booked else "said in a note"
+    printer.line(f"{spent_words(minutes)} on ticket #{arguments.ticket}, {where}")
+    if printer.plain:
+        printer.value("minutes", minutes)
     return Exit.DONE
 
 

@@ -108,7 +108,8 @@ class Ticket(Body, frozen=True):
     """`state`: open, active (a session runs), closed (and `closed`: since when, as far as it is known here).
 
     Of a ticket of another system: `url`, `status`, `assignee`, `requester` as that system says, `replies` what others
-    wrote there, `fault` why it could not be asked now (then it is as last seen).
+    wrote there, `fault` why it could not be asked now (then it is as last seen). `keeps_time`: minutes are booked
+    there, not only said; `books_time`: those of a session by themselves, with its closing note.
     """
 
     id: str
@@ -125,6 +126,8 @@ class Ticket(Body, frozen=True):
     fault: str = ""
     closed: str = ""
     requester: str = ""
+    keeps_time: bool = False
+    books_time: bool = False
 
 
 class Tickets(Body, frozen=True):
@@ -135,7 +138,9 @@ class NewNote(Body, frozen=True):
     """POST /v1/tickets/{id}/notes: words a technician discloses. `key` makes a repeat harmless.
 
     `closing` and `reopening` also do that to the ticket. `issues`: ids of the known issues that were found.
-    `visibility`: internal keeps it from the customer; empty: as the system's settings say.
+    `visibility`: internal keeps it from the customer; empty: as the system's settings say. `minutes` (0 to 1440) of
+    work are said in the note, and booked where the ticket's own system keeps time. None: nothing, but of a closing note
+    what the session took, where the settings book that.
     """
 
     text: str
@@ -145,6 +150,7 @@ class NewNote(Body, frozen=True):
     reopening: bool = False
     issues: tuple[str, ...] = ()
     visibility: str = ""
+    minutes: int | None = None
 
 
 class AlarmTaken(Body, frozen=True):

@@ -130,6 +130,7 @@ _OF_ORGANISATION: tuple[tuple[Code, frozenset[str]], ...] = (
     (Code("RA2025E", "anchor-failed", "An outside witness cannot be given the checkpoint"), frozenset({"relay"})),
     (Code("RA2030E", "log-key-followed", "Another log key took over from this one"), frozenset({"relay"})),
     (Code("RA2031E", "log-key-destroyed", "A log key that no session needs was destroyed"), frozenset({"relay"})),
+    (Code("RA2040E", "time-booked", "Time spent was put on a ticket"), frozenset({"relay"})),
 )
 
 CODES: dict[str, Code] = {code.code: code for code in (*_ALL, *(code for code, _ in _OF_ORGANISATION))}

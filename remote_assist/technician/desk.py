@@ -6,6 +6,7 @@ Opened from the stored login; nothing here prints, asks or knows a screen.
 import asyncio
 import contextlib
 import importlib
+import secrets
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,6 +24,7 @@ from remote_assist.core.records import RecordDraft, decode_record
 from remote_assist.core.requests import Done
 from remote_assist.core.resume import LinkNews
 from remote_assist.core.ticket_ids import read_ticket_id
+from remote_assist.core.time_spent import MAX_MINUTES
 from remote_assist.errors import AssistError, RefusedError, UnreachableError, UsageError, VerificationError
 from remote_assist.settings import TechnicianSettings
 from remote_assist.technician.api import RelayApi, open_api
@@ -177,6 +179,21 @@ class Desk:
         """Disclose words on a ticket; refused when they contain a support code. `key` makes a repeat harmless."""
         self._ending.check_note(text)
         await self.api.add_note(ticket, NewNote(text=text, key=key, session=session))
+
+    async def add_time(self, ticket: str, minutes: int, text: str) -> bool:
+        """Note time spent on a ticket; whether its own system books it, else it stands in the note alone.
+
+        Each call is time of its own. Raises UsageError for no minutes, RefusedError for a text with a support code,
+        UnreachableError, after which the ticket says whether it was noted.
+        """
+        if not 0 < minutes <= MAX_MINUTES:
+            raise UsageError("time spent is 1 minute to 24 hours", advice="Write 15m or 2h.")
+        self._ending.check_note(text)
+        try:
+            await self.api.add_note(ticket, NewNote(text=text, key=f"time:{secrets.token_hex(12)}", minutes=minutes))
+        except UnreachableError as error:
+            raise UnreachableError(error.message, advice="Look at the ticket before noting it again.") from error
+        return (await self.api.ticket(ticket)).keeps_time
 
     async def outbox(self, *, dead: bool = False) -> Deliveries:
         """What is on its way to other ticket systems; with `dead` only what nobody tries any more."""
@@ -382,9 +399,12 @@ class Desk:
             now=self._clock(),
         )
 
-    async def end(self, session: str, note: str, reason: str = "", *, closing: bool = True) -> EndResult:
+    async def end(
+        self, session: str, note: str, reason: str = "", *, closing: bool = True, minutes: int | None = None
+    ) -> EndResult:
         """End a session for everybody, with a closing note; one that ended already only gets the note.
 
+        `minutes`: the time spent, where the technician says it; None leaves it to the relay's settings.
         With `closing=False` the ticket stays open: a worker looked, people go on.
 
         Raises UnreachableError that says what is undelivered.
@@ -396,7 +416,7 @@ class Desk:
         try:
             await look(self.api, self._log_memory())
             if (await self.api.session(session)).state == "ended":
-                return await self._ending.finish(folder, note, None, closing=closing)
+                return await self._ending.finish(folder, note, None, closing=closing, minutes=minutes)
             async with await self.connect(session) as connected:
                 done = await connected.say_end(reason)
         except UnreachableError as error:
@@ -404,7 +424,7 @@ class Desk:
                 f"{error.message}; undelivered: the end of session {session} and the closing note",
                 advice="Repeat the same `end` later; the customer can end the session at any time.",
             ) from error
-        return await self._ending.finish(folder, note, done, closing=closing)
+        return await self._ending.finish(folder, note, done, closing=closing, minutes=minutes)
 
     async def records(self, session: str) -> list[LoggedRecord]:
         """A session's records as the relay stores them; verify them before believing."""

@@ -61,8 +61,12 @@ class Ending:
             raise UsageError(f"a note has at most {MAX_NOTE_CHARS} characters")
         refuse_codes(text, self._live_words())
 
-    async def finish(self, folder: SessionFolder, note: str, done: Done | None, *, closing: bool = True) -> EndResult:
+    async def finish(
+        self, folder: SessionFolder, note: str, done: Done | None, *, closing: bool = True, minutes: int | None = None
+    ) -> EndResult:
         """After the agent was told (`done`), or was found ended already: the note, then the keys go.
+
+        `minutes`: time spent, as the technician says it; None leaves it to the relay's settings.
 
         Raises UnreachableError when the note could not be delivered.
         """
@@ -70,7 +74,7 @@ class Ending:
         acknowledged = done is None or done.acknowledgement is not None
         if not acknowledged:
             acknowledged = await self._is_ended(facts.session)
-        note_of = self._note(facts.session, note, await _issues_found(folder), closing=closing)
+        note_of = self._note(facts.session, note, await _issues_found(folder), closing=closing, minutes=minutes)
         held = await self._close_ticket(facts.ticket, note_of)
         missing = _missing(acknowledged=acknowledged, held=held)
         if not missing:
@@ -83,9 +87,16 @@ class Ending:
     async def _state_is_ended(self, session: str) -> bool:
         return (await self._api.session(session)).state == "ended"
 
-    def _note(self, session: str, text: str, issues: tuple[str, ...], *, closing: bool) -> NewNote:
+    def _note(self, session: str, text: str, issues: tuple[str, ...], *, closing: bool, minutes: int | None) -> NewNote:
         digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
-        return NewNote(text=text, key=f"end:{session}:{digest}", session=session, closing=closing, issues=issues)
+        return NewNote(
+            text=text,
+            key=f"end:{session}:{digest}",
+            session=session,
+            closing=closing,
+            issues=issues,
+            minutes=minutes,
+        )
 
     async def _close_ticket(self, ticket: str, note: NewNote) -> bool:
         try:

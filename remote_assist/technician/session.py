@@ -116,6 +116,7 @@ class Session:
         self.id = facts.session
         self.ticket = facts.ticket
         self.subject = facts.subject
+        self.opened = facts.opened
 
     async def __aenter__(self) -> Self:
         return self
@@ -415,10 +416,13 @@ class Session:
         assert result.done is not None
         return check_done(result.done)
 
-    async def end(self, note: str, reason: str = "") -> EndResult:
-        """End for everybody, with a closing note on the ticket. Raises UnreachableError saying what is undelivered."""
+    async def end(self, note: str, reason: str = "", minutes: int | None = None) -> EndResult:
+        """End for everybody, with a closing note on the ticket and the time spent, if it is said.
+
+        Raises UnreachableError saying what is undelivered.
+        """
         self._ending.check_note(note)
-        return await self._ending.finish(self._folder, note, await self.say_end(reason))
+        return await self._ending.finish(self._folder, note, await self.say_end(reason), minutes=minutes)
 
     async def say_end(self, reason: str) -> Done:
         """Tell the agent; answered once its end record is acknowledged."""

@@ -27,7 +27,8 @@ class Retry(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """A note for the built-in book. `events`: the record ids it tells of; `closing` also closes the ticket."""
+    """A note for the built-in book. `events`: the record ids it tells of; `closing` also closes the ticket; `minutes`:
+    time spent, said in the text."""
 
     key: str
     author: str
@@ -37,6 +38,7 @@ class Note:
     events: tuple[str, ...] = ()
     closing: bool = False
     reopening: bool = False
+    minutes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

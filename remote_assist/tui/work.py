@@ -174,6 +174,13 @@ class Work:
 
         self.start(screen, Job.NOTE, call)
 
+    def note_time(self, screen: DOMNode, ticket: str, minutes: int, text: str) -> None:
+        async def call() -> Message:
+            await (await self.desk()).add_time(ticket, minutes, text)
+            return NoteWritten(ticket)
+
+        self.start(screen, Job.NOTE, call)
+
     def load_ticket(self, screen: DOMNode, ticket: str) -> None:
         async def call() -> Message:
             desk = await self.desk()
@@ -296,9 +303,9 @@ class Work:
 
         self.start(screen, Job.SCOPES, call)
 
-    def end(self, screen: DOMNode, session: SessionPort, note: str, reason: str) -> None:
+    def end(self, screen: DOMNode, session: SessionPort, note: str, reason: str, minutes: int | None) -> None:
         async def call() -> Message:
-            return SessionEnded(await session.end(note, reason))
+            return SessionEnded(await session.end(note, reason, minutes))
 
         self.start(screen, Job.END, call)
 

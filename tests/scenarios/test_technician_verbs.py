@@ -200,6 +200,18 @@ def test_sessions_and_tickets_are_listed(live: Live) -> None:
     assert set(json.loads(live("tickets", "new", "--subject", "x", "--json").stdout)) == {"id"}
 
 
+def test_time_spent_is_noted_on_a_ticket(live: Live) -> None:
+    ticket = live("tickets", "new", "--subject", "time", "--plain").stdout.strip()
+    said = json.loads(live("tickets", "time", ticket, "15m", "--note", "Called.", "--json").stdout)
+    assert said == {"ticket": ticket, "minutes": 15, "booked": False}
+    assert live("tickets", "time", ticket, "65", "--note", "Again.", "--plain").stdout == "65\n"
+    assert "Time spent: 1 h 5 min" in live("tickets", "show", ticket).stdout
+    refused = live("tickets", "time", ticket, "soon", "--note", "x", expect=2).stderr
+    assert "'soon' is not a time spent" in refused and "Write 15m or 2h." in refused
+    assert "1 minute to 24 hours" in live("tickets", "time", ticket, "0", "--note", "x", expect=2).stderr
+    live("tickets", "time", "4242", "5m", "--note", "x", expect=2)
+
+
 def test_every_acknowledgement_shown_is_kept(live: Live) -> None:
     acks = live.world.folder / "alice-home" / "sessions" / live.session / "acks.jsonl"
     before = len(acks.read_bytes().splitlines())

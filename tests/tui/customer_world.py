@@ -162,6 +162,7 @@ class WorldSession:
         self.id = session
         self.ticket = world.tickets[0].id
         self.subject = world.tickets[0].subject
+        self.opened = rfc(world.now - timedelta(minutes=27))
         self.recorded = 12
 
     @property
@@ -258,8 +259,8 @@ class WorldSession:
         self._world.scopes = tuple(scopes)
         return await self.status()
 
-    async def end(self, note: str, reason: str) -> "WorldEnd":
-        self._world.check("end", note, reason)
+    async def end(self, note: str, reason: str, minutes: int | None) -> "WorldEnd":
+        self._world.check("end", note, reason, *([] if minutes is None else [str(minutes)]))
         return WorldEnd(self._world.undelivered)
 
     async def say(self, text: str) -> Done:

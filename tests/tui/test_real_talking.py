@@ -1,5 +1,6 @@
 """People from the screen: the chat both ways and translated, a further scope, notes, a colleague, the end."""
 
+import asyncio
 import functools
 from pathlib import Path
 
@@ -12,7 +13,8 @@ from remote_assist.technician.translation import translate
 from remote_assist.tui.screens.session import SessionScreen
 from remote_assist.tui.screens.ticket import TicketScreen
 from remote_assist.tui.screens.tickets import TicketsScreen
-from tests.tui.real_world import RealStage, at_work, real_stage, real_world
+from remote_assist.tui.screens.time_spent import TimeScreen
+from tests.tui.real_world import PATIENCE_SECONDS, RealStage, at_work, real_stage, real_world
 
 pytestmark = pytest.mark.slow
 
@@ -86,12 +88,23 @@ async def test_the_whole_of_a_ticket_from_the_queue_to_its_closing_note(tmp_path
         await here.write("Port freed and verified.")
         await here.press("tab")
         await here.write("solved")
+        await here.press("tab")
+        await here.write("20m")
         await here.press("enter")
         await here.see("The session has ended", "– ended")
         here.screen(TicketScreen)
+        await here.press("t")
+        await here.write("90m")
+        await here.press("tab")
+        await here.write("Wrote a report.")
+        await here.press("enter")
+        await here.until(lambda: not isinstance(here.app.screen, TimeScreen), "the end of the form")
         async with await world.desk() as desk:
-            said = [note.text for note in (await desk.ticket("1001")).notes]
-        assert "Called back at noon." in said and "Port freed and verified." in said
+            said: list[str] = []
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                while "Wrote a report.\n\nTime spent: 1 h 30 min" not in said:
+                    said = [note.text for note in (await desk.ticket("1001")).notes]
+        assert "Called back at noon." in said and "Port freed and verified.\n\nTime spent: 20 min" in said
         (journal,) = (tmp_path / "customer-home" / "sessions").iterdir()
         last = decode_record(read_journal(journal).records[-1].record)
         assert last.code == "RA1990E" and last.outcome is not None and last.outcome.reason == "technician"

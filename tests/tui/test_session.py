@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import timedelta
 
+import msgspec
 import pytest
 from textual.widgets import Input, Tree
 
@@ -307,6 +308,28 @@ async def test_ending_needs_a_note_and_goes_back(world: World) -> None:
         here.screen(TicketsScreen)
         assert "The session has ended." in here.text
     assert world.asked_for("end") == [("end", "Port freed", "")]
+
+
+async def test_the_time_spent_is_said_at_the_end_or_refused_in_a_sentence(world: World) -> None:
+    async with stage(world, session=SESSION) as here:
+        await here.press("e")
+        await here.write("Port freed")
+        await here.press("tab", "tab")
+        await here.write("soon")
+        await here.press("enter")
+        assert "'soon' is not a time spent" in here.text
+        await here.press("home", "ctrl+k")
+        await here.write("1h")
+        await here.press("enter")
+        here.screen(TicketsScreen)
+    assert world.asked_for("end") == [("end", "Port freed", "", "60")]
+
+
+async def test_what_is_booked_by_itself_is_shown_before_the_end(world: World) -> None:
+    world.tickets[0] = msgspec.structs.replace(world.tickets[0], id="rt:17", keeps_time=True, books_time=True)
+    async with stage(world, session=SESSION) as here:
+        await here.press("e")
+        assert "27 min, booked by itself" in here.text
 
 
 async def test_what_was_not_delivered_at_the_end_is_said(world: World) -> None:

@@ -97,6 +97,10 @@ class WorldDesk:
         self._world.tickets.append(opened)
         return opened
 
+    async def add_time(self, ticket: str, minutes: int, text: str) -> bool:
+        self._world.check("add_time", ticket, str(minutes), text)
+        return False
+
     async def add_note(self, ticket: str, text: str, *, key: str, session: str = "") -> None:
         self._world.check("add_note", ticket, text, session)
 

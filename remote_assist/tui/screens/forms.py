@@ -8,8 +8,11 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.screen import ModalScreen
+from textual.widget import Widget
 from textual.widgets import Input, Label, Static
 
+from remote_assist.core.time_spent import parse_minutes, spent_words
+from remote_assist.errors import UsageError
 from remote_assist.tui.theme import BAD, FAINT
 from remote_assist.tui.widgets.lines import keys_line
 from remote_assist.tui.widgets.text import joined, shown
@@ -20,6 +23,7 @@ MAX_SUBJECT, MAX_DESCRIPTION, MAX_NOTE, MAX_REASON = 200, 2000, 2000, 200
 DEFAULT_CONSENT_SECONDS, MAX_CONSENT_SECONDS = 30 * 60, 8 * 3600
 """What the customer is asked for when nobody says otherwise, and at most."""
 
+MAX_TIME = 6
 LEAVE = Binding("escape", "dismiss(None)", "leave", key_display="esc")
 
 
@@ -44,6 +48,8 @@ class Closing:
 
     note: str
     reason: str
+    minutes: int | None = None
+    """Time spent; None: as the relay's settings say."""
 
 
 class NewTicketScreen(ModalScreen[TicketDraft | None]):
@@ -76,10 +82,12 @@ class EndScreen(ModalScreen[Closing | None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [LEAVE]
 
-    def __init__(self, ticket: str, host: str) -> None:
+    def __init__(self, ticket: str, host: str, booked: int | None = None) -> None:
+        """`booked`: minutes that the relay books by itself when nothing else is said; None: it books none."""
         super().__init__()
         self._ticket = ticket
         self._host = host
+        self._booked = "" if booked is None else spent_words(booked)
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="box form"):
@@ -88,15 +96,25 @@ class EndScreen(ModalScreen[Closing | None]):
             yield Input(id="note", max_length=MAX_NOTE, placeholder="What was wrong, what was done, how it was checked")
             yield Static("Why it ends now (may stay empty; goes into the record)", markup=False)
             yield Input(id="reason", max_length=MAX_REASON, placeholder="solved / handed over / customer has to go")
+            yield Static("Time spent (15m, 2h; 0 for none)", markup=False)
+            said = f"{self._booked}, booked by itself" if self._booked else "stays unsaid"
+            yield Input(id="time", max_length=MAX_TIME, placeholder=said)
             yield Static(id="fault")
             yield Static(keys_line(("enter", "end the session"), ("tab", "next"), ("esc", "go on working")))
 
     @on(Input.Submitted)
     def accept(self) -> None:
-        if note := self.query_one("#note", Input).value.strip():
-            self.dismiss(Closing(note, self.query_one("#reason", Input).value.strip()))
-        else:
-            self.query_one("#fault", Static).update(joined(("The ticket needs a sentence.", BAD)))
+        note = self.query_one("#note", Input).value.strip()
+        spent = self.query_one("#time", Input).value.strip()
+        if not note:
+            complain(self, "The ticket needs a sentence.", "#note")
+            return
+        try:
+            minutes = parse_minutes(spent) if spent else None
+        except UsageError as error:
+            complain(self, f"{error.message}. {error.advice}", "#time")
+            return
+        self.dismiss(Closing(note, self.query_one("#reason", Input).value.strip(), minutes))
 
 
 class NoteScreen(ModalScreen[str | None]):
@@ -183,3 +201,9 @@ class ScopesScreen(ModalScreen[Wish | None]):
 
     def _complain(self, sentence: str) -> None:
         self.query_one("#fault", Static).update(joined((sentence, BAD)))
+
+
+def complain(form: Widget, sentence: str, field: str) -> None:
+    """Say below the fields what is wrong, and go to the one it is about."""
+    form.query_one("#fault", Static).update(shown(sentence, BAD, max_chars=300))
+    form.query_one(field).focus()

@@ -12,6 +12,7 @@ from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.widgets import Footer, Input, TabbedContent, TabPane
 
+from remote_assist.core.time_spent import minutes_between
 from remote_assist.technician.log_file import LogFile
 from remote_assist.tui import messages as say
 from remote_assist.tui.jobs import sharing
@@ -37,6 +38,7 @@ from remote_assist.tui.widgets.log import LogPane
 from remote_assist.tui.widgets.progress import summary_text
 from remote_assist.tui.widgets.session_header import LinkState
 from remote_assist.tui.widgets.text import joined, shown
+from remote_assist.tui.words import parse_time
 from remote_assist.tui.work import Work
 
 REPLY_SECONDS = 30.0
@@ -66,6 +68,7 @@ class SessionScreen(ConnectedScreen):
         super().__init__(work, pace, roster, session)
         self._wanted: tuple[str, ...] = ()
         self._replies = ReplyWatch()
+        self._books_time = False
 
     def compose(self) -> ComposeResult:
         yield from self.top()
@@ -103,6 +106,7 @@ class SessionScreen(ConnectedScreen):
 
     @on(say.TicketLookedAt)
     def tell_replies(self, looked_at: say.TicketLookedAt) -> None:
+        self._books_time = looked_at.ticket.books_time
         for reply in self._replies.news(looked_at.ticket):
             words = joined(shown(reply.author, max_chars=80), " on the ticket: ", shown(reply.text, max_chars=300))
             self.notify(words.plain, timeout=REPLY_SECONDS, markup=False)
@@ -257,13 +261,19 @@ class SessionScreen(ConnectedScreen):
 
     def action_end(self) -> None:
         if self._session is not None:
-            self.app.push_screen(EndScreen(self._session.ticket, self.host), self._end)
+            self.app.push_screen(EndScreen(self._session.ticket, self.host, self._booked), self._end)
+
+    @property
+    def _booked(self) -> int | None:
+        """Minutes that go on the ticket by themselves when the session ends now."""
+        opened = parse_time(self._session.opened) if self._session is not None else None
+        return minutes_between(opened, self._pace.clock()) if opened and self._books_time else None
 
     def _end(self, closing: Closing | None) -> None:
         if closing is None:
             return
         if session := self._begin(Job.END, "end the session"):
-            self._work.end(self, session, closing.note, closing.reason)
+            self._work.end(self, session, closing.note, closing.reason, closing.minutes)
 
     def action_note(self) -> None:
         if self._session is not None:

@@ -18,6 +18,7 @@ from remote_assist.tui.pace import Pace
 from remote_assist.tui.replies import LOOK_EVERY, ReplyWatch, is_own_system
 from remote_assist.tui.screens.forms import DEFAULT_CONSENT_SECONDS, NoteScreen, Wish
 from remote_assist.tui.screens.invite import InviteScreen
+from remote_assist.tui.screens.time_spent import TimeScreen, TimeSpent
 from remote_assist.tui.theme import ACCENT, FAINT, SESSION_STATE, WARN
 from remote_assist.tui.widgets.lines import ProblemPanel, TwoEnds
 from remote_assist.tui.widgets.table import FitTable, Row
@@ -34,6 +35,7 @@ class TicketScreen(Screen[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("i", "invite", "invite the customer", id="ticket.invite"),
         Binding("n", "note", "note", id="ticket.note"),
+        Binding("t", "time", "time", id="ticket.time"),
         Binding("r", "reload", "reload", id="ticket.reload"),
         Binding("escape", "app.pop_screen", "back", key_display="esc", id="ticket.back"),
     ]
@@ -90,6 +92,15 @@ class TicketScreen(Screen[None]):
     def _write_note(self, text: str | None) -> None:
         if text:
             self._work.write_note(self, self._ticket_id, text)
+
+    def action_time(self) -> None:
+        if self._ticket is not None:
+            screen = TimeScreen(self._ticket.id, keeps_time=self._ticket.keeps_time)
+            self.app.push_screen(screen, self._note_time)
+
+    def _note_time(self, spent: TimeSpent | None) -> None:
+        if spent is not None:
+            self._work.note_time(self, self._ticket_id, spent.minutes, spent.text)
 
     @on(NoteWritten)
     def show_written(self) -> None:
