@@ -10,8 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, func, insert, select, update
 
 from relay.schema import foreign_tickets, tickets
-from relay.ticket_systems import reference
-from remote_assist.core.ticket_ids import TicketId
+from remote_assist.core.ticket_ids import TicketId, require_ticket_id
 from remote_assist.errors import RefusedError
 from remote_assist.tickets.system import RemoteTicket
 
@@ -23,7 +22,7 @@ MAX_SUBJECT_CHARS = 200
 
 def number_of(connection: Connection, ticket: str) -> int:
     """The number behind a ticket id. Raises RefusedError `absent` for one that is not known here."""
-    named = reference(ticket)
+    named = require_ticket_id(ticket)
     if not named.is_foreign:
         number = int(named.ticket)
         if number >= FIRST_FOREIGN:

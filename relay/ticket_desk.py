@@ -23,12 +23,12 @@ from relay.foreign import MAX_SUBJECT_CHARS, keep, number_of
 from relay.reconciling import compare_book, compare_remote, read_kept
 from relay.schema import tickets
 from relay.store import Store
-from relay.ticket_systems import TicketSystems, reference
+from relay.ticket_systems import TicketSystems
 from relay.time_booking import TimeBooking
 from remote_assist.core.api import Deliveries, NewTicket, Reconciled, Retried, Ticket, TicketNote, TicketReply
 from remote_assist.core.hostile import safe_text
 from remote_assist.core.records import Actor, RecordDraft, format_time
-from remote_assist.core.ticket_ids import BUILT_IN, TicketId
+from remote_assist.core.ticket_ids import BUILT_IN, TicketId, require_ticket_id
 from remote_assist.errors import AssistError, Fault, RefusedError, TicketSystemError, UnreachableError
 from remote_assist.tickets.marks import note_key
 from remote_assist.tickets.system import Draft, Note, RemoteNote, RemoteTicket
@@ -72,7 +72,7 @@ class TicketDesk:
 
     async def ticket(self, ticket: str) -> Ticket:
         """One ticket with its notes, and with the replies others wrote in its own system."""
-        named = reference(ticket)
+        named = require_ticket_id(ticket)
         if named.system == BUILT_IN:
             return await self.book.ticket(ticket)
         keeps, books = self._time.kept_by(named.system)
@@ -102,7 +102,7 @@ class TicketDesk:
 
         A closing note takes with it what the system's settings ask for: time, fields, the survey, closing.
         """
-        named = reference(ticket)
+        named = require_ticket_id(ticket)
         if note.closing and named.system != BUILT_IN:
             note = self._with_survey(note, named)
         also = partial(self._time.book_named, note=note) if note.minutes is not None else None
@@ -137,7 +137,7 @@ class TicketDesk:
 
     async def close(self, ticket: str, name: str) -> None:
         """Close a ticket without words: in its own system by a delivery named `name`, in the book at once."""
-        named, now = reference(ticket), format_time(self._clock())
+        named, now = require_ticket_id(ticket), format_time(self._clock())
 
         def job(connection: Connection) -> None:
             number = number_of(connection, ticket)
@@ -151,7 +151,7 @@ class TicketDesk:
 
     async def refresh(self, ticket: str) -> None:
         """Ask a foreign ticket's system how it stands, and remember it. Raises TicketSystemError."""
-        named = reference(ticket)
+        named = require_ticket_id(ticket)
         await self.remember(named.system, await self.systems.of(named.system).get(named.ticket))
 
     async def search(self, text: str, system: str) -> tuple[Ticket, ...]:
@@ -217,7 +217,7 @@ class TicketDesk:
     async def look_again(self, ticket: str) -> bool:
         """Ask how a ticket stands now that is known here, or that wants its link. Returns whether it answered."""
         try:
-            if not self._links(reference(ticket).system) and not await self._known(ticket):
+            if not self._links(require_ticket_id(ticket).system) and not await self._known(ticket):
                 return False
             await self.refresh(ticket)
         except (TicketSystemError, RefusedError):

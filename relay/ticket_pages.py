@@ -7,9 +7,8 @@ from relay.bodies import Bodies, answer
 from relay.book import check_new_note
 from relay.outbox import Outbox
 from relay.ticket_desk import TicketDesk
-from relay.ticket_systems import reference
 from remote_assist.core.api import NewNote, NewTicket, Retry, Tickets
-from remote_assist.core.ticket_ids import BUILT_IN
+from remote_assist.core.ticket_ids import BUILT_IN, require_ticket_id
 from remote_assist.errors import UsageError
 from remote_assist.tickets.system import CUSTOMER, Note
 
@@ -56,7 +55,7 @@ class TicketPages:
 
     async def start(self, request: web.Request, caller: Caller | None) -> web.StreamResponse:
         """GET /start/{ticket}: how to invite for this ticket. Tells nothing that was not in the address."""
-        named = reference(request.match_info["ticket"])
+        named = require_ticket_id(request.match_info["ticket"])
         return web.Response(
             text=START_PAGE.format(ticket=named),
             content_type="text/html",

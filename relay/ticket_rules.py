@@ -20,9 +20,9 @@ from relay.schema import foreign_tickets, sessions, tickets
 from relay.store import Store
 from relay.switchboard import Switchboard
 from relay.ticket_desk import TicketDesk
-from relay.ticket_systems import reference
 from remote_assist.core.api import Ticket
 from remote_assist.core.messages import TicketClosed
+from remote_assist.core.ticket_ids import require_ticket_id
 from remote_assist.errors import AssistError, RefusedError
 from remote_assist.settings import TicketRules, TicketSystemSettings
 
@@ -68,7 +68,7 @@ class SessionRules:
         self._check_assignee(found, caller)
 
     def _check_assignee(self, found: Ticket, caller: Caller) -> None:
-        rule, system = self._rules.assignee, reference(found.id).system
+        rule, system = self._rules.assignee, require_ticket_id(found.id).system
         if rule == "any" or system not in self._systems:
             return
         own = self._systems[system].people.get(caller.name, caller.name)
@@ -103,7 +103,7 @@ class SessionRules:
                 await self.closed(ticket)
 
     async def _ask(self, ticket: str) -> None:
-        system = reference(ticket).system
+        system = require_ticket_id(ticket).system
         if system not in self._systems:
             return
         now, wait = self._clock(), timedelta(seconds=self._systems[system].watch_seconds)

@@ -8,21 +8,12 @@ from pathlib import Path
 
 from relay.data_folder import require_private
 from relay.trust import read_bounded
-from remote_assist.core.ticket_ids import TicketId, read_ticket_id
 from remote_assist.errors import AssistError, ContentError, RefusedError
 from remote_assist.settings import TicketSystemSettings
 from remote_assist.tickets.kinds import open_system
 from remote_assist.tickets.system import TicketSystem
 
 MAX_CREDENTIAL_BYTES = 16 << 10
-
-
-def reference(ticket: str) -> TicketId:
-    """The parts of a ticket id. Raises RefusedError `absent` for anything that cannot be one."""
-    named = read_ticket_id(ticket)
-    if named is None:
-        raise RefusedError("there is no such ticket", reason="absent", advice="`remote-assist tickets` lists them.")
-    return named
 
 
 class TicketSystems:

@@ -6,6 +6,8 @@
 import re
 from dataclasses import dataclass
 
+from remote_assist.errors import RefusedError
+
 BUILT_IN = "built-in"
 """The name of the relay's own book where systems are named; no other system has it."""
 
@@ -37,6 +39,14 @@ def read_ticket_id(text: str) -> TicketId | None:
         return TicketId(BUILT_IN, text)
     found = _FOREIGN.fullmatch(text)
     return TicketId(found[1], found[2]) if found is not None and found[1] != BUILT_IN else None
+
+
+def require_ticket_id(text: str) -> TicketId:
+    """The parts of a ticket id. Raises RefusedError `absent` for anything that cannot be one."""
+    named = read_ticket_id(text)
+    if named is None:
+        raise RefusedError("there is no such ticket", reason="absent", advice="`remote-assist tickets` lists them.")
+    return named
 
 
 def is_system_name(text: str) -> bool:

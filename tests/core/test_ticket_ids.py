@@ -2,7 +2,8 @@
 
 import pytest
 
-from remote_assist.core.ticket_ids import BUILT_IN, TicketId, is_system_name, read_ticket_id
+from remote_assist.core.ticket_ids import BUILT_IN, TicketId, is_system_name, read_ticket_id, require_ticket_id
+from remote_assist.errors import RefusedError
 
 
 @pytest.mark.parametrize(
@@ -28,6 +29,9 @@ def test_an_id_is_read_in_its_parts_and_written_as_it_was(text: str, named: Tick
 )
 def test_what_is_no_id_is_none(text: str) -> None:
     assert read_ticket_id(text) is None
+    with pytest.raises(RefusedError) as refused:
+        require_ticket_id(text)
+    assert refused.value.reason == "absent"
 
 
 def test_a_system_may_have_any_name_but_the_books() -> None:

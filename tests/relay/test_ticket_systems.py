@@ -6,27 +6,11 @@ import pytest
 from aiohttp import web
 
 from relay.examination import examine
-from relay.ticket_systems import TicketSystems, read_credential, reference
+from relay.ticket_systems import TicketSystems, read_credential
 from remote_assist.errors import ContentError, RefusedError
 from remote_assist.settings import RelaySettings, TicketSystemSettings
 from tests.relay.world import Organisation, TurnableClock
 from tests.tickets.peer import Request, peer
-
-
-@pytest.mark.parametrize(
-    ("ticket", "system", "own"),
-    [("1001", "built-in", "1001"), ("rt:17", "rt", "17"), ("jira-2:SUP-42", "jira-2", "SUP-42")],
-)
-def test_a_ticket_id_names_its_system(ticket: str, system: str, own: str) -> None:
-    found = reference(ticket)
-    assert (found.system, found.ticket, str(found)) == (system, own, ticket)
-
-
-@pytest.mark.parametrize("ticket", ["", "x", "rt:", ":17", "RT:17", "rt:1/2", "rt:../x", "rt:17 ", "１７", "1" * 13])
-def test_what_cannot_be_a_ticket_is_absent(ticket: str) -> None:
-    with pytest.raises(RefusedError) as refused:
-        reference(ticket)
-    assert refused.value.reason == "absent"
 
 
 def test_a_credential_that_others_may_read_is_refused(tmp_path: Path) -> None:
