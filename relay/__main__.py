@@ -99,9 +99,9 @@ def build_parser() -> argparse.ArgumentParser:
         verbs, "anchor", _anchor, "have the serving relay give its checkpoint to all [anchors.NAME] now", config=True
     )
     anchoring.add_argument("--json", action="store_true", help="one JSON object a line")
-    saving = _verb(verbs, "backup", _back_up, "copy a relay into one file, also while it serves")
+    saving = _verb(verbs, "backup", _back_up, "copy a relay into one file, also while it serves", config=True)
     saving.add_argument("file", type=Path, metavar="FILE", help="a file that does not exist yet; made 0600")
-    _shared(saving, config=True)
+    _shared(saving)
     restoring = _verb(verbs, "restore", _restore, "make a data folder from a copy; refuses one that lost records")
     restoring.add_argument("file", type=Path, metavar="FILE")
     restoring.add_argument("--known-index", type=int, metavar="N", help="the last index somebody saw acknowledged")
@@ -130,8 +130,12 @@ def _shared(parser: argparse.ArgumentParser, *, config: bool = False) -> None:
 
 def _database(arguments: argparse.Namespace) -> str:
     """The server that the command line or the settings file names."""
-    said = {"data": arguments.data, "database": _url(arguments) or None}
-    return read_settings(arguments.config, said).database
+    return _told(arguments).database
+
+
+def _told(arguments: argparse.Namespace) -> RelaySettings:
+    """Data folder and server, of the command line, else of the settings file."""
+    return read_settings(arguments.config, {"data": arguments.data, "database": _url(arguments) or None})
 
 
 def _url(arguments: argparse.Namespace) -> str:
@@ -277,7 +281,8 @@ def _settings_of_check(arguments: argparse.Namespace) -> RelaySettings:
 def _back_up(arguments: argparse.Namespace) -> int:
     from relay.backup import back_up
 
-    copied = back_up(arguments.data, arguments.file, database=_database(arguments))
+    settings = _told(arguments)
+    copied = back_up(settings.data, arguments.file, database=settings.database)
     _tell(f"{arguments.file} holds {_up_to(copied)}; it holds the log key too: keep it as you keep the data folder")
     return Exit.DONE
 

@@ -102,7 +102,7 @@ def restore(
     beside, copied = _open_copy(file)
     known = None
     if known_checkpoint is not None:
-        known = _checkpoint(read_bounded(known_checkpoint, MAX_NOTE_BYTES), beside, str(known_checkpoint))
+        known = _checkpoint(_note(known_checkpoint), beside, str(known_checkpoint))
     if not accept_rollback and known_index is not None and known_index > copied.last_index:
         raise _behind(f"record {known_index} was acknowledged, and the copy ends at {copied.last_index}")
     data.mkdir(mode=0o700, parents=True)
@@ -119,6 +119,16 @@ def restore(
         (data / CHECKPOINT).unlink(missing_ok=True)
         write_new(data / CHECKPOINT, known.note.encode(), mode=0o644)
     return copied
+
+
+def _note(path: Path) -> bytes:
+    try:
+        return read_bounded(path, MAX_NOTE_BYTES)
+    except FileNotFoundError as error:
+        raise UsageError(
+            f"there is no file {path}",
+            advice="A relay that never acknowledged a record has no checkpoint: --known-index -1.",
+        ) from error
 
 
 def _copy_file(source: Path, file: Path) -> None:

@@ -167,7 +167,10 @@ def require_private(path: Path, *, folder: bool = False) -> None:
             advice=f"If nobody has read it: chmod {'700' if folder else '600'} {path}; else make new keys.",
         )
     if found.st_uid not in {os.geteuid(), 0}:
-        raise ContentError(f"{path} belongs to another user (id {found.st_uid})")
+        raise ContentError(
+            f"{path} belongs to another user (id {found.st_uid})",
+            advice="Run this as that user (runuser -u NAME -- …).",
+        )
 
 
 def write_new(path: Path, raw: bytes, *, mode: int = 0o600) -> None:

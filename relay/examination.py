@@ -71,7 +71,8 @@ def examine(settings: RelaySettings, *, now: datetime) -> Iterator[Finding]:
         except AssistError as error:
             yield Finding(what, False, error.message, error.advice)
         except OSError as error:
-            yield Finding(what, False, str(error), "Look at the file and its permissions.")
+            fault = f"{error.filename}: {error.strerror}" if error.filename and error.strerror else str(error)
+            yield Finding(what, False, fault, "Look at the file and its permissions.")
         except SQLAlchemyError as error:
             advice = "See whether it runs." if settings.database else "Look at the file and its permissions."
             yield Finding(what, False, words_of(error), advice)

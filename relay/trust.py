@@ -67,7 +67,8 @@ def read_trust(
         ca_line = load_public(read_bounded(data / CA_FILE, MAX_CA_BYTES).decode("ascii", "replace"))
         raw = tuple(read_bounded(_list_file(data, kind), MAX_LIST_BYTES + 1) for kind in KINDS)
     except FileNotFoundError as error:
-        raise UsageError(NOT_ADOPTED, advice=HOW_TO_ADOPT) from error
+        is_new = not (data / CA_FILE).exists() or not (data / LISTS_FOLDER).exists()
+        raise UsageError(NOT_ADOPTED if is_new else f"{error.filename} is missing", advice=HOW_TO_ADOPT) from error
     return ca_line, raw, open_lists(raw, ca_line=ca_line, now=now, floors=floors or {})
 
 

@@ -122,6 +122,16 @@ async def test_a_checkpoint_of_another_relay_is_refused(world: RelayWorld, tmp_p
         put_back(file, tmp_path / "new", note=tmp_path / "note")
 
 
+async def test_a_relay_without_a_record_has_no_checkpoint_and_is_put_back_all_the_same(
+    world: RelayWorld, tmp_path: Path
+) -> None:
+    file = await take(world)
+    with pytest.raises(UsageError, match="there is no file") as missing:
+        put_back(file, tmp_path / "new", note=tmp_path / "checkpoint")
+    assert "--known-index -1" in missing.value.advice
+    assert put_back(file, tmp_path / "new", -1) == -1
+
+
 async def test_nothing_is_overwritten(world: RelayWorld, tmp_path: Path) -> None:
     file = await take(world)
     with pytest.raises(UsageError, match="is there already"):
@@ -153,6 +163,11 @@ async def test_both_verbs_say_what_they_did(
     data, file = world.organisation.data, tmp_path / "a.backup"
     assert main(["backup", str(file), "--data", str(data)]) == 0
     assert "up to record 0" in capsys.readouterr().out
+    (tmp_path / "relay.toml").write_text(f'data = "{data}"\n')
+    assert main(["backup", str(tmp_path / "b.backup"), "--config", str(tmp_path / "relay.toml")]) == 0
+    assert "up to record 0" in capsys.readouterr().out
+    assert main(["backup", str(tmp_path / "c.backup")]) == 2
+    assert "no data folder is named" in capsys.readouterr().err
     assert main(["restore", str(file), "--data", str(tmp_path / "new")]) == 2
     assert "--known-checkpoint" in capsys.readouterr().err
     assert main(["restore", str(file), "--data", str(tmp_path / "new"), "--known-index", "7"]) == 5

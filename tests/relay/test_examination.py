@@ -70,6 +70,7 @@ def test_a_folder_that_is_none_is_said_line_by_line(tmp_path: Path, capsys: pyte
     assert main(["check", "--data", str(tmp_path / "absent")]) == 1
     said = capsys.readouterr().out
     assert "✖ permissions" in said and "✖ database" in said and "Traceback" not in said
+    assert "Errno" not in said
 
 
 def test_a_damaged_or_newer_database_is_found(organisation: Organisation) -> None:
@@ -116,5 +117,7 @@ def test_lists_that_end_soon_and_an_adoption_that_is_missing_are_found(organisat
     organisation.clock.turn(days=360)
     assert "reviewers' list ends on" in wrong(organisation)["lists"].sentence
     organisation.clock.offset = timedelta(0)
+    (organisation.data / "lists" / "packs.json").unlink()
+    assert "packs.json is missing" in wrong(organisation)["lists"].sentence
     (organisation.data / "ca.pub").unlink()
     assert "not adopted" in wrong(organisation)["adoption"].sentence

@@ -1,14 +1,16 @@
-"""T3: the relay serves only while nobody else can read its secrets; what it stores opens no login."""
+"""T3: the relay serves only while nobody else can read its secrets; what it stores opens no login, what it logs tells
+nothing: neither code nor token nor content, even with every library's debug messages."""
 
 import os
 import sqlite3
 import stat
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from tests.scenarios.world import World
+from tests.scenarios.world import World, next_line
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +60,61 @@ def test_a_stolen_database_opens_no_login(founded: World) -> None:
         relay.terminate()
         relay.wait(10)
         founded.close()
+
+
+LOUD = """
+import logging, sys
+logging.basicConfig(level=logging.DEBUG, stream=sys.stderr)
+from relay.__main__ import main
+sys.exit(main())
+"""
+SECRETS = ("spoken-in-an-argument", "printed-by-a-program", "kept-in-a-file", "said-in-the-chat", "noted-at-the-end")
+
+
+def test_the_log_of_a_whole_session_holds_no_code_token_or_content(tmp_path: Path) -> None:
+    argument, printed, kept, said, noted = SECRETS
+    world = World(tmp_path)
+    try:
+        world.take_organisation()
+        words = ("serve", "--data", "relay-data", "--listen", f"127.0.0.1:{world.port}")
+        with (tmp_path / "loud.log").open("w") as log:
+            environment = {**world.environment("operator-home"), "PYTHONASYNCIODEBUG": "1"}
+            argv = [sys.executable, "-c", LOUD, *words]
+            world.programs.append(
+                subprocess.Popen(
+                    argv,
+                    cwd=tmp_path,
+                    env=environment,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=log,
+                    text=True,
+                )
+            )
+        world.command("remote-assist-relay", "check", "--wait", "30", "--data", "relay-data")
+        world.login()
+        inviting, code = world.invite(world.new_ticket())
+        world.join(code)
+        session = next_line(inviting)
+        (tmp_path / "note.txt").write_text(kept)
+        (tmp_path / "copies").mkdir()
+        shown = world.command("run", session, "--", "sh", "-c", f"echo {printed[::-1]} | rev; : {argument}")
+        assert shown.stdout.strip() == printed
+        world.command("get", session, str(tmp_path / "note.txt"), str(tmp_path / "copies"))
+        world.command("put", session, str(tmp_path / "copies" / "note.txt"), str(tmp_path / "org"))
+        world.command("chat", session, said)
+        world.command("diagnose", session, "--bundle", "first-look", "-o", str(tmp_path / "bundle.tar.zst"))
+        world.command("end", session, "--note", noted)
+        world.command("login", "--key", "alice", expect=0)
+        world.command("tickets", "show", "no-such-ticket", expect=None)
+        token = _stored_token(tmp_path / "alice-home")
+        heard = world.log("loud.log")
+        assert "DEBUG" in heard or "debug" in heard, "the log is as loud as it can be"
+        for secret in (*SECRETS, token, code, code.partition("-")[2]):
+            assert secret not in heard, secret
+        assert "BEGIN" not in heard and "Bearer" not in heard
+    finally:
+        world.close()
 
 
 def _stored_token(home: Path) -> str:

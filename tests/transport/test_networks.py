@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import socket
 import ssl
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -197,3 +198,30 @@ async def test_a_private_ca_holds_for_the_relay_and_for_a_proxy_that_is_reached_
         with pytest.raises(UnreachableError):
             async with RelayApi(world.url, proxy_url=named) as api:
                 await api.about()
+
+
+ABOUT = """
+import asyncio, sys
+from remote_assist.technician.api import RelayApi
+async def ask():
+    async with RelayApi(sys.argv[1]) as api:
+        print((await api.about()).product)
+asyncio.run(ask())
+"""
+
+
+async def test_a_certificate_that_the_systems_own_store_vouches_for_needs_no_option(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificate, key = tls_files(tmp_path)
+    async with RelayWorld(tmp_path, tls_cert=certificate, tls_key=key) as world:
+        with pytest.raises(UnreachableError, match="certificate that cannot be trusted"):
+            await dial(world.url, "/v1/agent")
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))  # where OpenSSL says that the system's store is
+        link = await dial(world.url, "/v1/agent")
+        assert decode(await link.receive(), Challenge).nonce
+        await link.close()
+        asking = await asyncio.create_subprocess_exec(  # aiohttp reads the store when it is loaded
+            sys.executable, "-c", ABOUT, world.url, stdout=asyncio.subprocess.PIPE
+        )
+        assert (await asyncio.wait_for(asking.communicate(), 30))[0] == b"remote-assist\n"
