@@ -12,7 +12,7 @@ from remote_assist.agent.disk_watch import DiskWatch
 from remote_assist.agent.doors import AgentDoors
 from remote_assist.agent.elevation import Elevation
 from remote_assist.agent.gate import Gate
-from remote_assist.agent.hop_requests import HopRequests, here_or_there
+from remote_assist.agent.hop_requests import HopRequests
 from remote_assist.agent.keeper import Keeper
 from remote_assist.agent.log_watch import LogWatch
 from remote_assist.agent.machine import Machine, own_places
@@ -224,11 +224,11 @@ def _executors(
     table = {
         Run: run_program,
         OpenShell: shells.open,
-        ListFolder: here_or_there(list_folder, hops.list_folder),
-        ReadFile: here_or_there(FileRequests(recordings).read, hops.read_file),
+        ListFolder: list_folder,
+        ReadFile: FileRequests(recordings).read,
         ListMany: list_many,
         ReadMany: ManyFiles(recordings).read,
-        WriteFile: here_or_there(write_file, hops.write_file),
+        WriteFile: write_file,
         UseMachine: hops.use_machine,
         Collect: diagnostics.collect,
         PlanFix: fixes.plan,

@@ -3,24 +3,20 @@
 Rule: an agent without the extra `hops` refuses with a sentence and loads nothing.
 """
 
-from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from remote_assist.agent.conversation import Caller
 from remote_assist.agent.session import Session
 from remote_assist.core.hostile import HostileStr
-from remote_assist.core.messages import Message
 from remote_assist.core.prompt import Prompt
-from remote_assist.core.requests import ListFolder, ReadFile, UseMachine, WriteFile
+from remote_assist.core.requests import UseMachine
 from remote_assist.core.target import MutableTarget
 from remote_assist.core.wishes import parse_hop
 from remote_assist.errors import RefusedError
 
 if TYPE_CHECKING:  # only a name for types: it loads paramiko
     from remote_assist.agent.hops import Hops
-
-M = TypeVar("M", bound=Message)
 
 
 class HopRequests:
@@ -34,24 +30,6 @@ class HopRequests:
     async def use_machine(self, caller: Caller, request: UseMachine) -> None:
         """Stand on another machine. Raises RefusedError where this agent has no way to any."""
         await self._loaded().use(caller, request)
-
-    async def list_folder(self, caller: Caller, request: ListFolder) -> None:
-        """Entries of a folder there."""
-        from remote_assist.agent import requests_hop_files
-
-        await requests_hop_files.list_folder(caller, request)
-
-    async def read_file(self, caller: Caller, request: ReadFile) -> None:
-        """A file from there."""
-        from remote_assist.agent import requests_hop_files
-
-        await requests_hop_files.read_file(caller, request)
-
-    async def write_file(self, caller: Caller, request: WriteFile) -> None:
-        """A file to there."""
-        from remote_assist.agent import requests_hop_files
-
-        await requests_hop_files.write_file(caller, request)
 
     async def reach(self, place: str) -> MutableTarget:
         """A machine that was reached before, anew where the way was cut. Raises AssistError."""
@@ -78,14 +56,3 @@ def load_hops(session: str, who: HostileStr, prompt: Prompt, home: Path, trust: 
             advice="The customer installs it with: pip install 'remote-assist[hops]'",
         ) from error
     return Hops(session, who, prompt, home, trust)
-
-
-def here_or_there(
-    here: Callable[[Caller, M], Awaitable[None]], there: Callable[[Caller, M], Awaitable[None]]
-) -> Callable[[Caller, M], Awaitable[None]]:
-    """`there` on a channel that stands on another machine, else `here`."""
-
-    async def execute(caller: Caller, request: M) -> None:
-        await (here if caller.ground.machine is None else there)(caller, request)
-
-    return execute
