@@ -211,6 +211,33 @@ def loaded_with(module: str) -> set[str]:
     return {name.split(".")[0] for name in done.stdout.split()}
 
 
+SHOWS = ("remote_assist/tui/screens/", "remote_assist/tui/panes/", "remote_assist/tui/widgets/")
+TOOLKIT_WAITS = {"mount", "remove"}
+"""What a screen may wait for: its own widgets. All else is a job of tui/jobs or tui/work, which answers by message."""
+
+NOT_SHOWN = {"asyncio", "threading", "socket", "subprocess", "time"}
+BLOCKS = {"read_text", "read_bytes", "write_text", "write_bytes", "mkdir", "stat", "unlink", "sleep", "iterdir", "glob"}
+
+
+def test_what_shows_waits_for_no_network_no_file_and_no_clock() -> None:
+    faults = []
+    for path in _sources():
+        if not _name(path).startswith(SHOWS):
+            continue
+        for node in ast.walk(_parsed(path)):
+            waited = node.value if isinstance(node, ast.Await) else None
+            if isinstance(node, ast.AsyncFor | ast.AsyncWith) or (waited and _called(waited) not in TOOLKIT_WAITS):
+                faults.append(f"{_name(path)} waits: {ast.unparse(node)[:60]}")
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in BLOCKS:
+                faults.append(f"{_name(path)}:{node.lineno} blocks: {ast.unparse(node)[:60]}")
+        faults += [f"{_name(path)}:{line} imports {name}" for name, line in _imports(path) if name in NOT_SHOWN]
+    assert faults == []
+
+
+def _called(waited: ast.expr) -> str:
+    return waited.func.attr if isinstance(waited, ast.Call) and isinstance(waited.func, ast.Attribute) else ""
+
+
 def test_every_module_says_what_truth_lives_in_it() -> None:
     assert [_name(p) for p in _sources() if not ast.get_docstring(_parsed(p))] == []
 

@@ -5,12 +5,13 @@ from datetime import timedelta
 
 import msgspec
 import pytest
-from textual.widgets import Input, Tree
+from textual.widgets import Input, TabbedContent, Tree
 
 from remote_assist.core.requests import Done
 from remote_assist.core.resume import LinkNews
 from remote_assist.errors import RefusedError, UnreachableError
 from remote_assist.tui.screens.forms import EndScreen, ScopesScreen
+from remote_assist.tui.screens.overview import OverviewScreen
 from remote_assist.tui.screens.session import SessionScreen
 from remote_assist.tui.screens.tickets import TicketsScreen
 from tests.tui.stage import NARROW, WIDE, Stage, stage
@@ -295,6 +296,16 @@ async def test_the_log_shows_the_session_s_records(world: World) -> None:
         await here.press("7")
         assert "Runs a program" in here.text
         here.compare("session-log")
+
+
+async def test_a_look_begun_in_another_tab_stays_with_its_findings(world: World) -> None:
+    world.hold.clear()
+    async with stage(world, WIDE, session=SESSION) as here:
+        await here.press("3", "enter", "d")
+        assert here.app.screen.query_one(TabbedContent).active == "findings-tab"
+        await here.press("o")
+        here.screen(OverviewScreen)
+        world.hold.set()
 
 
 async def test_ending_needs_a_note_and_goes_back(world: World) -> None:

@@ -8,6 +8,7 @@ from textual.message import Message
 from textual.widget import Widget
 
 from remote_assist.core.requests import Entry
+from remote_assist.errors import ContentError
 from remote_assist.technician.local_folder import list_local
 from remote_assist.technician.log_file import LogFile
 from remote_assist.technician.transfers import Transfers
@@ -34,6 +35,17 @@ def list_here(work: Work, pane: Widget, path: bytes) -> None:
     async def call() -> Message:
         folder, entries = await asyncio.to_thread(_list_here, path)
         return FolderListed(folder, entries, remote=False)
+
+    work.start(pane, Job.LIST_HERE, call, exclusive=True)
+
+
+def list_downloads(work: Work, pane: Widget, folder: Path) -> None:
+    """List the folder a session's files come to, made when it is not there."""
+
+    async def call() -> Message:
+        await asyncio.to_thread(_make, folder)
+        path, entries = await asyncio.to_thread(_list_here, os.fsencode(folder))
+        return FolderListed(path, entries, remote=False)
 
     work.start(pane, Job.LIST_HERE, call, exclusive=True)
 
@@ -66,6 +78,13 @@ def move(work: Work, pane: Widget, queue: Transfers) -> None:
         return FilesMoved()
 
     work.start(pane, Job.MOVE, call)
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise ContentError(f"{folder} cannot be made: {error.strerror}") from error
 
 
 def _list_here(path: bytes) -> tuple[bytes, list[Entry]]:

@@ -198,10 +198,4 @@ class FilesPane(Container):
         self.post_message(ActionNoted(what, status, detail))
 
     def _list_downloads(self, session: SessionPort) -> None:
-        folder = self._work.downloads / session.id / "files"
-        try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        except OSError as error:
-            self._complain(f"{folder} cannot be made: {error.strerror}")
-            return
-        jobs.list_here(self._work, self, os.fsencode(folder.absolute()))
+        jobs.list_downloads(self._work, self, self._work.downloads / session.id / "files")

@@ -322,6 +322,8 @@ class SessionScreen(ConnectedScreen):
         tabs.active = f"{tab}-tab"
         if tabs.active_pane is not None:
             _focus_inside(tabs.active_pane)  # at once: the next key may be in the queue already
+            if self.focused is not None and tabs.active_pane not in self.focused.ancestors:
+                self.query_one("Tabs").focus()  # a focus left behind would bring the tab it is in back
 
     @on(TabbedContent.TabActivated)
     def focus_pane(self, activated: TabbedContent.TabActivated) -> None:
