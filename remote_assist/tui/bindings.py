@@ -2,6 +2,7 @@
 
 from textual.binding import Binding
 
+from remote_assist.tui.screens.accept import AcceptScreen
 from remote_assist.tui.screens.compare import BundlesScreen
 from remote_assist.tui.screens.invite import InviteScreen
 from remote_assist.tui.screens.log import LogScreen
@@ -17,6 +18,7 @@ SCREENS = (
     TicketsScreen,
     TicketScreen,
     InviteScreen,
+    AcceptScreen,
     OverviewScreen,
     SessionScreen,
     LogScreen,

@@ -44,6 +44,7 @@ class Job(StrEnum):
     NEW_TICKET = "open a ticket"
     INVITE = "make a support code"
     PAIRING = "wait for the customer"
+    ACCEPT = "take the customer's code"
     CONNECT = "connect"
     STATUS = "ask for the state"
     COLLECT = "look at the computer"
@@ -254,6 +255,13 @@ class CodeMade(Message):
 @dataclass
 class CodeReplaced(Message):
     """Strangers used the nameplate up; the invitation holds another code now."""
+
+
+@dataclass
+class CodeTaken(Message):
+    """The customer's code was right: their computer, of this name, asks them now."""
+
+    host_name: str
 
 
 @dataclass

@@ -14,6 +14,7 @@ from remote_assist.core.api import Deliveries, SessionSummary, Ticket
 from remote_assist.core.asciicast import Event, Header
 from remote_assist.core.codes import SupportCode
 from remote_assist.core.kept import Kept
+from remote_assist.core.messages import AgentStatement
 from remote_assist.core.requests import ChatLine, Done, Entry, Plan, Progress, Status
 from remote_assist.core.resume import LinkNews
 from remote_assist.core.sharing import Part
@@ -265,6 +266,16 @@ class DeskPort(TicketBookPort, OutboxPort, ReadingPort, SharingPort, Protocol):
         """Who the technician is, by their certificate."""
 
     async def invite(self, ticket: Ticket, scopes: tuple[str, ...], seconds: int) -> InvitationPort: ...
+    async def accept(
+        self,
+        code: SupportCode,
+        ticket: Ticket,
+        scopes: tuple[str, ...],
+        seconds: int,
+        on_paired: Callable[[AgentStatement], None],
+    ) -> str:
+        """The id of the session that a customer's own code gives; told of the agent once the code was right."""
+
     async def sessions(self) -> Sequence[SessionSummary]: ...
     async def connect(self, session: str) -> SessionPort: ...
     async def timeline(self, session: str) -> Sequence[str]: ...

@@ -18,12 +18,15 @@ from textual.message import Message
 from textual.message_pump import MessagePump
 
 from remote_assist.core.api import Ticket
+from remote_assist.core.codes import SupportCode
+from remote_assist.core.messages import AgentStatement
 from remote_assist.core.resume import LinkNews
 from remote_assist.errors import AssistError, ContentError, RefusedError
 from remote_assist.tui.messages import (
     BundleCollected,
     CodeMade,
     CodeReplaced,
+    CodeTaken,
     CustomerAnswered,
     CustomerPaired,
     FactsRead,
@@ -68,6 +71,7 @@ LIMIT_SECONDS: dict[Job, float] = {
     Job.NEW_TICKET: 60,
     Job.INVITE: 60,
     Job.PAIRING: 900,
+    Job.ACCEPT: 600,
     Job.CONNECT: 60,
     Job.STATUS: 30,
     Job.COLLECT: 1800,
@@ -214,6 +218,15 @@ class Work:
             return CustomerPaired(await invitation.paired(lambda _: post(screen, CodeReplaced())))
 
         self.start(screen, Job.PAIRING, call)
+
+    def accept(self, screen: DOMNode, code: SupportCode, ticket: Ticket, scopes: tuple[str, ...], seconds: int) -> None:
+        def paired(agent: AgentStatement) -> None:
+            post(screen, CodeTaken(agent.host_name))
+
+        async def call() -> Message:
+            return CustomerPaired(await (await self.desk()).accept(code, ticket, scopes, seconds, paired))
+
+        self.start(screen, Job.ACCEPT, call)
 
     def burn(self, app: DOMNode, invitation: InvitationPort) -> None:
         """Burn a code nobody waits for any more. Runs on the app: the screen that asked is going."""

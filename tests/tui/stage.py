@@ -59,7 +59,7 @@ class Stage:
         busy = (
             set() if self.world.hold.is_set() else {Job.COLLECT.value, Job.RUN.value, Job.APPLY.value, Job.MOVE.value}
         )
-        return busy | {Job.PAIRING.value, Job.CHAT.value, Job.TERMINAL.value}
+        return busy | {Job.PAIRING.value, Job.ACCEPT.value, Job.CHAT.value, Job.TERMINAL.value}
 
     def screen(self, kind: type[T]) -> T:
         """The screen on top, which must be of this kind."""

@@ -4,7 +4,7 @@ Nothing here waits for a clock: `join`, `deny`, `cut` and `release` are the cust
 """
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from remote_assist.core.api import Deliveries, Delivery, SessionSummary, Ticket
 from remote_assist.core.asciicast import Event, Header, read_cast
 from remote_assist.core.codes import SupportCode
 from remote_assist.core.kept import BUNDLE, RECORDING, Kept
+from remote_assist.core.messages import AgentStatement
 from remote_assist.core.requests import Done
 from remote_assist.core.resume import LinkNews
 from remote_assist.core.sharing import Part
@@ -44,6 +45,7 @@ class World(CustomerWorld):
         self.desk: WorldDesk | None = None
         self.passphrase: bytes | None = None
         self.invitations: list[WorldInvitation] = []
+        self.accepting: WorldAccepting | None = None
         self.articles: Sequence[Article] = ARTICLES
         self.changes: Sequence[WorldChange] = CHANGES
         self.recorded: Sequence[Event] = RECORDED
@@ -123,6 +125,19 @@ class WorldDesk:
         invitation = WorldInvitation(self._world)
         self._world.invitations.append(invitation)
         return invitation
+
+    async def accept(
+        self,
+        code: SupportCode,
+        ticket: Ticket,
+        scopes: tuple[str, ...],
+        seconds: int,
+        on_paired: Callable[[AgentStatement], None],
+    ) -> str:
+        self._world.check("accept", str(code), ticket.id, *scopes, str(seconds))
+        self._unlock()
+        self._world.accepting = WorldAccepting(on_paired)
+        return await self._world.accepting.answer
 
     async def sessions(self) -> Sequence[SessionSummary]:
         self._world.check("sessions")
@@ -217,6 +232,26 @@ class WorldInvitation:
 
     def guess_wrong(self) -> None:
         self.fail(CodeBurned("somebody typed wrong words; the code is burned", reason="wrong-code"))
+
+
+class WorldAccepting:
+    """A customer's code on its way; the test says what becomes of it."""
+
+    def __init__(self, on_paired: Callable[[AgentStatement], None]) -> None:
+        self._on_paired = on_paired
+        self.answer: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+
+    def pair(self, host_name: str = "web-07") -> None:
+        """The code was right."""
+        self._on_paired(
+            AgentStatement(host_key="", agent_version="1", platform="linux", host_name=host_name, checkpoint="")
+        )
+
+    def allow(self) -> None:
+        self.answer.set_result(SESSION)
+
+    def fail(self, error: AssistError) -> None:
+        self.answer.set_exception(error)
 
 
 def summary(now: datetime, *, state: str = "live") -> SessionSummary:

@@ -16,6 +16,7 @@ from remote_assist.core.codes import QR_PREFIX
 from remote_assist.tui.messages import CodeMade, CodeReplaced, CustomerPaired, Job, JobFailed, Problem
 from remote_assist.tui.pace import Pace
 from remote_assist.tui.ports import InvitationPort
+from remote_assist.tui.screens.accept import AcceptScreen
 from remote_assist.tui.screens.forms import ScopesScreen, Wish
 from remote_assist.tui.theme import ACCENT, BAD, FAINT, WARN
 from remote_assist.tui.widgets.lines import keys_line
@@ -33,6 +34,7 @@ class InviteScreen(ModalScreen[str | None]):
         Binding("q", "qr", "QR code", id="invite.qr"),
         Binding("s", "change", "change scopes", id="invite.change"),
         Binding("n", "again", "new code", id="invite.again"),
+        Binding("c", "accept", "take their code instead", id="invite.accept"),
         Binding("escape", "leave", "burn the code and leave", key_display="esc", id="invite.leave"),
     ]
 
@@ -121,6 +123,17 @@ class InviteScreen(ModalScreen[str | None]):
         if self._problem is not None:
             self._ask_for_code()
 
+    def action_accept(self) -> None:
+        """The other order: the code on the screen stops working, one of the customer's is typed."""
+        self._burn()
+        self.app.push_screen(AcceptScreen(self._work, self._ticket, self._wish), self._accepted)
+
+    def _accepted(self, session: str | None) -> None:
+        if session is None:
+            self._ask_for_code()
+        else:
+            self.dismiss(session)
+
     def action_leave(self) -> None:
         self._burn()
         self.dismiss(None)
@@ -156,7 +169,7 @@ class InviteScreen(ModalScreen[str | None]):
             (f" waiting … {countdown(invitation.expires, now)} left", WARN),
             ("   copied to the clipboard\n\n" if self._copied else "\n\n", FAINT),
             " ",
-            keys_line(("y", "copy"), ("q", "QR"), ("s", "change scopes"), ("esc", "burn the code and leave")),
+            keys_line(("y", "copy"), ("q", "QR"), ("s", "scopes"), ("c", "their code"), ("esc", "burn it, leave")),
         )
 
     def _scannable(self, invitation: InvitationPort) -> Text:
@@ -183,5 +196,5 @@ def _problem(problem: Problem) -> Text:
         "\n  ",
         shown(problem.advice, max_chars=600),
         "\n\n ",
-        keys_line(("n", "new code"), ("s", "change scopes"), ("esc", "leave")),
+        keys_line(("n", "new code"), ("s", "change scopes"), ("c", "their code"), ("esc", "leave")),
     )

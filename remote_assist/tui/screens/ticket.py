@@ -16,6 +16,7 @@ from remote_assist.settings import DEFAULT_SCOPES
 from remote_assist.tui.messages import Attention, JobFailed, NoteWritten, OpenSession, TicketLoaded
 from remote_assist.tui.pace import Pace
 from remote_assist.tui.replies import LOOK_EVERY, ReplyWatch, is_own_system
+from remote_assist.tui.screens.accept import AcceptScreen
 from remote_assist.tui.screens.forms import DEFAULT_CONSENT_SECONDS, NoteScreen, Wish
 from remote_assist.tui.screens.invite import InviteScreen
 from remote_assist.tui.screens.time_spent import TimeScreen, TimeSpent
@@ -33,7 +34,8 @@ class TicketScreen(Screen[None]):
     """Notes and sessions of one ticket."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("i", "invite", "invite the customer", id="ticket.invite"),
+        Binding("i", "invite", "invite", id="ticket.invite"),
+        Binding("c", "accept", "take their code", id="ticket.accept"),
         Binding("n", "note", "note", id="ticket.note"),
         Binding("t", "time", "time", id="ticket.time"),
         Binding("r", "reload", "reload", id="ticket.reload"),
@@ -85,6 +87,11 @@ class TicketScreen(Screen[None]):
         wish = Wish(DEFAULT_SCOPES, DEFAULT_CONSENT_SECONDS)
         self.app.push_screen(InviteScreen(self._work, self._pace, self._ticket, wish), self._enter)
 
+    def action_accept(self) -> None:
+        if self._ticket is not None:
+            wish = Wish(DEFAULT_SCOPES, DEFAULT_CONSENT_SECONDS)
+            self.app.push_screen(AcceptScreen(self._work, self._ticket, wish), self._enter)
+
     def action_note(self) -> None:
         if self._ticket is not None:
             self.app.push_screen(NoteScreen(self._ticket.id), self._write_note)
@@ -123,7 +130,8 @@ class TicketScreen(Screen[None]):
         table.show_rows([session_row(session) for session in reversed(list(loaded.sessions))])
         table.display = bool(loaded.sessions)
         empty = self.query_one("#empty", Static)
-        empty.update(joined("None yet. Press ", ("i", "bold"), " to invite the customer."))
+        keys = (("i", "bold"), " to invite the customer, ", ("c", "bold"), " to take a code of theirs.")
+        empty.update(joined("None yet. Press ", *keys))
         empty.display = not loaded.sessions
 
     @on(JobFailed)
