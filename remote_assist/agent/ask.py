@@ -49,7 +49,7 @@ async def ask(
     line = checked_line(message) if message else ""
     await ready(around, prompt)
     known, host = known_relay(around, ca_line), Host.new(around)
-    if refusal := around.home.attempts().refuses(around.clock()):
+    if refusal := around.home.attempts(around.settings.pairing).refuses(around.clock()):
         raise refusal
     prompt.show(say("code.connecting", relay=around.origin))
     link = await _dial(around)

@@ -75,7 +75,7 @@ async def join(around: Surroundings, code: SupportCode, prompt: Prompt, *, ca_li
     """
     await ready(around, prompt)
     known, host = known_relay(around, ca_line), Host.new(around)
-    if refusal := around.home.attempts().refuses(around.clock(), code.nameplate):
+    if refusal := around.home.attempts(around.settings.pairing).refuses(around.clock(), code.nameplate):
         raise refusal
     prompt.show(say("code.connecting", relay=around.origin))
     link = await around.dial(f"/v1/join/{code.nameplate}")

@@ -9,13 +9,14 @@
 Rule: a code is burned on the disk before the reply that burns it is sent.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
 
 from remote_assist.core.attempts import AttemptMemory
 from remote_assist.errors import ContentError, RefusedError
+from remote_assist.settings import PairingSettings
 from remote_assist.transport.private_files import make_private_folder, read_private, write_private
 
 MAX_MEMORY_BYTES = 256 << 10
@@ -47,10 +48,14 @@ class AgentHome:
     def receipt_file(self, session: str) -> Path:
         return self.path / "receipts" / f"{session}.json"
 
-    def attempts(self) -> AttemptMemory:
+    def attempts(self, limits: PairingSettings) -> AttemptMemory:
         """Used codes and failures. Raises ContentError when the file cannot be trusted: then no code is tried."""
         raw = self._read("attempts.json")
-        return AttemptMemory() if raw is None else AttemptMemory.from_bytes(raw)
+        return replace(
+            AttemptMemory() if raw is None else AttemptMemory.from_bytes(raw),
+            failures_before_lock=limits.failures_before_lock,
+            failure_window_seconds=limits.failure_window_seconds,
+        )
 
     def remember_attempts(self, memory: AttemptMemory) -> None:
         """Make them durable. Raises RefusedError when that fails: an unremembered code must not be used."""

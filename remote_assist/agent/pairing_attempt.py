@@ -122,7 +122,7 @@ class Attempt:
 
     async def run(self, on_peer: Callable[[], None]) -> VerifiedTechnician:
         """Pair and verify. Raises CodeBurned, RefusedError, VerificationError, UnreachableError; each ends the code."""
-        memory = self._home.attempts()
+        memory = self._home.attempts(self._limits)
         if refusal := None if self._prove else memory.refuses(self._moment().utc, self._nameplate):
             raise refusal
         reply = None

@@ -57,8 +57,9 @@ class AttemptMemory:
             return None
         until = datetime.fromtimestamp(max(recent) + self.failure_window_seconds, UTC)
         minutes = max(1, -(-int((until - now) / timedelta(seconds=1)) // 60))
+        window = self.failure_window_seconds // 60
         return RefusedError(
-            f"{len(recent)} pairings failed within an hour; this machine refuses support codes for now",
+            f"{len(recent)} pairings failed within {window} minutes; this machine refuses support codes for now",
             reason="too-many-failures",
             advice=f"Try again in {minutes} minutes, and be sure whom you are talking to.",
         )
