@@ -1,7 +1,10 @@
 """A running relay for every test that asks for one; in the modules named below on both databases."""
 
-from collections.abc import AsyncIterator, Iterator
+import contextlib
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,6 +15,9 @@ ON_BOTH = {
     "test_alarm_work",
     "test_chains",
     "test_checkpoints",
+    "test_limits",
+    "test_limits_of_room",
+    "test_limits_of_time",
     "test_log",
     "test_login",
     "test_shared",
@@ -46,3 +52,15 @@ def database(request: pytest.FixtureRequest) -> str:
 async def world(tmp_path: Path, database: str) -> AsyncIterator[RelayWorld]:
     async with RelayWorld(tmp_path, database=database) as running:
         yield running
+
+
+@pytest.fixture
+def started(tmp_path: Path, database: str) -> Callable[..., AbstractAsyncContextManager[RelayWorld]]:
+    """A relay with settings of the test's choice."""
+
+    @contextlib.asynccontextmanager
+    async def start(**settings: Any) -> AsyncIterator[RelayWorld]:
+        async with RelayWorld(tmp_path, database=database, **settings) as world:
+            yield world
+
+    return start

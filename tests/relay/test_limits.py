@@ -4,9 +4,8 @@ import asyncio
 import contextlib
 import json
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,18 +17,6 @@ from tests.relay.test_streams import opened_session, stream
 from tests.relay.world import RelayWorld, understood
 
 Started = Callable[..., AbstractAsyncContextManager[RelayWorld]]
-
-
-@pytest.fixture
-def started(tmp_path: Path) -> Started:
-    """A relay with settings of the test's choice."""
-
-    @contextlib.asynccontextmanager
-    async def start(**settings: Any) -> AsyncIterator[RelayWorld]:
-        async with RelayWorld(tmp_path, **settings) as world:
-            yield world
-
-    return start
 
 
 async def dial(world: RelayWorld, address: str = "127.0.0.1") -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
