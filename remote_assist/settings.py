@@ -51,7 +51,6 @@ class AgentSettings:
     disk_end_bytes: int = 128 << 10
     resume_patience_seconds: float = 900.0
     journal_days: int = 30
-    default_consent_seconds: int = 1800
     max_consent_seconds: int = 8 * 3600
     max_channels: int = 32
     pairing: PairingSettings = PairingSettings()
