@@ -1,7 +1,8 @@
 """The helper that runs as root for one elevated action: takes calls on standard input, answers on standard output.
 
-Started by the agent through sudo, with the customer's own password; it ends with its input. Files are reached with the
-same care as everywhere (transport/posix_files.py): no link is followed, what belongs to the agent is off limits.
+Started by the agent through sudo or by polkit, with the customer's own password. It ends with its input: when the
+agent dies, what runs for it is stopped. Files are reached with the same care as everywhere (transport/posix_files.py):
+no link is followed, what belongs to the agent is off limits.
 """
 
 import asyncio
@@ -48,8 +49,16 @@ async def serve(target: LocalTarget) -> None:
 
     say(READY)
     await asyncio.to_thread(_skip_password, source)
-    while raw := await asyncio.to_thread(hear):
-        say(pack(await answer(target, raw)))
+    hearing = asyncio.ensure_future(asyncio.to_thread(hear))
+    while raw := await hearing:
+        hearing = asyncio.ensure_future(asyncio.to_thread(hear))  # nothing comes before the answer but the end
+        answering = asyncio.ensure_future(answer(target, raw))
+        await asyncio.wait({answering, hearing}, return_when=asyncio.FIRST_COMPLETED)
+        if not answering.done() and not await hearing:
+            answering.cancel()
+            await asyncio.wait({answering})
+            return
+        say(pack(await answering))
 
 
 def _skip_password(source: BinaryIO) -> None:

@@ -9,6 +9,7 @@ import struct
 import subprocess
 import termios
 import time
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
@@ -20,7 +21,8 @@ WIDE, HIGH = 200, 50
 class OnScreen:
     """One `remote-assist …` whose standard streams and controlling terminal are a pty. `seen` is all it got."""
 
-    def __init__(self, world: World, *words: str, home: str = "alice-home") -> None:
+    def __init__(self, world: World, *words: str, home: str = "alice-home", program: Sequence[str] = ()) -> None:
+        """`program`: what is started in place of `remote-assist`."""
         self.seen = b""
         self._master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", HIGH, WIDE, 0, 0))
@@ -29,7 +31,7 @@ class OnScreen:
         modes[3] &= ~termios.ECHO
         termios.tcsetattr(slave, termios.TCSANOW, modes)
         self.program = subprocess.Popen(
-            [find_program("remote-assist"), *words],
+            [*(program or [find_program("remote-assist")]), *words],
             stdin=slave,
             stdout=slave,
             stderr=slave,

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+ROOT = Path(__file__).parent.parent.parent
 SYSTEM_PYTHON = f"/usr/bin/python{sys.version_info.major}.{sys.version_info.minor}"
 PROGRAM = """
 import asyncio, json, sys
@@ -51,6 +52,27 @@ class Person:
         assert done.returncode == 0, done.stderr
         return [json.loads(line) for line in done.stdout.splitlines()]
 
+    @property
+    def agent(self) -> list[str]:
+        """The words before those of `remote-assist`, run as this person by this checkout, all of it, as it is."""
+        around = 'mount --bind "$1" "$2"; mount --bind "$3" "$4"; shift 4; exec "$@"'
+        mounts = [sysconfig.get_path("purelib"), self.folder / "site", ROOT, self.folder / "code"]
+        run = ["runuser", "-u", self.name, "--", str(self.python), "-m", "remote_assist"]
+        return ["unshare", "--mount", "sh", "-euc", around, "sh", *map(str, mounts), *run]
+
+
+@contextlib.contextmanager
+def a_sudoer() -> Iterator[Person]:
+    """Somebody who may become root by sudo, with their own password."""
+    with a_person("sudo", "unshare") as person:
+        rule = Path(f"/etc/sudoers.d/{person.name}")
+        try:
+            rule.write_text(f"{person.name} ALL=(ALL:ALL) ALL\n")
+            rule.chmod(0o440)
+            yield person
+        finally:
+            rule.unlink(missing_ok=True)
+
 
 @contextlib.contextmanager
 def a_person(*programs: str) -> Iterator[Person]:
@@ -80,9 +102,9 @@ def _python_for_everybody(folder: Path) -> Path:
             shutil.copytree(installed / needed, site / needed)
     for backend in installed.glob("_cffi_backend*"):
         shutil.copy(backend, site / backend.name)
-    root = Path(__file__).parent.parent.parent
-    shutil.copytree(root / "remote_assist", site / "remote_assist", ignore=shutil.ignore_patterns("__pycache__"))
+    (folder / "code").mkdir()
+    shutil.copytree(ROOT / "remote_assist", site / "remote_assist", ignore=shutil.ignore_patterns("__pycache__"))
     subprocess.run([SYSTEM_PYTHON, "-m", "venv", "--without-pip", str(folder / "venv")], check=True)
     for packages in (folder / "venv").glob("lib/python3*/site-packages"):
-        (packages / "test.pth").write_text(f"{site}\n")
+        (packages / "test.pth").write_text(f"{folder}/code\n{site}\n")
     return folder / "venv" / "bin" / "python"

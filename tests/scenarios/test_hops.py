@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.scenarios.init_script import init_script
 from tests.scenarios.onscreen import OnScreen
 from tests.scenarios.ssh_machine import SshMachine, openssh, ssh_agent
 from tests.scenarios.world import StepFailed, World, served_world
@@ -52,30 +53,11 @@ def hop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HopWorld]:
             yield hop
 
 
-INIT_SCRIPT = """#!/bin/sh
-# A service whose state is a file; with `ill` beside it, it starts and falls over at once.
-cd {folder} || exit 4
-case $1 in
-start) echo start >>said; test -e ill || touch running; test ! -e slow || sleep 600 ;;
-stop) echo stop >>said; rm -f running ;;
-status) if test -e running; then exit 0; else exit 3; fi ;;
-esac
-"""
-
-
 @pytest.fixture
 def shop(tmp_path: Path) -> Iterator[Path]:
     """An init script of this machine, which is also the one behind it; it starts and stops nothing but a file."""
-    folder = tmp_path / "state"
-    folder.mkdir()
-    name = f"example-shop-{os.getpid()}"
-    place = Path("/etc/init.d") / name
-    place.write_text(INIT_SCRIPT.format(folder=folder))
-    place.chmod(0o755)
-    try:
-        yield folder / name
-    finally:
-        place.unlink()
+    with init_script(tmp_path) as shop:
+        yield shop
 
 
 def test_a_program_runs_over_there_and_its_status_comes_back(hop: HopWorld) -> None:
