@@ -28,6 +28,7 @@ from remote_assist.core.lists import ReviewerKey, ReviewersList, sign_list
 from remote_assist.core.messages import (
     PROTOCOL_VERSION,
     AgentStatement,
+    Burn,
     Message,
     NameplateAssigned,
     Pairing,
@@ -133,6 +134,22 @@ class TechnicianHalf:
         self.code = SupportCode(assigned.nameplate, choose_words(secrets.token_bytes(8)))
         self.pairing = TechnicianPairing(self.code, nonce=secrets.token_bytes(32), entropy=secrets.token_bytes)
         return self.code
+
+    async def take_code(self, code: SupportCode) -> None:
+        """Dial a code the customer made, as it is typed here."""
+        self.code = code
+        self.link = await self.dial(f"/v1/accept/{code.nameplate}?ticket={self.ticket}")
+        self.pairing = TechnicianPairing(code, nonce=secrets.token_bytes(32), entropy=secrets.token_bytes)
+
+    async def burn(self, reason: str) -> None:
+        await self.link.send_text(encode(Burn(reason=reason)))
+
+    async def is_refused(self, code: SupportCode) -> str:
+        """Why a code of a customer cannot be taken."""
+        await self.take_code(code)
+        refused: object = decode(await self.link.receive(), Rendezvous)  # type: ignore[arg-type]
+        assert isinstance(refused, RelayRefused)
+        return refused.reason
 
     async def greet(self) -> None:
         """Messages 1 to 2."""

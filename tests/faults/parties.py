@@ -8,11 +8,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from remote_assist.agent.ask import ask
+from remote_assist.agent.code_screen import Offer
 from remote_assist.agent.join import join
 from remote_assist.agent.keeper import system_moment
 from remote_assist.agent.memory import AgentHome
 from remote_assist.agent.prompt_unattended import PromptUnattended
 from remote_assist.agent.surroundings import Surroundings
+from remote_assist.core.attempts import AttemptMemory
 from remote_assist.core.codes import SupportCode
 from remote_assist.core.consent import Moment
 from remote_assist.core.prompt import ConsentAnswer, ConsentQuestion
@@ -70,22 +73,44 @@ class Parties:
 
     def join(self, code: SupportCode, *, deadline_seconds: float = 2.0) -> "asyncio.Task[int]":
         """Start the customer's agent. `deadline_seconds`: how long it waits for an acknowledgement."""
+        around = self._around(deadline_seconds)
+        self.joining = asyncio.create_task(join(around, code, self.customer, ca_line=self._ca_line))
+        return self.joining
+
+    async def ask(self, *, deadline_seconds: float = 2.0) -> "tuple[asyncio.Task[int], SupportCode]":
+        """The other order: start the customer's agent, which makes a code."""
+        shown: asyncio.Future[SupportCode] = asyncio.get_running_loop().create_future()
+
+        async def offering(offer: Offer) -> None:
+            shown.set_result(offer.code)
+            await asyncio.Event().wait()
+
+        around = self._around(deadline_seconds)
+        asking = self.joining = asyncio.create_task(ask(around, self.customer, offering, ca_line=self._ca_line))
+        return asking, await asyncio.wait_for(shown, PATIENCE_SECONDS)
+
+    def attempts(self) -> AttemptMemory:
+        """What the customer's agent remembers of codes."""
+        return AgentHome(self.customer_home).attempts()
+
+    @property
+    def _ca_line(self) -> str:
+        return (self.world.folder / "org" / "ca.pub").read_text().strip()
+
+    def _around(self, deadline_seconds: float) -> Surroundings:
         settings = AgentSettings(
             home=self.customer_home,
             relay_url=self.world.relay_url,
             acknowledgement_deadline_seconds=deadline_seconds,
             **self.limits,
         )
-        around = Surroundings(
+        return Surroundings(
             settings=settings,
             home=AgentHome(self.customer_home),
             origin=self.world.relay_url,
             moment=self.moment,
             entropy=secrets.token_bytes,
         )
-        ca_line = (self.world.folder / "org" / "ca.pub").read_text().strip()
-        self.joining = asyncio.create_task(join(around, code, self.customer, ca_line=ca_line))
-        return self.joining
 
     async def invite(self, desk: Desk) -> Invitation:
         ticket = await desk.new_ticket("Web server does not start")
