@@ -197,4 +197,4 @@ async def test_help_names_the_keys(world: World) -> None:
     async with stage(world) as here:
         await here.press("enter", "question_mark")
         here.screen(HelpScreen)
-        assert "take their code" in here.text
+        assert "their code" in here.text

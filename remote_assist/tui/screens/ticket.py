@@ -35,7 +35,7 @@ class TicketScreen(Screen[None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("i", "invite", "invite", id="ticket.invite"),
-        Binding("c", "accept", "take their code", id="ticket.accept"),
+        Binding("c", "accept", "their code", id="ticket.accept"),
         Binding("n", "note", "note", id="ticket.note"),
         Binding("t", "time", "time", id="ticket.time"),
         Binding("r", "reload", "reload", id="ticket.reload"),
