@@ -92,7 +92,7 @@ async def test_a_technicians_guess_burns_the_code_on_this_disk_and_the_right_wor
     await world.technician.take_code(other(code))
     with pytest.raises(CodeBurned):
         await world.technician.greet()
-    used = world.home.attempts()
+    used = world.home.attempts(world.settings.pairing)
     assert [nameplate for nameplate, _ in used.used] == [code.nameplate] and len(used.failures) == 1
     await world.technician.burn("wrong-code")
     error = await asking.failed()
@@ -123,7 +123,7 @@ async def test_the_code_waits_on_when_a_technician_leaves_before_the_first_messa
         world.relay.clock.turn(seconds=30)  # leaving costs the address a little
         assert not asking.task.done() and not asking.wiped
         await asyncio.sleep(0.1)
-    assert world.home.attempts().failures == ()
+    assert world.home.attempts(world.settings.pairing).failures == ()
     await world.technician.take_code(code)
     await world.technician.greet()
     asking.task.cancel()
@@ -136,7 +136,7 @@ async def test_the_customer_takes_the_code_back(world: AgentWorld) -> None:
     error = await asking.failed()
     assert isinstance(error, ConsentDenied) and error.reason == "taken-back"
     assert await world.technician.is_refused(code) == "used"
-    assert world.home.attempts().failures == ()
+    assert world.home.attempts(world.settings.pairing).failures == ()
 
 
 async def test_a_code_nobody_takes_is_too_old_by_this_machines_own_clock(world: AgentWorld) -> None:

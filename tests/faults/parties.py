@@ -20,7 +20,7 @@ from remote_assist.core.codes import SupportCode
 from remote_assist.core.consent import Moment
 from remote_assist.core.prompt import ConsentAnswer, ConsentQuestion
 from remote_assist.errors import AssistError
-from remote_assist.settings import AgentSettings, TechnicianSettings
+from remote_assist.settings import AgentSettings, PairingSettings, TechnicianSettings
 from remote_assist.technician.desk import Desk
 from remote_assist.technician.invite import Invitation
 from tests.faults.evil_relay import EvilRelay, honest
@@ -91,7 +91,7 @@ class Parties:
 
     def attempts(self) -> AttemptMemory:
         """What the customer's agent remembers of codes."""
-        return AgentHome(self.customer_home).attempts()
+        return AgentHome(self.customer_home).attempts(PairingSettings())
 
     @property
     def _ca_line(self) -> str:
