@@ -87,7 +87,9 @@ class SelfCheck:
         """Prechecks and a dry run of the fix a finding offers. Raises RefusedError for one that is not safe."""
         catalog = await self._shelf.catalog()
         if not await self.is_safe(finding):
-            raise RefusedError("this fix needs a technician", reason="too-risky", advice="Ask for help with `join`.")
+            raise RefusedError(
+                "this fix needs a technician", reason="too-risky", advice="Let one look: remote-assist ask."
+            )
         plans: list[PreparedPlan] = []
 
         async def work(machine: Machine, running: Running) -> Ending:

@@ -51,6 +51,17 @@ def add_ask_options(parser: argparse.ArgumentParser) -> None:
     add_session_options(parser)
 
 
+def ask_options(**said: object) -> argparse.Namespace:
+    """The options of `ask` as if `said` had been typed, for a verb that leads to it."""
+    parser = argparse.ArgumentParser()
+    add_output_options(parser)
+    add_ask_options(parser)
+    arguments = parser.parse_args([])
+    for name, value in said.items():
+        setattr(arguments, name, value)
+    return arguments
+
+
 async def ask_for_help(arguments: argparse.Namespace) -> int:
     """Make a code and be helped. Raises what agent.ask.ask raises; ConsentDenied without a terminal and --accept."""
     use_language(chosen_language(arguments.language))

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 from remote_assist.commands.bundle_keys import public_key
 from remote_assist.commands.printing import Printer
 from remote_assist.commands.progress_line import ProgressLine, size_words
+from remote_assist.commands.relay_options import add_relay_options, relay_origins
+from remote_assist.core.chat import MAX_CHARS
 from remote_assist.errors import AssistError, Exit, RefusedError, UsageError
 
 if TYPE_CHECKING:  # only names for types: they load the rule engine
@@ -21,6 +23,8 @@ if TYPE_CHECKING:  # only names for types: they load the rule engine
     from remote_assist.diagnostics.fixes import FixResult, PreparedPlan
 
 YES = frozenset({"y", "yes"})
+MOST_IN_WORDS = 10
+"""Findings told to whoever is asked in; they can look for themselves."""
 
 
 def add_commands(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -29,7 +33,8 @@ def add_commands(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -
         "self-check",
         help="diagnose this machine here, offline, and show what was found",
         description="Looks at this computer's state as a technician's first look would; nothing leaves this machine. "
-        "In a terminal it offers safe fixes and to save a redacted bundle to send to your support.",
+        "In a terminal it offers safe fixes, to save a redacted bundle to send to your support and, where a relay is "
+        "named, to let a technician look (`ask`).",
     )
     parser.add_argument("--fix", metavar="FIX", help="mend what was found by this fix, as the findings name it")
     parser.add_argument("--yes", action="store_true", help="run the plan of --fix without asking")
@@ -38,6 +43,8 @@ def add_commands(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -
     parser.add_argument("--settle", choices=("undo", "leave"), help="what to do with a fix that was stopped midway")
     parser.add_argument("--services", metavar="FOLDER", type=Path, help="services of the `process` kind live here")
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
+    add_relay_options(parser, otherwise="; only for asking a technician in")
+    parser.add_argument("--ca", metavar="FILE", type=Path, help="the organisation's ca.pub, for asking a technician in")
     parser.set_defaults(run=_self_check)
 
 
@@ -59,7 +66,7 @@ async def _self_check(arguments: argparse.Namespace) -> int:
     if arguments.save:
         await _save(printer, check, arguments.save, public_key(arguments.seal_to))
     elif not arguments.fix and not printer.json and sys.stdin.isatty() and sys.stdout.isatty():
-        await _offer(printer, check, checked)
+        return await _offer(printer, check, checked, arguments)
     return Exit.DONE
 
 
@@ -81,19 +88,23 @@ async def _print_findings(printer: Printer, check: "SelfCheck", checked: "Checke
     printer.line(f"{len(checked.findings)} found, {checked.passed} checks passed; nothing left this computer")
 
 
-async def _offer(printer: Printer, check: "SelfCheck", checked: "Checked") -> None:
-    """At a terminal: mend, save, ask for help, until the customer has had enough."""
+async def _offer(printer: Printer, check: "SelfCheck", checked: "Checked", arguments: argparse.Namespace) -> int:
+    """At a terminal: mend, save, ask for help, until the customer has had enough; the exit code."""
     mendable = {n: each for n, each in enumerate(checked.findings, 1) if each.fix and await check.is_safe(each)}
+    can_ask = bool(relay_origins(arguments, os.environ))
+    help_keys = "a let a technician look   h write to your support" if can_ask else "h ask for help"
     while True:
         numbers = f"{', '.join(map(str, mendable))} mend that   " if mendable else ""
-        answer = await _asked(f"{numbers}s save a bundle   h ask for help   Enter end: ")
+        answer = await _asked(f"{numbers}s save a bundle   {help_keys}   Enter end: ")
         try:
             if not answer or answer == "q":
-                return
+                return Exit.DONE
             if answer == "s":
                 await _save(printer, check, _fresh_name(check), b"")
             elif answer == "h":
                 await _ask_for_help(printer, check, checked)
+            elif answer == "a" and can_ask:
+                return await _ask_in(arguments, checked)
             elif answer.isdecimal() and int(answer) in mendable:
                 await _mend(printer, check, mendable[int(answer)], sure=False)
                 mendable.pop(int(answer))
@@ -101,6 +112,22 @@ async def _offer(printer: Printer, check: "SelfCheck", checked: "Checked") -> No
                 printer.line(f"'{answer[:20]}' is none of these")
         except AssistError as error:
             printer.line(f"{error.message}{f' {error.advice}' if error.advice else ''}")
+
+
+async def _ask_in(arguments: argparse.Namespace, checked: "Checked") -> int:
+    """`ask`, with what was found as the first words: the technician reads them once the customer let them in."""
+    from remote_assist.commands.customer_ask import ask_for_help, ask_options
+
+    named = {name: getattr(arguments, name) for name in ("relay", "proxy", "ca_file", "ca", "services")}
+    return await ask_for_help(ask_options(message=_in_words(checked), **named))
+
+
+def _in_words(checked: "Checked") -> str:
+    """What was found, short enough for one line of chat."""
+    found = [f"{each.title}{f' ({each.subject})' if each.subject else ''}" for each in checked.findings]
+    shown = "; ".join(found[:MOST_IN_WORDS]) or "nothing"
+    more = f"; and {len(found) - MOST_IN_WORDS} more" if len(found) > MOST_IN_WORDS else ""
+    return f"My self-check found: {shown}"[: MAX_CHARS - len(more)] + more
 
 
 def _offered(findings: "Sequence[Finding]", fix: str) -> "Finding":
@@ -199,7 +226,7 @@ async def _ask_for_help(printer: Printer, check: "SelfCheck", checked: "Checked"
     if not checked.findings:
         printer.line("    - nothing")
     printer.line("    What I was doing, and what happens: …")
-    printer.line("They open it with: remote-assist findings FILE. To let them look themselves: remote-assist join")
+    printer.line("They open it with: remote-assist findings FILE. To let them look themselves: remote-assist ask")
 
 
 def _fresh_name(check: "SelfCheck") -> Path:

@@ -60,6 +60,10 @@ class OnScreen:
             assert time.monotonic() < end, f"{text!r} never came; seen: {self.seen.decode(errors='replace')}"
             self._read(0.2)
 
+    def read_more(self) -> None:
+        """Wait a little for something new."""
+        self._read(0.2)
+
     def resize(self, rows: int, columns: int) -> None:
         """Another window size, of which the program is told."""
         fcntl.ioctl(self._master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))

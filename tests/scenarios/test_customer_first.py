@@ -115,10 +115,7 @@ def test_f16_of_two_technicians_who_race_for_a_code_one_gets_the_session(world: 
         for name in ("alice", "bob")
     }  # fmt: skip
     for program in racing.values():
-        assert program.stdin is not None
-        program.stdin.write(f"{code}\n")
-        program.stdin.close()
-        program.stdin = None
+        type_code(program, code)
     session = next_line(customer, 60)
     ends = {name: program.wait(60) for name, program in racing.items()}
     assert sorted(ends.values()) == [0, 3]
@@ -192,10 +189,7 @@ def test_at_a_terminal_the_code_is_large_with_its_warning_and_the_session_follow
         program = world.start(
             "remote-assist", "accept", "--ticket", ticket, "--code", "-", "--scopes", "diagnose", "--plain"
         )
-        assert program.stdin is not None
-        program.stdin.write(f"{code}\n")
-        program.stdin.close()
-        program.stdin = None
+        type_code(program, code)
         customer.read_until("Alice Example, Example Support (certificate verified)")
         customer.read_until("The shop is down")
         customer.read_until("y allow what is ticked    ")
@@ -224,15 +218,44 @@ def test_at_first_contact_the_screen_says_who_vouches_and_asks_for_the_relays_na
         code = shown_code(customer.seen.decode())
         ticket = world.new_ticket()
         program = world.start("remote-assist", "accept", "--ticket", ticket, "--code", "-", "--plain", log="alice.log")
-        assert program.stdin is not None
-        program.stdin.write(f"{code}\n")
-        program.stdin.close()
-        program.stdin = None
+        type_code(program, code)
         customer.read_until('"Alice Example" is vouched for only by the person you told the code')
         customer.press("n")
         assert customer.finished() == 3
         assert program.wait(30) == 3
         assert "the customer said no" in world.log("alice.log")
+
+
+def test_a_self_check_leads_to_asking_and_what_was_found_is_the_first_line(world: World) -> None:
+    with OnScreen(world, "self-check", "--ca", "org/ca.pub", home="customer-home") as customer:
+        customer.read_until("a let a technician look", 120)
+        customer.press("a\n")
+        customer.read_until("take the code back")
+        customer.press("\x1b")
+        customer.read_until("you took the code back")
+        before = len(customer.seen)
+        customer.press("a\n")
+        while b"take the code back" not in customer.seen[before:]:
+            customer.read_more()
+        ticket = world.new_ticket()
+        accepting = world.start(
+            "remote-assist", "accept", "--ticket", ticket, "--code", "-", "--scopes", "diagnose", "--plain"
+        )
+        type_code(accepting, shown_code(customer.seen[before:].decode()))
+        customer.read_until("y allow what is ticked    ")
+        customer.press("y")
+        session = next_line(accepting)
+        said = world.command("chat", session, "--history", "--json").stdout
+        assert json.loads(said.splitlines()[0])["text"].startswith("My self-check found: ")
+        world.command("end", session, "--note", "done")
+        assert customer.finished() == 0
+
+
+def type_code(program: "subprocess.Popen[str]", code: str) -> None:
+    assert program.stdin is not None
+    program.stdin.write(f"{code}\n")
+    program.stdin.close()
+    program.stdin = None
 
 
 def shown_code(screen: str) -> str:
