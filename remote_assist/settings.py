@@ -39,6 +39,8 @@ class AgentSettings:
     other_relay_urls: tuple[str, ...] = ()
     ca_file: Path | None = None
     tls_ca_file: Path | None = None
+    winrm_certificate: Path | None = None
+    """A client certificate and its key (PEM, one file) for Windows machines behind this one."""
     proxy_url: str = ""
     acknowledgement_deadline_seconds: float = 10.0
     outage_grace_seconds: float = 60.0

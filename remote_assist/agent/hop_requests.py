@@ -14,6 +14,7 @@ from remote_assist.core.requests import UseMachine
 from remote_assist.core.target import MutableTarget
 from remote_assist.core.wishes import parse_hop
 from remote_assist.errors import RefusedError
+from remote_assist.settings import AgentSettings
 
 if TYPE_CHECKING:  # only a name for types: it loads paramiko
     from remote_assist.agent.hops import Hops
@@ -39,13 +40,12 @@ class HopRequests:
         if self._hops is None:
             facts = self._session.facts
             name = HostileStr(facts.technician.certificate.name)
-            trust = facts.settings.tls_ca_file
-            self._hops = load_hops(facts.id, name, self._session.prompt, self._home, str(trust or ""))
+            self._hops = load_hops(facts.id, name, self._session.prompt, self._home, facts.settings)
             self._session.on_close(self._hops.close)
         return self._hops
 
 
-def load_hops(session: str, who: HostileStr, prompt: Prompt, home: Path, trust: str) -> "Hops":
+def load_hops(session: str, who: HostileStr, prompt: Prompt, home: Path, settings: AgentSettings) -> "Hops":
     """The ways to other machines. Raises RefusedError where this agent has none."""
     try:
         from remote_assist.agent.hops import Hops
@@ -55,4 +55,6 @@ def load_hops(session: str, who: HostileStr, prompt: Prompt, home: Path, trust: 
             reason="no-such-door",
             advice="The customer installs it with: pip install 'remote-assist[hops]'",
         ) from error
-    return Hops(session, who, prompt, home, trust)
+    return Hops(
+        session, who, prompt, home, str(settings.tls_ca_file or ""), certificate=str(settings.winrm_certificate or "")
+    )

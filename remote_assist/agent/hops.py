@@ -8,7 +8,7 @@ machine is left alone for this session, so that nobody's account is locked. Rule
 import asyncio
 import contextlib
 from collections import defaultdict
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -45,9 +45,20 @@ TYPING_SECONDS = 60.0
 class Hops:
     """The machines of one session."""
 
-    def __init__(self, session: str, technician: HostileStr, prompt: Prompt, home: Path, trust: str = "") -> None:
-        """`trust`: a file of authorities for HTTPS of Windows machines; empty for the system's."""
+    def __init__(
+        self,
+        session: str,
+        technician: HostileStr,
+        prompt: Prompt,
+        home: Path,
+        trust: str = "",
+        certificate: str = "",
+    ) -> None:
+        """For HTTPS of Windows machines, `trust`: a file of authorities, empty for the system's; `certificate`: a file
+        of the customer's own certificate and key, if they have one.
+        """
         self._trust = trust
+        self._certificate = certificate
         self._session = session
         self._name = technician
         self._prompt = prompt
@@ -92,12 +103,17 @@ class Hops:
         return await (self._by_ssh if place.kind == "ssh" else self._by_winrm)(place, pinned, secret)
 
     async def _by_winrm(self, place: HopPlace, pinned: Pinned, secret: Secret | None) -> "Hop":
-        """By the technician's password where one was sent; else by the customer's ticket, else as they type."""
-        from remote_assist.transport.winrm_connection import takes_tickets
+        """By the technician's password where one was sent; else by the customer's certificate or ticket, else as they
+        type.
+        """
+        from remote_assist.transport.winrm_connection import PLAIN_PORT, takes_tickets
         from remote_assist.transport.winrm_hop import WinrmHop
 
+        if secret is None and self._certificate and place.endpoint.port != PLAIN_PORT:
+            with _unless_taken():
+                return await _looked_at(WinrmHop(place, pinned, "", self._trust, certificate=self._certificate))
         if secret is None and takes_tickets(place):
-            with contextlib.suppress(RefusedError):  # no ticket, or not one for that machine
+            with _unless_taken():  # no ticket, or not one for that machine
                 return await _looked_at(WinrmHop(place, pinned, "", self._trust))
         typed = secret.password if secret else await self._prompt.typed(_password_question(place, self._name))
         if not typed:
@@ -158,6 +174,16 @@ class Hops:
             return await log_in
         except RefusedError:
             self._wrong[place] = self._wrong.get(place, 0) + 1
+            raise
+
+
+@contextlib.contextmanager
+def _unless_taken() -> Iterator[None]:
+    """Go on where a way to log in is not taken over there; everything else is raised."""
+    try:
+        yield
+    except RefusedError as error:
+        if error.reason != "credentials":
             raise
 
 

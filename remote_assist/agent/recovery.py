@@ -182,7 +182,7 @@ async def _settle(
     if not undo.place:
         await settle(gate, prompt, undo, title, services, limits)
         return
-    hops = load_hops(left.id, PROGRAM, prompt, around.home.path, str(around.settings.tls_ca_file or ""))
+    hops = load_hops(left.id, PROGRAM, prompt, around.home.path, around.settings)
     try:
         await settle(gate, prompt, undo, title, "", limits, lambda: hops.reach(parse_hop(undo.place), None))
     finally:

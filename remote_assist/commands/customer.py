@@ -17,7 +17,7 @@ from remote_assist.core.codes import SupportCode, parse_code, relay_origin
 from remote_assist.core.durations import parse_duration
 from remote_assist.core.keys import load_public
 from remote_assist.core.wishes import SCOPES, parse_wishes
-from remote_assist.errors import ConsentDenied, ContentError, UsageError
+from remote_assist.errors import AssistError, ConsentDenied, ContentError, UsageError
 from remote_assist.settings import AgentSettings
 
 HOME_VARIABLE = "REMOTE_ASSIST_HOME"
@@ -60,6 +60,12 @@ def add_session_options(parser: argparse.ArgumentParser) -> None:
         "--strike", metavar="ITEMS", default="", help="never look at these (`remote-assist preview` lists them)"
     )
     parser.add_argument("--services", metavar="FOLDER", type=Path, help="services of the `process` kind live here")
+    parser.add_argument(
+        "--winrm-certificate",
+        metavar="FILE",
+        type=Path,
+        help="how Windows machines behind this one know you: your certificate and its key, PEM, in one file",
+    )
     parser.add_argument(
         "--keep",
         metavar="KINDS",
@@ -152,11 +158,27 @@ def agent_settings(arguments: argparse.Namespace, environment: Mapping[str, str]
         other_relay_urls=origins[1:],
         ca_file=arguments.ca,
         tls_ca_file=arguments.ca_file,
+        winrm_certificate=_client_certificate(arguments.winrm_certificate),
         proxy_url=proxy_url(arguments),
         record_input="input" in keep,
         keep_bundles="bundles" in keep,
         keep_files="files" in keep,
     )
+
+
+def _client_certificate(path: Path | None) -> Path | None:
+    """The file, looked at. Raises UsageError for one that holds no certificate and key, or that others can read."""
+    if path is None:
+        return None
+    from remote_assist.transport.private_files import read_private  # only for who has one
+
+    try:
+        raw = read_private(path)
+    except (OSError, AssistError) as error:
+        raise UsageError(f"{path}: {getattr(error, 'strerror', None) or error}") from error
+    if b"-----BEGIN CERTIFICATE-----" not in raw or b"PRIVATE KEY-----" not in raw:
+        raise UsageError(f"{path} does not hold a certificate and its private key as PEM")
+    return path.absolute()
 
 
 def _kept_kinds(text: str) -> frozenset[str]:

@@ -1,9 +1,10 @@
 """One logged-in WSMan connection with its shell. Blocks; one thread at a time.
 
 Rule 1: message encryption is always on and Basic is never offered, so a password crosses no network readably. Without
-a password the log-in is by Kerberos, with the ticket that this computer's user has. Rule 2:
-HTTPS goes to the address that was judged, with the certificate of the name. Rule 3: programs are started without
-cmd.exe, by an argv whose words are quoted as Windows programs take them apart.
+a password the log-in is by Kerberos, with the ticket that this computer's user has; or by a client certificate, which
+is for HTTPS only: there TLS alone encrypts, and nothing secret is sent.
+Rule 2: HTTPS goes to the address that was judged, with the certificate of the name.
+Rule 3: programs are started without cmd.exe, by an argv whose words are quoted as Windows programs take them apart.
 """
 
 import logging
@@ -22,6 +23,7 @@ from winrm.transport import HAVE_KERBEROS
 
 from remote_assist.core.target import Command, Completed
 from remote_assist.core.wishes import HopPlace
+from remote_assist.errors import RefusedError
 from remote_assist.transport.outward import Pinned
 
 PLAIN_PORT = 5985
@@ -37,24 +39,34 @@ UTF8_CODE_PAGE = 65001
 class Connection:
     """One logged-in WSMan connection with its shell."""
 
-    def __init__(self, place: HopPlace, pinned: Pinned, password: str, trust: str) -> None:
+    def __init__(self, place: HopPlace, pinned: Pinned, password: str, trust: str, certificate: str = "") -> None:
+        """`certificate`: a file of the client's certificate and key, in place of a password. Raises RefusedError where
+        it would go over plain HTTP.
+        """
         host, port = pinned.endpoint.host, pinned.endpoint.port
         address = pinned.addresses[0]
         scheme = "http" if port == PLAIN_PORT else "https"
+        if certificate and scheme == "http":
+            raise RefusedError("a client certificate is for HTTPS only", reason="credentials")
         self._protocol = Protocol(
             endpoint=f"{scheme}://{f'[{address}]' if ':' in address else address}:{port}/wsman",
-            transport="ntlm" if password else "kerberos",
+            transport="certificate" if certificate else "ntlm" if password else "kerberos",
+            cert_pem=certificate or None,
+            cert_key_pem=certificate or None,
             username=place.user,
             password=password or None,
             kerberos_hostname_override=host,
             server_cert_validation="validate",
             ca_trust_path=trust or system_trust(),
-            message_encryption="always",
+            message_encryption="never" if certificate else "always",
             read_timeout_sec=READ_SECONDS,
             operation_timeout_sec=POLL_SECONDS,
             proxy=None,
         )
-        _pin(self._protocol.transport, host)
+        if certificate:
+            _to_pinned(self._protocol.transport.build_session(), host)  # which sends nothing yet
+        else:
+            _pin(self._protocol.transport, host)
         self.shell: str = self._protocol.open_shell(codepage=UTF8_CODE_PAGE)
 
     def begin(self, argv: Sequence[str]) -> str:
@@ -116,11 +128,15 @@ def _pin(transport: Any, host: str) -> None:
     begin = transport.setup_encryption
 
     def pinned(session: requests.Session, *more: Any) -> None:
-        session.trust_env = False
-        session.mount("https://", _ToPinned(host))
+        _to_pinned(session, host)
         begin(session, *more)
 
     transport.setup_encryption = pinned
+
+
+def _to_pinned(session: requests.Session, host: str) -> None:
+    session.trust_env = False
+    session.mount("https://", _ToPinned(host))
 
 
 class _ToPinned(HTTPAdapter):

@@ -42,12 +42,15 @@ class WinrmHop(OnlyLookedAt):
     is_root = True
     """Nobody is asked: what an account may not do over there fails as it is done."""
 
-    def __init__(self, place: HopPlace, pinned: Pinned, password: str, trust: str = "") -> None:
-        """`password` empty: by the Kerberos ticket of this computer's user."""
+    def __init__(
+        self, place: HopPlace, pinned: Pinned, password: str, trust: str = "", *, certificate: str = ""
+    ) -> None:
+        """`password` empty: by `certificate` (a file with its key), or the Kerberos ticket of this computer's user."""
         self.place = place
         self._pinned = pinned
         self._password = password
         self._trust = trust
+        self._certificate = certificate
         self._pool = ThreadPoolExecutor(PARALLEL, thread_name_prefix="winrm")
         self._free: queue.SimpleQueue[Connection] = queue.SimpleQueue()
         self._closed = threading.Event()
@@ -147,7 +150,7 @@ class WinrmHop(OnlyLookedAt):
         try:
             return self._free.get_nowait()
         except queue.Empty:
-            return Connection(self.place, self._pinned, self._password, self._trust)
+            return Connection(self.place, self._pinned, self._password, self._trust, self._certificate)
 
     @contextlib.contextmanager
     def named(self) -> Iterator[None]:
@@ -162,6 +165,8 @@ class WinrmHop(OnlyLookedAt):
         ) as error:
             raise RefusedError(f"{self.place} does not take these credentials", reason="credentials") from error
         except requests.exceptions.SSLError as error:
+            if "alert" in str(error).lower():  # it is the other end that complains, of the client's own
+                raise RefusedError(f"{self.place} does not take this certificate", reason="credentials") from error
             raise RefusedError(
                 f"the certificate of {self.place} does not hold: {safe_text(str(error), max_chars=200)}",
                 reason="host-key",

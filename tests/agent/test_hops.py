@@ -21,6 +21,8 @@ from remote_assist.errors import RefusedError
 from remote_assist.transport.ssh_hop import SshHop
 from remote_assist.transport.ssh_hop_login import Secret
 from tests.agent.world import Customer
+from tests.transport.test_winrm_hop import PASSWORD as WINDOWS_PASSWORD
+from tests.transport.test_winrm_hop import authority, peer
 
 pytestmark = pytest.mark.slow
 
@@ -94,9 +96,9 @@ def _no_keys_of_the_machine_the_tests_run_on(monkeypatch: pytest.MonkeyPatch, tm
     gc.collect()  # CPython 3.11 breaks when what paramiko left is collected while a module is being parsed
 
 
-def hops_of(customer: Customer, home: Path) -> Hops:
+def hops_of(customer: Customer, home: Path, trust: str = "", certificate: str = "") -> Hops:
     home.mkdir(exist_ok=True)
-    return Hops("s-k3vq2m7x4nbdw6zu", HostileStr("Alice Example"), customer, home)
+    return Hops("s-k3vq2m7x4nbdw6zu", HostileStr("Alice Example"), customer, home, trust, certificate)
 
 
 async def test_the_customer_confirms_the_key_and_types_the_password_once(tmp_path: Path) -> None:
@@ -159,3 +161,18 @@ async def test_nobody_who_types_a_password_is_a_refusal_and_counts_as_no_try(tmp
         assert machine.tried == []
         await hops.reach(machine.place, Secret(PASSWORD))
         hops.close()
+
+
+async def test_a_windows_machine_is_shown_the_customers_certificate_before_anybody_types(tmp_path: Path) -> None:
+    pytest.importorskip("winrm")
+    clients = authority(tmp_path / "clients")
+    more = {"CLIENT_CA": str(clients.folder / "ca.pem"), "CLIENT_NAME": "alice"}
+    with peer(tmp_path / "peer", more=more) as windows:
+        for name, typed in (("alice", 0), ("bob", 1)):
+            customer = Customer(types=[WINDOWS_PASSWORD])
+            hops = hops_of(customer, tmp_path / name, windows.trust, clients.sign(name))
+            try:
+                assert (await hops.reach(windows.place, None)).platform == "windows"
+                assert len(customer.typed_questions) == typed, name
+            finally:
+                hops.close()

@@ -64,13 +64,12 @@ def test_what_is_no_code_is_a_usage_error(monkeypatch: pytest.MonkeyPatch, typed
 
 
 def test_the_relay_and_the_folder_come_from_options_or_environment(tmp_path: Path) -> None:
-    arguments = Namespace(relay=None, ca=None, ca_file=None, keep="bundles")
+    rest = {"ca": None, "ca_file": None, "keep": "bundles", "winrm_certificate": None}
+    arguments = Namespace(relay=None, **rest)
     environment = {"REMOTE_ASSIST_RELAY": "https://relay.example.com", "REMOTE_ASSIST_HOME": str(tmp_path)}
     settings = agent_settings(arguments, environment)
     assert (settings.relay_url, settings.home) == ("https://relay.example.com:443", tmp_path)
-    named = agent_settings(
-        Namespace(relay=["http://127.0.0.1:8470"], ca=None, ca_file=None, keep="bundles"), environment
-    )
+    named = agent_settings(Namespace(relay=["http://127.0.0.1:8470"], **rest), environment)
     assert named.relay_url == "http://127.0.0.1:8470"
     several = environment | {"REMOTE_ASSIST_RELAY": "https://a.example.com, https://b.example.com:8470"}
     settings = agent_settings(arguments, several)
@@ -90,6 +89,32 @@ def test_a_ca_file_that_is_no_key_is_refused(
     (tmp_path / "ca.pub").write_text(public_line(new_key(bytes(32))))
     capsys.readouterr()
     assert join(monkeypatch, *words) == 4
+
+
+@pytest.mark.parametrize(
+    ("content", "mode", "sentence"),
+    [
+        ("", 0o600, "does not hold a certificate and its private key"),
+        ("-----BEGIN CERTIFICATE-----", 0o600, "does not hold a certificate and its private key"),
+        ("-----BEGIN CERTIFICATE----- -----BEGIN PRIVATE KEY-----", 0o644, "own.pem"),
+        (None, 0, "No such file"),
+    ],
+)
+def test_a_client_certificate_that_is_none_or_that_others_read_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    content: str | None,
+    mode: int,
+    sentence: str,
+) -> None:
+    file = tmp_path / "own.pem"
+    if content is not None:
+        file.write_text(content)
+        file.chmod(mode)
+    words = ["--code", "-", "--relay", NOWHERE, "--accept", "hop", "--winrm-certificate", str(file)]
+    assert join(monkeypatch, *words) == 2
+    assert sentence in capsys.readouterr().err
 
 
 def test_the_help_names_every_option_and_hides_the_trap() -> None:

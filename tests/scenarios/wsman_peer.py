@@ -1,6 +1,9 @@
 """A peer that speaks WS-Management as Windows does, for unmodified pywinrm: real NTLM and message encryption by
 pyspnego, WinRS shells, HTTPS or HTTP. Programs run here, by the argv that a Windows program finds in its command line.
 
+With CLIENT_CA and CLIENT_NAME, somebody of that name whom that authority vouches for needs no NTLM: TLS has proved who
+they are (as Windows maps a client certificate to a user), and their messages come as they are.
+
 Not covered: PSRP runspaces, CredSSP, channel binding. What PowerShell would print is told by the test.
 
     python -m tests.scenarios.wsman_peer PORT [CERTIFICATE KEY]      NTLM_USER_FILE is set; or KRB5_KTNAME for Kerberos
@@ -33,6 +36,7 @@ NAMES = {
 ENCRYPTED = "multipart/encrypted"
 BOUNDARY = "Encrypted Boundary"
 WAIT_SECONDS = 10
+MUTUAL = "http://schemas.dmtf.org/wbem/wsman/1/wsman/secprofile/https/mutual"
 
 
 def words_of(line: str) -> list[str]:
@@ -211,6 +215,10 @@ class Peer(http.server.BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         raw = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        if self.headers.get("Authorization") == MUTUAL:
+            status, said = answer(raw) if self._is_mapped() else (401, b"")
+            self._send(status, said, "application/soap+xml;charset=UTF-8")
+            return
         if (header := self.headers.get("Authorization")) and not self._log_in(*header.split(" ", 1)):
             return
         if self.context is None or not self.context.complete:
@@ -219,6 +227,12 @@ class Peer(http.server.BaseHTTPRequestHandler):
             self._encrypted(raw)
         else:
             self._send(500 if raw else 200)  # Windows ships with AllowUnencrypted=false
+
+    def _is_mapped(self) -> bool:
+        """Whether TLS proved that the client is who may come by certificate."""
+        certificate = self.connection.getpeercert() or {}
+        names = [value for part in certificate.get("subject", ()) for key, value in part if key == "commonName"]
+        return names == [os.environ.get("CLIENT_NAME")]
 
     def _log_in(self, scheme: str, token: str) -> bool:
         if self.context is None or self.context.complete:
@@ -278,6 +292,9 @@ def main(words: Sequence[str]) -> None:
     if len(words) == 3:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(words[1], words[2])
+        if "CLIENT_CA" in os.environ:
+            context.load_verify_locations(os.environ["CLIENT_CA"])
+            context.verify_mode = ssl.CERT_OPTIONAL
         server.socket = context.wrap_socket(server.socket, server_side=True)
     server.serve_forever()
 

@@ -11,7 +11,7 @@ import ssl
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +32,7 @@ pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parent.parent.parent
 PASSWORD = "a pass word"
+NEW_KEY = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
 
 
 @dataclass(frozen=True)
@@ -41,8 +42,9 @@ class Windows:
     place: HopPlace
     trust: str
 
-    async def hop(self, password: str = PASSWORD) -> WinrmHop:
-        hop = WinrmHop(self.place, await pin(self.place.endpoint), password, self.trust)
+    async def hop(self, password: str = PASSWORD, certificate: str = "") -> WinrmHop:
+        pinned = await pin(self.place.endpoint)
+        hop = WinrmHop(self.place, pinned, password, self.trust, certificate=certificate)
         try:
             await hop.look()
         except BaseException:
@@ -52,17 +54,18 @@ class Windows:
 
 
 @contextmanager
-def peer(folder: Path, name: str = "localhost", user: str = "EXAMPLE\\admin") -> Iterator[Windows]:
+def peer(
+    folder: Path, name: str = "localhost", user: str = "EXAMPLE\\admin", more: Mapping[str, str] | None = None
+) -> Iterator[Windows]:
     folder.mkdir(parents=True, exist_ok=True)
     key, certificate, users = folder / "key", folder / "certificate", folder / "users"
     subject = ["-subj", f"/CN={name}", "-addext", f"subjectAltName=DNS:{name}"]
-    kind = ["-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
-    argv = ["openssl", "req", *kind, *subject, "-keyout", str(key), "-out", str(certificate)]
+    argv = ["openssl", "req", "-x509", *NEW_KEY, "-days", "2", *subject, "-keyout", str(key), "-out", str(certificate)]
     subprocess.run(argv, check=True, capture_output=True)
     users.write_text(f"EXAMPLE:admin:{PASSWORD}\n")
     port = free_port()
     words = [sys.executable, "-m", "tests.scenarios.wsman_peer", str(port), str(certificate), str(key)]
-    environment = {**os.environ, "NTLM_USER_FILE": str(users)}
+    environment = {**os.environ, "NTLM_USER_FILE": str(users), **(more or {})}
     server = subprocess.Popen(words, env=environment, cwd=ROOT)
     try:
         wait_for_port(port)
@@ -169,6 +172,57 @@ async def test_t26_a_machine_that_asks_for_basic_gets_no_password(windows: Windo
     finally:
         server.shutdown()
         server.server_close()
+
+
+@dataclass(frozen=True)
+class Authority:
+    """An authority for client certificates."""
+
+    folder: Path
+
+    def sign(self, name: str) -> str:
+        """A file of a fresh certificate and its key."""
+        own, file = self.folder / f"{name}.key", self.folder / f"{name}.pem"
+        wanted = ["openssl", "req", *NEW_KEY, "-subj", f"/CN={name}", "-keyout", str(own)]
+        request = subprocess.run(wanted, check=True, capture_output=True).stdout
+        by = ["-CA", str(self.folder / "ca.pem"), "-CAkey", str(self.folder / "ca.key"), "-CAcreateserial"]
+        signing = ["openssl", "x509", "-req", "-days", "2", *by]
+        signed = subprocess.run(signing, input=request, check=True, capture_output=True).stdout
+        file.write_bytes(own.read_bytes() + signed)
+        return str(file)
+
+
+def authority(folder: Path) -> Authority:
+    folder.mkdir()
+    files = ["-keyout", str(folder / "ca.key"), "-out", str(folder / "ca.pem")]
+    argv = ["openssl", "req", "-x509", *NEW_KEY, "-days", "2", "-subj", "/CN=clients.example.com", *files]
+    subprocess.run(argv, check=True, capture_output=True)
+    return Authority(folder)
+
+
+async def test_a_client_certificate_is_proof_enough_by_tls_alone(tmp_path: Path) -> None:
+    clients, others = authority(tmp_path / "clients"), authority(tmp_path / "others")
+    more = {"CLIENT_CA": str(clients.folder / "ca.pem"), "CLIENT_NAME": "alice"}
+    with peer(tmp_path / "peer", more=more) as windows:
+        hop = await windows.hop("", clients.sign("alice"))
+        try:
+            assert (await hop.run(Command(("printf", "hello")))).stdout == b"hello"
+        finally:
+            hop.close()
+        with pytest.raises(RefusedError, match="does not take these credentials") as refused:
+            await windows.hop("", clients.sign("bob"))
+        assert refused.value.reason == "credentials"
+        with pytest.raises(AssistError):  # TLS itself ends, by an alert or by hanging up
+            await windows.hop("", others.sign("alice"))
+        with pytest.raises(RefusedError, match="certificate"):
+            await Windows(windows.place, str(others.folder / "ca.pem")).hop("", clients.sign("alice"))
+        assert (await windows.hop()).is_open  # a password still does
+
+
+async def test_a_client_certificate_is_never_tried_over_plain_http(tmp_path: Path) -> None:
+    plain = Windows(parse_hop("winrm://admin@localhost:5985"), "")
+    with pytest.raises(RefusedError, match="HTTPS only"):
+        await plain.hop("", str(tmp_path / "none"))
 
 
 async def test_its_password_is_nowhere_to_be_seen(windows: Windows) -> None:
