@@ -77,6 +77,15 @@ class Stage:
             field.cursor_blink = False
         return re.sub(r"terminal-\d+", "terminal", self.app.export_screenshot(title="remote-assist"))
 
+    async def pictures(self, name: str) -> None:
+        """The screen at both sizes, one after the other, as `compare`; afterwards it has its own size again."""
+        own = self.app.size
+        for size in (NARROW, WIDE, own):
+            await self.pilot.resize_terminal(*size)
+            await self.settle()
+            if size != own or own in {NARROW, WIDE}:
+                self.compare(name)
+
     def compare(self, name: str) -> None:
         """The picture must be the stored one; UPDATE_SNAPSHOTS=1 stores it."""
         path = SNAPSHOTS / f"{name}-{self.app.size.width}x{self.app.size.height}.svg"

@@ -22,7 +22,7 @@ from tests.tui.world import SESSION, World
 async def test_another_theme_as_a_picture_holds_none_of_the_dark_ones_inks(world: World, theme: str) -> None:
     async with stage(world, session=SESSION, settings=TuiSettings(theme=theme)) as here:
         await here.press("d")
-        here.compare(f"theme-{theme}")
+        await here.pictures(f"theme-{theme}")
         assert BAD not in here.picture() and inks(theme)[BAD] in here.picture()
 
 

@@ -47,7 +47,7 @@ async def test_dead_letters_are_counted_on_the_queue_shown_with_their_reason_and
         assert it.text.index("#rt:2") < it.text.index("#rt:3") < it.text.index("#rt:1")
         assert "rt: no ticket 2" in it.text
         assert "left alone for now" in it.text
-        it.compare("outbox")
+        await it.pictures("outbox")
         await it.press("t")
         assert world.asked_for("retry") == [("retry", "2")]
         assert "1 will be tried again" in it.text

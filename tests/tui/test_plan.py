@@ -50,13 +50,13 @@ async def test_y_runs_exactly_this_plan_once(world: World) -> None:
         await open_plan(here)
         await here.press("y")
         assert "✔ resolved  port 80 is held by nginx.service" in here.text
-        here.compare("plan-resolved")
+        await here.pictures("plan-resolved")
         await here.press("y", "escape")
         here.screen(SessionScreen)
         assert "✔ fix linux.service.free-port  d looks again" in here.text
         await here.press("5")
         assert "✔ resolved" in here.text
-        here.compare("session-fixes")
+        await here.pictures("session-fixes")
     assert world.asked_for("apply") == [("apply", PLAN.digest)]
 
 

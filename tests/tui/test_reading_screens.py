@@ -40,6 +40,7 @@ async def test_everything_there_is_to_read_is_reached_by_keys(world: World, size
         await it.press("escape", "c", "space", "j", "j", "space", "c")
         it.screen(ComparedScreen)
         assert world.asked_for("compare") == [("compare", "first-look.tar.zst", "first-look-2.tar.zst")]
+        it.compare("compared")
         it.app.pop_screen()
         await it.settle()
         it.screen(BundlesScreen)

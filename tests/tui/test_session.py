@@ -136,7 +136,7 @@ async def test_a_look_shows_a_bar_for_each_collector_and_can_be_stopped(world: W
         assert "certificates" in here.text
         assert "4/8" in here.text
         assert "[esc] stop" in here.text
-        here.compare("session-collecting")
+        await here.pictures("session-collecting")
         await here.press("escape")
         assert "– first-look" in here.text
         assert "Nothing was looked at yet" in here.text
@@ -217,7 +217,7 @@ async def test_facts_open_branch_by_branch(world: World) -> None:
         await look(here)
         await here.press("2", "down", "enter")
         assert "Debian GNU/Linux 12" in here.text
-        here.compare("session-facts")
+        await here.pictures("session-facts")
 
 
 async def test_a_program_runs_and_its_output_is_shown(world: World) -> None:
@@ -231,7 +231,7 @@ async def test_a_program_runs_and_its_output_is_shown(world: World) -> None:
         assert "Linux web-07" in here.text
         assert "a warning" in here.text
         assert "✖ exit 3" in here.text
-        here.compare("session-actions")
+        await here.pictures("session-actions")
 
 
 async def test_an_open_quote_is_told_and_nothing_runs(world: World) -> None:
@@ -258,7 +258,7 @@ async def test_what_the_customer_did_not_allow_is_a_sentence_with_advice(world: 
         await here.press("4", "i", "d", "enter")
         assert "the customer did not allow terminal" in here.text
         assert "Press p to ask the customer for it." in here.text
-        here.compare("session-refused")
+        await here.pictures("session-refused")
         await here.press("escape", "3", "enter")
         assert "Press p" not in here.text
 
@@ -295,7 +295,7 @@ async def test_the_log_shows_the_session_s_records(world: World) -> None:
         await look(here)
         await here.press("7")
         assert "Runs a program" in here.text
-        here.compare("session-log")
+        await here.pictures("session-log")
 
 
 async def test_a_look_begun_in_another_tab_stays_with_its_findings(world: World) -> None:
@@ -313,7 +313,7 @@ async def test_ending_needs_a_note_and_goes_back(world: World) -> None:
         await here.press("e", "enter")
         here.screen(EndScreen)
         assert "needs a sentence" in here.text
-        here.compare("end")
+        await here.pictures("end")
         await here.write("Port freed")
         await here.press("enter")
         here.screen(TicketsScreen)

@@ -179,7 +179,7 @@ async def test_other_scopes_make_another_code_and_burn_the_first(world: World) -
         await open_invitation(here)
         await here.press("s")
         here.screen(ScopesScreen)
-        here.compare("scopes")
+        await here.pictures("scopes")
         await here.press("down", "down", "down", "down", "space", "ctrl+s")
         here.screen(InviteScreen)
         assert "terminal" in here.text

@@ -34,7 +34,7 @@ async def test_no_tickets_says_how_to_open_one(world: World) -> None:
     world.tickets.clear()
     async with stage(world) as here:
         assert "No tickets yet" in here.text
-        here.compare("tickets-empty")
+        await here.pictures("tickets-empty")
 
 
 async def test_a_relay_that_is_away_is_a_sentence_an_advice_and_a_key(world: World) -> None:
@@ -42,7 +42,7 @@ async def test_a_relay_that_is_away_is_a_sentence_an_advice_and_a_key(world: Wor
     async with stage(world) as here:
         assert "cannot be reached: connection refused" in here.text
         assert "whether the relay runs" in here.text
-        here.compare("tickets-unreachable")
+        await here.pictures("tickets-unreachable")
         world.mend()
         await here.press("r")
         assert "#4711" in here.text

@@ -9,7 +9,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container
 from textual.message import Message
-from textual.widgets import Input, RichLog, Static
+from textual.widgets import Input, Static
 
 from remote_assist.core.chat import CUSTOMER, MAX_CHARS, MAX_LINES
 from remote_assist.core.requests import ChatLine
@@ -18,6 +18,7 @@ from remote_assist.tui.messages import ChatHeard, Job, JobFailed, LineSaid, Line
 from remote_assist.tui.ports import SessionPort
 from remote_assist.tui.theme import ACCENT, BAD, FAINT
 from remote_assist.tui.widgets.text import joined, shown
+from remote_assist.tui.widgets.wrapped_log import WrappedLog
 from remote_assist.tui.words import parse_time
 from remote_assist.tui.work import Work
 
@@ -44,12 +45,12 @@ class ChatPane(Container):
 
     def compose(self) -> ComposeResult:
         yield Static("Nothing was said yet. The customer presses c to write.", classes="empty", markup=False)
-        yield RichLog(wrap=True, markup=False, highlight=False, min_width=20, max_lines=MAX_LINES * 8)
+        yield WrappedLog(MAX_LINES * 8)
         yield Static(id="chat-fault", classes="fault")
         yield Input(id="say", max_length=MAX_CHARS, placeholder="write to the customer, enter sends")
 
     def on_mount(self) -> None:
-        self.query_one(RichLog).display = False
+        self.query_one(WrappedLog).display = False
         self.query_one("#chat-fault").display = False
 
     def use(self, session: SessionPort) -> None:
@@ -123,10 +124,10 @@ class ChatPane(Container):
         self.query_one(Input).disabled = False
 
     def _draw(self) -> None:
-        log = self.query_one(RichLog)
+        log = self.query_one(WrappedLog)
         log.clear()
         for line in self._lines:
-            log.write(line_text(line, self._translated.get(line.number, "")))
+            log.add(line_text(line, self._translated.get(line.number, "")))
         log.display = bool(self._lines)
         self.query_one(".empty").display = not self._lines
 

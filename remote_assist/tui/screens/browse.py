@@ -10,10 +10,11 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container, VerticalScroll
 from textual.screen import Screen
-from textual.widgets import DataTable, Footer, Input, Static
+from textual.widgets import DataTable, Input, Static
 
 from remote_assist.tui.messages import JobFailed
 from remote_assist.tui.theme import FAINT
+from remote_assist.tui.widgets.keys import KeysFooter
 from remote_assist.tui.widgets.lines import ProblemPanel, TwoEnds
 from remote_assist.tui.widgets.table import FitTable, Row
 from remote_assist.tui.widgets.text import joined
@@ -64,7 +65,7 @@ class BrowseScreen(Screen[None]):
             yield FitTable(self.COLUMNS, flexible=self.FLEXIBLE)
             with VerticalScroll(id="full", can_focus=True):
                 yield Static(id="full-text")
-        yield Footer()
+        yield KeysFooter()
 
     def on_mount(self) -> None:
         self.query_one("#empty").display = False
@@ -107,9 +108,12 @@ class BrowseScreen(Screen[None]):
         empty = self.query_one("#empty", Static)
         empty.update(Text(f"Nothing has these words: {word}" if word else self.NOTHING))
         empty.display = not found
-        count = f"{len(found)} of {len(self._items)}" if word else str(len(found))
-        self.query_one("#top", TwoEnds).show(self._title, joined((count, FAINT)))
+        self.say(f"{len(found)} of {len(self._items)}" if word else str(len(found)))
         self._show_full()
+
+    def say(self, words: str) -> None:
+        """How it stands, at the end of the first line."""
+        self.query_one("#top", TwoEnds).show(self._title, joined((words, FAINT)))
 
     def _show_full(self) -> None:
         item = self.selected

@@ -33,7 +33,7 @@ class BundlesScreen(BrowseScreen):
     FLEXIBLE = 3
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("space", "mark", "mark", id="bundles.mark"),
-        Binding("c", "compare", "compare the two marked", id="bundles.compare"),
+        Binding("c", "compare", "compare", id="bundles.compare"),
     ]
 
     def __init__(self, work: Work) -> None:

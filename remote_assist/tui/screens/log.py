@@ -7,12 +7,13 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
-from textual.widgets import Footer, Input
+from textual.widgets import Input
 
 from remote_assist.technician.log_file import MAX_HITS, MAX_NEEDLE_BYTES, LogFile
 from remote_assist.tui.jobs import logs as jobs
 from remote_assist.tui.messages import Job, JobCancelled, JobFailed, SearchEnded, SearchMoved
 from remote_assist.tui.theme import FAINT, WARN
+from remote_assist.tui.widgets.keys import KeysFooter
 from remote_assist.tui.widgets.lines import TwoEnds
 from remote_assist.tui.widgets.log_view import LogView
 from remote_assist.tui.widgets.text import joined, shown
@@ -47,7 +48,7 @@ class LogScreen(Screen[None]):
         yield TwoEnds("", "", id="top")
         yield LogView(self._log)
         yield Input(id="word", placeholder="search", max_length=MAX_NEEDLE_BYTES)
-        yield Footer()
+        yield KeysFooter()
 
     def on_mount(self) -> None:
         self.query_one(Input).display = False

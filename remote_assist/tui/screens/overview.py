@@ -7,7 +7,7 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
-from textual.widgets import DataTable, Footer, Static
+from textual.widgets import DataTable, Static
 
 from remote_assist.core.api import SessionSummary
 from remote_assist.core.codes import is_session_id
@@ -15,6 +15,7 @@ from remote_assist.tui.messages import JobFailed, OpenSession, SessionsLoaded
 from remote_assist.tui.pace import Pace
 from remote_assist.tui.roster import Presence, Roster
 from remote_assist.tui.theme import ACCENT, FAINT, SESSION_STATE, WARN
+from remote_assist.tui.widgets.keys import KeysFooter
 from remote_assist.tui.widgets.lines import ProblemPanel, TwoEnds
 from remote_assist.tui.widgets.table import FitTable, Row
 from remote_assist.tui.widgets.text import joined, shown
@@ -48,7 +49,7 @@ class OverviewScreen(Screen[None]):
         yield ProblemPanel()
         yield Static("No live sessions. Open a ticket and press i to invite its customer.", classes="empty")
         yield FitTable(("", "state", "customer", "ticket", "subject", "new", "until", "now", "records"), flexible=4)
-        yield Footer()
+        yield KeysFooter()
 
     def on_mount(self) -> None:
         self.query_one(".empty").display = False

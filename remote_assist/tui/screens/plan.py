@@ -83,6 +83,10 @@ class PlanScreen(ModalScreen[str | None]):
         if self._applying:
             self._result(board_text(made.board, max(20, self.query_one("#result").content_size.width)))
 
+    def on_resize(self) -> None:
+        if self._applying or self._ended:
+            self.call_after_refresh(self.query_one(VerticalScroll).scroll_end, animate=False)
+
     @on(FixApplied)
     def show_result(self, applied: FixApplied) -> None:
         self._end(applied.done.status, _outcome(applied.done))

@@ -7,7 +7,7 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
-from textual.widgets import Footer, Input
+from textual.widgets import Input
 
 from remote_assist.core.asciicast import MARKER, OUTPUT, RESIZE, Event
 from remote_assist.core.reel import MAX_IDLE_SECONDS, SPEEDS, Reel
@@ -15,6 +15,7 @@ from remote_assist.errors import ContentError
 from remote_assist.tui.pace import Pace
 from remote_assist.tui.ports import RecordingPort
 from remote_assist.tui.theme import BAD, FAINT, WARN
+from remote_assist.tui.widgets.keys import KeysFooter
 from remote_assist.tui.widgets.lines import TwoEnds
 from remote_assist.tui.widgets.replay_view import ReplayView
 from remote_assist.tui.widgets.text import joined, shown
@@ -59,7 +60,7 @@ class ReplayScreen(Screen[None]):
         yield TwoEnds("", "", id="top")
         yield ReplayView(header.width, header.height)
         yield Input(id="word", placeholder="a text that is shown", max_length=100)
-        yield Footer()
+        yield KeysFooter()
 
     def on_mount(self) -> None:
         self.query_one(Input).display = False

@@ -18,7 +18,7 @@ from remote_assist.core.hostile import safe_text
 from remote_assist.core.kept import RECORDING, Kept
 from remote_assist.technician.log_file import LogFile
 from remote_assist.tui.jobs import reading, recordings
-from remote_assist.tui.messages import RecordingFetched, RecordingsListed, SessionsLoaded, TimelineRead
+from remote_assist.tui.messages import JobFailed, RecordingFetched, RecordingsListed, SessionsLoaded, TimelineRead
 from remote_assist.tui.pace import Pace
 from remote_assist.tui.screens.browse import BrowseScreen, Item
 from remote_assist.tui.screens.forms import LEAVE
@@ -77,12 +77,17 @@ class ReviewScreen(BrowseScreen):
 
     def _fetch(self, session: str, chosen: tuple[str, Path] | None) -> None:
         if chosen is not None:
-            self.notify("Fetching, and checking it against the log …", markup=False)
+            self.say("fetching it, and checking it against the log …")
             recordings.fetch(self._work, self, session, *chosen)
 
     @on(RecordingFetched)
     def play(self, fetched: RecordingFetched) -> None:
+        self.say(str(len(self._items)))
         self.app.push_screen(ReplayScreen(self._pace, fetched.recording))
+
+    @on(JobFailed)
+    def show_standing(self) -> None:
+        self.say(str(len(self._items)))
 
 
 class RecordingScreen(ModalScreen[tuple[str, Path] | None]):

@@ -10,7 +10,7 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.content import Content
-from textual.widgets import Footer, Input, TabbedContent, TabPane
+from textual.widgets import Input, TabbedContent, TabPane
 
 from remote_assist.core.time_spent import minutes_between
 from remote_assist.technician.log_file import LogFile
@@ -34,6 +34,7 @@ from remote_assist.tui.theme import FAINT
 from remote_assist.tui.widgets.actions import ActionLine, ActionsPane
 from remote_assist.tui.widgets.findings import FIRST_LOOK, HIDDEN_OUTCOMES, FindingsPane
 from remote_assist.tui.widgets.fixes import FixesPane
+from remote_assist.tui.widgets.keys import KeysFooter
 from remote_assist.tui.widgets.log import LogPane
 from remote_assist.tui.widgets.progress import summary_text
 from remote_assist.tui.widgets.session_header import LinkState
@@ -55,7 +56,7 @@ class SessionScreen(ConnectedScreen):
         Binding("e", "end", "end", id="session.end"),
         Binding("p", "ask_scopes", "ask more", id="session.ask_scopes"),
         Binding("n", "note", "note", id="session.note"),
-        Binding("s", "share", "colleague", id="session.share"),
+        Binding("s", "share", "share", id="session.share"),
         Binding("escape", "back", "back", key_display="esc", id="session.back"),
         Binding("right_square_bracket", "switch(1)", "next session", key_display="]", show=False, id="session.next"),
         Binding(
@@ -90,7 +91,7 @@ class SessionScreen(ConnectedScreen):
             with TabPane(_tab("8 Terminal"), id="terminal-tab"):
                 yield TerminalsPane(self._work, id="terminal-pane")
         yield from self.bottom()
-        yield Footer()
+        yield KeysFooter()
 
     def on_mount(self) -> None:
         self.set_interval(LOOK_EVERY * self._pace.poll_seconds, self.look_at_ticket)

@@ -8,7 +8,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container, Vertical, VerticalScroll
 from textual.screen import Screen
-from textual.widgets import DataTable, Footer, Static
+from textual.widgets import DataTable, Static
 
 from remote_assist.core.api import SessionSummary, Ticket, TicketNote, TicketReply
 from remote_assist.core.codes import is_session_id
@@ -21,6 +21,7 @@ from remote_assist.tui.screens.forms import DEFAULT_CONSENT_SECONDS, NoteScreen,
 from remote_assist.tui.screens.invite import InviteScreen
 from remote_assist.tui.screens.time_spent import TimeScreen, TimeSpent
 from remote_assist.tui.theme import ACCENT, FAINT, SESSION_STATE, WARN
+from remote_assist.tui.widgets.keys import KeysFooter
 from remote_assist.tui.widgets.lines import ProblemPanel, TwoEnds
 from remote_assist.tui.widgets.table import FitTable, Row
 from remote_assist.tui.widgets.text import joined, shown
@@ -61,7 +62,7 @@ class TicketScreen(Screen[None]):
                 yield Static("Sessions", classes="title", markup=False)
                 yield FitTable(("state", "opened", "technician", "records"), flexible=2)
                 yield Static(id="empty", classes="empty")
-        yield Footer()
+        yield KeysFooter()
 
     def on_mount(self) -> None:
         self.query_one("#thread").border_title = "Notes"

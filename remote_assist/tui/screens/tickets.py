@@ -9,7 +9,7 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
-from textual.widgets import DataTable, Footer, Static
+from textual.widgets import DataTable, Static
 
 from remote_assist.core.api import SessionSummary, Ticket
 from remote_assist.tui.messages import JobFailed, LiveSessionsSeen, TicketOpened, TicketsLoaded, ViewChosen
@@ -17,6 +17,7 @@ from remote_assist.tui.pace import Pace
 from remote_assist.tui.queue import Desk, View, age, belongs, order
 from remote_assist.tui.screens.forms import NewTicketScreen, TicketDraft
 from remote_assist.tui.theme import BAD, FAINT, GOOD, SESSION_STATE
+from remote_assist.tui.widgets.keys import KeysFooter
 from remote_assist.tui.widgets.lines import ProblemPanel, TwoEnds
 from remote_assist.tui.widgets.table import FitTable, Row
 from remote_assist.tui.widgets.text import joined, shown
@@ -54,7 +55,7 @@ class TicketsScreen(Screen[None]):
         yield ProblemPanel()
         yield Static(id="empty", classes="empty")
         yield FitTable(("ticket", "subject", "state", "age", "session"), flexible=1)
-        yield Footer()
+        yield KeysFooter()
 
     def on_mount(self) -> None:
         self.query_one("#empty").display = False

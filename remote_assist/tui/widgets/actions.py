@@ -8,13 +8,14 @@ from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
 from textual.containers import Container, Vertical
-from textual.widgets import Input, RichLog, Static
+from textual.widgets import Input, Static
 
 from remote_assist.core.requests import Done
 from remote_assist.tui.messages import RunProgram
 from remote_assist.tui.pending import OutputBuffer
 from remote_assist.tui.theme import ACCENT, BAD, FAINT, STATUS, WARN
 from remote_assist.tui.widgets.text import joined, shown
+from remote_assist.tui.widgets.wrapped_log import WrappedLog
 
 MAX_COMMAND = 4096
 MAX_OUTPUT_LINES = 5000
@@ -42,9 +43,7 @@ class ActionsPane(Container):
     def compose(self) -> ComposeResult:
         with Vertical(id="program"):
             yield Input(id="command", max_length=MAX_COMMAND, placeholder="program and arguments; no shell reads them")
-            yield RichLog(
-                id="output", max_lines=MAX_OUTPUT_LINES, wrap=True, markup=False, highlight=False, min_width=20
-            )
+            yield WrappedLog(MAX_OUTPUT_LINES, id="output")
         with Vertical(id="done"):
             yield Static("This screen's actions", classes="title", markup=False)
             yield Static(id="action-list")
@@ -59,12 +58,12 @@ class ActionsPane(Container):
 
     def show_start(self, argv: Sequence[str]) -> None:
         self._partial = {False: b"", True: b""}
-        self._log.write(joined(("$ ", ACCENT), shown(shlex.join(argv), "bold")))
+        self._log.add(joined(("$ ", ACCENT), shown(shlex.join(argv), "bold")))
 
     def show_output(self, buffer: OutputBuffer) -> None:
         """Draw what lies in the buffer."""
         if buffer.dropped_bytes:
-            self._log.write(Text(f"… {buffer.dropped_bytes} bytes came too fast to be shown", WARN))
+            self._log.add(Text(f"… {buffer.dropped_bytes} bytes came too fast to be shown", WARN))
             buffer.dropped_bytes = 0
         for is_error, data in buffer.take():
             self._write(is_error, data)
@@ -83,10 +82,10 @@ class ActionsPane(Container):
             words.append("  ").append_text(shown(done.sentence, max_chars=400))
         if done.truncated:
             words.append("  the output was cut", WARN)
-        self._log.write(words)
+        self._log.add(words)
 
     def show_problem(self, sentence: str) -> None:
-        self._log.write(joined(("✖ ", BAD), shown(sentence, BAD, max_chars=600)))
+        self._log.add(joined(("✖ ", BAD), shown(sentence, BAD, max_chars=600)))
 
     @on(Input.Submitted, "#command")
     def run_typed(self, submitted: Input.Submitted) -> None:
@@ -110,11 +109,11 @@ class ActionsPane(Container):
         self._partial[is_error] = rest
 
     def _line(self, is_error: bool, line: bytes) -> None:
-        self._log.write(shown(line.removesuffix(b"\r"), WARN if is_error else ""))
+        self._log.add(shown(line.removesuffix(b"\r"), WARN if is_error else ""))
 
     @property
-    def _log(self) -> RichLog:
-        return self.query_one(RichLog)
+    def _log(self) -> WrappedLog:
+        return self.query_one(WrappedLog)
 
 
 def action_text(action: ActionLine) -> Text:

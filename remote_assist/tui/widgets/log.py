@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.containers import Container
-from textual.widgets import RichLog
 
 from remote_assist.tui.theme import FAINT
 from remote_assist.tui.widgets.text import shown
+from remote_assist.tui.widgets.wrapped_log import WrappedLog
 
 MAX_LINES = 2000
 
@@ -21,19 +21,19 @@ class LogPane(Container):
         self._lines: tuple[str, ...] = ()
 
     def compose(self) -> ComposeResult:
-        yield RichLog(max_lines=MAX_LINES, wrap=True, markup=False, highlight=False, min_width=20)
+        yield WrappedLog(MAX_LINES)
 
     def focus_list(self) -> None:
-        self.screen.set_focus(self.query_one(RichLog))
+        self.screen.set_focus(self.query_one(WrappedLog))
 
     def show_lines(self, lines: Sequence[str]) -> None:
         """Draw again only when something is new."""
         if tuple(lines) == self._lines:
             return
         self._lines = tuple(lines)
-        log = self.query_one(RichLog)
+        log = self.query_one(WrappedLog)
         log.clear()
         if len(lines) > MAX_LINES:
-            log.write(Text(f"… {len(lines) - MAX_LINES} earlier records", FAINT))
+            log.add(Text(f"… {len(lines) - MAX_LINES} earlier records", FAINT))
         for line in lines[-MAX_LINES:]:
-            log.write(shown(line, max_chars=1000))
+            log.add(shown(line, max_chars=1000))

@@ -1,0 +1,34 @@
+"""The last line shows whole keys only, and always the one that shows the help."""
+
+import pytest
+from textual.widgets._footer import FooterKey
+
+from tests.tui.stage import Stage, stage
+from tests.tui.world import SESSION, World
+
+
+def footer(it: Stage) -> str:
+    return it.text.rstrip().splitlines()[-1]
+
+
+def named(it: Stage) -> list[str]:
+    return [key.description for key in it.app.screen.query(FooterKey)]
+
+
+@pytest.mark.parametrize("width", [40, 57, 80, 200])
+async def test_keys_are_shown_whole_or_not_at_all(world: World, width: int) -> None:
+    async with stage(world, (width, 24), session=SESSION) as it:
+        assert "help" in named(it) and named(it)[-1] == "all"
+        assert all(f" {word} " in f"{footer(it)} " for word in named(it))
+        assert ("sessions" in footer(it)) == (width == 200)
+
+
+async def test_another_width_shows_other_keys_also_when_it_came_while_a_form_was_open(world: World) -> None:
+    async with stage(world, (200, 24), session=SESSION) as it:
+        await it.press("n")
+        await it.pilot.resize_terminal(60, 24)
+        await it.press("escape")
+        assert "look" in footer(it) and "sessions" not in footer(it)
+        await it.pilot.resize_terminal(200, 24)
+        await it.settle()
+        assert "sessions" in footer(it)

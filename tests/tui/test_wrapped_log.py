@@ -1,0 +1,44 @@
+"""Lines that came while nobody looked are broken to the width there is when somebody does."""
+
+from rich.text import Text
+from textual.app import App, ComposeResult
+
+from remote_assist.tui.widgets.wrapped_log import WrappedLog
+
+LINE = "one two three four five six seven eight nine ten eleven twelve"
+
+
+class Hidden(App[None]):
+    def compose(self) -> ComposeResult:
+        yield WrappedLog(2)
+
+
+def words(log: WrappedLog) -> list[str]:
+    return [strip.text.rstrip() for strip in log.lines]
+
+
+async def test_a_line_that_comes_while_hidden_or_before_a_change_of_width_is_wrapped_to_what_there_is() -> None:
+    app = Hidden()
+    async with app.run_test(size=(80, 10)) as pilot:
+        log = app.query_one(WrappedLog)
+        log.display = False
+        await pilot.pause()
+        log.add(Text(LINE))
+        log.display = True
+        await pilot.pause()
+        assert words(log) == [LINE]
+        await pilot.resize_terminal(40, 10)
+        await pilot.pause()
+        assert len(words(log)) == 2 and " ".join(words(log)) == LINE
+        log.add(Text("shown at once"))
+        assert words(log)[-1] == "shown at once"
+        log.display = False
+        await pilot.pause()
+        log.add(Text("the third: the first one gives way"))
+        log.display = True
+        await pilot.pause()
+        await pilot.resize_terminal(80, 10)
+        await pilot.pause()
+        assert words(log) == ["shown at once", "the third: the first one gives way"]
+        log.clear()
+        assert words(log) == []
