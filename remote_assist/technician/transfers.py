@@ -1,14 +1,16 @@
-"""A queue of files to get and put in one session: one at a time, paused and resumed where they stopped.
+"""A queue of files and folders to get, and files to put: one at a time, paused and resumed where they stopped.
 
     waiting → running → done | failed        paused and failed → waiting
        └─────────┴────→ paused
 
-Rule 1: a paused or failed file goes on from what already arrived (part files here, an unfinished file there).
+Rule 1: a paused or failed file goes on from what already arrived (part files here, an unfinished file there), a
+folder with the files that are not here yet. What of a folder was left out, though it has a content, is a failure.
 Rule 2: `run` returns when nothing waits; whoever adds or resumes starts it again. The queue itself is bounded.
 """
 
 import asyncio
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -41,12 +43,39 @@ class Fetched(Protocol):
     def size(self) -> int: ...
 
 
+class LeftOut(Protocol):
+    """Something of a folder that did not come; `harmless`: it has no content to fetch. Both texts are a peer's."""
+
+    @property
+    def path(self) -> bytes: ...
+    @property
+    def sentence(self) -> str: ...
+    @property
+    def harmless(self) -> bool: ...
+
+
+class FetchedTree(Protocol):
+    """What fetching a folder answers, as far as the queue looks at it."""
+
+    @property
+    def files(self) -> int: ...
+    @property
+    def size(self) -> int: ...
+    @property
+    def here_already(self) -> int: ...
+    @property
+    def left_out(self) -> Sequence[LeftOut]: ...
+
+
 class FileMover(Protocol):
     """What the queue needs of a session."""
 
     async def get(
         self, remote: bytes, folder: Path, on_progress: OnProgress | None = None, *, force: bool = False
     ) -> Fetched: ...
+    async def get_folder(
+        self, remote: bytes, folder: Path, on_progress: OnProgress | None = None, *, force: bool = False
+    ) -> FetchedTree: ...
     async def put(
         self, local: Path, folder: bytes, on_progress: OnProgress | None = None, *, force: bool = False
     ) -> Done: ...
@@ -54,7 +83,10 @@ class FileMover(Protocol):
 
 @dataclass
 class Transfer:
-    """One file on its way. `remote`: the file to get, or the folder to put into; `problem` is a peer's words."""
+    """One file or folder on its way. `remote`: what to get, or the folder to put into; `problem` is a peer's words.
+
+    `is_folder`: with all below it; `note`: how much of it came.
+    """
 
     number: int
     is_get: bool
@@ -65,6 +97,8 @@ class Transfer:
     total: int = 0
     problem: str = ""
     force: bool = False
+    is_folder: bool = False
+    note: str = ""
 
     @property
     def is_over(self) -> bool:
@@ -84,6 +118,10 @@ class Transfers:
     def get(self, remote: bytes, folder: Path) -> Transfer:
         """Queue a file to fetch into a local folder."""
         return self._add(is_get=True, remote=remote, local=folder)
+
+    def get_folder(self, remote: bytes, folder: Path) -> Transfer:
+        """Queue a folder with all below it to fetch into a local folder."""
+        return self._add(is_get=True, remote=remote, local=folder, is_folder=True)
 
     def put(self, local: Path, folder: bytes) -> Transfer:
         """Queue a local file to bring into a remote folder."""
@@ -139,9 +177,13 @@ class Transfers:
     async def _move(self, item: Transfer) -> None:
         def note(progress: Progress) -> None:
             item.done, item.total = progress.done, progress.total
+            item.note = progress.item if item.is_folder else ""
             self.changed()
 
         try:
+            if item.is_folder:
+                _take(item, await self.session.get_folder(item.remote, item.local, note, force=item.force))
+                return
             if item.is_get:
                 item.total = item.done = (await self.session.get(item.remote, item.local, note, force=item.force)).size
             else:
@@ -154,11 +196,23 @@ class Transfers:
         else:
             item.state = State.DONE
 
-    def _add(self, *, is_get: bool, remote: bytes, local: Path) -> Transfer:
+    def _add(self, *, is_get: bool, remote: bytes, local: Path, is_folder: bool = False) -> Transfer:
         if sum(not item.is_over for item in self.items) >= MAX_TRANSFERS:
             raise UsageError(f"at most {MAX_TRANSFERS} files wait at once")
         self._count += 1
-        item = Transfer(self._count, is_get, remote, local)
+        item = Transfer(self._count, is_get, remote, local, is_folder=is_folder)
         self.items = [*self.items[-MAX_TRANSFERS:], item]
         self.changed()
         return item
+
+
+def _take(item: Transfer, fetched: FetchedTree) -> None:
+    """Note what came of a folder."""
+    item.total = item.done = fetched.size
+    already = f", {fetched.here_already:,} here already" if fetched.here_already else ""
+    item.note = f"{fetched.files:,} files{already}"
+    missing = [one for one in fetched.left_out if not one.harmless]
+    item.state = State.FAILED if missing else State.DONE
+    if missing:
+        first = f"{os.fsdecode(missing[0].path)}: {missing[0].sentence}"
+        item.problem = f"{len(missing):,} left out; {first}"

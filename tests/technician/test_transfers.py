@@ -9,6 +9,8 @@ import pytest
 from remote_assist.core.requests import Done, Progress
 from remote_assist.errors import RefusedError, UsageError
 from remote_assist.technician import transfers as module
+from remote_assist.technician.folder_fetch import FetchedFolder
+from remote_assist.technician.remote_tree import LeftOut
 from remote_assist.technician.transfers import OnProgress, State, Transfers
 
 
@@ -25,6 +27,7 @@ class Mover:
     moved: list[str] = field(default_factory=list)
     gate: asyncio.Event = field(default_factory=asyncio.Event)
     there: set[bytes] = field(default_factory=set)
+    left_out: list[LeftOut] = field(default_factory=list)
 
     async def get(
         self, remote: bytes, folder: Path, on_progress: OnProgress | None = None, *, force: bool = False
@@ -36,6 +39,16 @@ class Mover:
         await self.gate.wait()
         self.moved.append(f"get {remote.decode()}")
         return Got(folder / "x", 10)
+
+    async def get_folder(
+        self, remote: bytes, folder: Path, on_progress: OnProgress | None = None, *, force: bool = False
+    ) -> FetchedFolder:
+        assert on_progress is not None
+        on_progress(Progress(item="1 files", status="receiving", done=5, total=10))
+        await self.gate.wait()
+        self.moved.append(f"get -r {remote.decode()}")
+        left_out = [] if force else self.left_out
+        return FetchedFolder(folder / "x", files=2, size=10, here_already=1, left_out=left_out)
 
     async def put(
         self, local: Path, folder: bytes, on_progress: OnProgress | None = None, *, force: bool = False
@@ -113,3 +126,32 @@ def test_the_queue_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     queue.get(b"/b", tmp_path)
     with pytest.raises(UsageError):
         queue.get(b"/c", tmp_path)
+
+
+async def test_a_folder_moves_like_a_file_and_what_is_left_out_of_it_can_be_tried_again(tmp_path: Path) -> None:
+    mover = Mover(left_out=[LeftOut(b"sock", "not-a-file", "no file", harmless=True), LeftOut(b"a", "exists", "there")])
+    queue = Transfers(mover, lambda: None)
+    folder = queue.get_folder(b"/var/log", tmp_path)
+    running = asyncio.create_task(queue.run())
+    await until(queue, 0, State.RUNNING)
+    await asyncio.sleep(0)
+    queue.pause(folder)
+    assert (folder.state, folder.note, folder.done) == (State.PAUSED, "1 files", 5)
+    mover.gate.set()
+    await running
+    queue.resume(folder)
+    await queue.run()
+    assert mover.moved == ["get -r /var/log"]
+    assert (folder.state, folder.problem) == (State.FAILED, "1 left out; a: there")
+    queue.resume(folder, force=True)
+    await queue.run()
+    assert (folder.state, folder.problem, folder.note) == (State.DONE, "", "2 files, 1 here already")
+
+
+async def test_a_folder_of_which_only_links_are_left_out_is_done(tmp_path: Path) -> None:
+    mover = Mover(left_out=[LeftOut(b"latest", "link", "a link", harmless=True)])
+    mover.gate.set()
+    queue = Transfers(mover, lambda: None)
+    queue.get_folder(b"/srv", tmp_path)
+    await queue.run()
+    assert queue.items[0].state is State.DONE

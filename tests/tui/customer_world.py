@@ -16,6 +16,8 @@ from remote_assist.core.chat import checked_line
 from remote_assist.core.messages import Grant
 from remote_assist.core.requests import KIND_DATA, KIND_ERROR, ChatLine, Done, Entry, Plan, PlanStep, Progress, Status
 from remote_assist.errors import AssistError, RefusedError
+from remote_assist.technician.folder_fetch import FetchedFolder
+from remote_assist.technician.remote_tree import LeftOut
 from remote_assist.tui.ports import OnOutput, OnProgress
 
 COLLECTORS = ("certificates", "disks", "listening_ports", "logs", "packages", "processes", "services", "time")
@@ -126,6 +128,7 @@ class CustomerWorld:
         self.greeting = b"\x1b[1;32malice@web-07\x1b[0m:\x1b[34m~\x1b[0m$ "
         self.terminals: list[WorldTerminal] = []
         self.here_already: set[str] = set()
+        self.left_out: list[tuple[bytes, str, str]] = []
         self.failure: AssistError | None = None
         self.apply_done = Done(action="a-9", status="resolved", sentence="port 80 is held by nginx.service")
         self.hold = asyncio.Event()
@@ -226,6 +229,17 @@ class WorldSession:
         if name in self._world.here_already and not force:
             raise RefusedError("dpkg.log is here already", reason="exists", advice="Replace it.")
         return WorldFile(folder / name, 4096)
+
+    async def get_folder(
+        self, remote: bytes, folder: Path, on_progress: OnProgress | None = None, *, force: bool = False
+    ) -> FetchedFolder:
+        self._world.check("get -r", remote.decode("utf-8", "backslashreplace"), *(["force"] if force else []))
+        self._need("files:read")
+        assert on_progress is not None
+        on_progress(Progress(item="1 files", status="receiving", done=1024, total=4096))
+        await self._world.hold.wait()
+        left_out = [] if force else [LeftOut(*one) for one in self._world.left_out]
+        return FetchedFolder(folder, files=2, size=4096, here_already=1, left_out=left_out)
 
     async def put(
         self, local: Path, folder: bytes, on_progress: OnProgress | None = None, *, force: bool = False

@@ -58,7 +58,7 @@ async def test_a_right_code_shows_whose_computer_asks_and_the_session_opens(worl
         accepting.pair("web-07")
         await settled(here)
         assert "the code is right; web-07 asks for a yes" in here.text
-        here.compare("accept-asking")
+        await here.pictures("accept-asking")
         accepting.allow()
         await settled(here)
         here.screen(SessionScreen)

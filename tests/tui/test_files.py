@@ -113,11 +113,38 @@ async def test_a_name_that_is_not_utf_8_is_fetched_by_its_bytes(world: World) ->
 
 
 @pytest.mark.slow
-async def test_only_regular_files_are_copied(world: World) -> None:
+async def test_only_regular_files_and_folders_are_copied(world: World, here_folder: Path) -> None:
+    (here_folder / "sub").mkdir()
     async with stage(world, session=SESSION) as here:
-        await here.press("3", "enter", "c")
-        assert "Only regular files" in here.text
-    assert world.asked_for("get") == []
+        await here.press("3", "enter", "down", "down", "down", "c")
+        assert "Only regular files and folders" in here.text
+        here.app.screen.query_one("#local").focus_list()  # type: ignore[attr-defined]  # a FolderList
+        await here.press("space", "c")
+        assert "Only regular files are" in here.text
+    assert world.asked_for("get") == world.asked_for("get -r") == world.asked_for("put") == []
+
+
+@pytest.mark.slow
+async def test_marked_folders_and_files_cross_paused_and_resumed(world: World) -> None:
+    world.hold.clear()
+    world.entries = [*world.entries, Entry(name=b"apt", kind="folder", size=0, mode=0o755, modified=0.0)]
+    world.left_out = [(b"a\x1b.log", "exists", "another file is there already")]
+    async with stage(world, WIDE, session=SESSION) as here:
+        await here.press("3", "enter", "space", "space", "down", "space")
+        assert "3 marked" in here.text
+        await here.press("c", "w", "down", "space")
+        await here.press("up")
+        assert "… ↓" in here.text and "‖ ↓" in here.text
+        world.hold.set()
+        await here.settle()
+        assert world.asked_for("get") == [("get", "/var/log/dpkg.log")]
+        assert "1 left out; a\\x1b.log: another file is there already" in here.text
+        await here.press("down", "space")
+        await here.press("r")
+        await here.press("down", "r")
+        assert {call[1] for call in world.asked_for("get -r")} == {"/var/log/apt", "/var/log/nginx"}
+        assert here.text.count("2 files, 1 here already") >= 2
+        assert here.text.count("✔ ↓") == 3
 
 
 @pytest.mark.slow

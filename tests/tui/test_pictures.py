@@ -17,6 +17,7 @@ from tests.tui.stage import NARROW, SNAPSHOTS, WIDE, stage
 from tests.tui.world import SESSION, World
 
 PICTURES = {
+    "AcceptScreen": "accept",
     "BundlesScreen": "bundles",
     "ComparedScreen": "compared",
     "EndScreen": "end",
@@ -84,12 +85,6 @@ async def test_the_small_forms_as_pictures(world: World) -> None:
         await it.press("t")
         it.screen(TimeScreen)
         await it.pictures("time-spent")
-        world.passphrase = b"secret"
-        await it.press("escape")
-        await it.press("i")
-        it.screen(PassphraseScreen)
-        await it.write("sec")
-        await it.pictures("passphrase")
 
 
 @pytest.mark.slow
@@ -102,3 +97,15 @@ async def test_help_as_a_picture(world: World) -> None:
         await it.press("question_mark")
         it.screen(HelpScreen)
         await it.pictures("help-session")
+
+
+@pytest.mark.slow
+async def test_the_question_for_a_passphrase_as_a_picture(world: World) -> None:
+    world.passphrase = b"secret"
+    async with stage(world, session=SESSION) as it:
+        await it.press("s")
+        await it.write("/keys/bob-cert.pub")
+        await it.press("ctrl+s")
+        it.screen(PassphraseScreen)
+        await it.write("sec")
+        await it.pictures("passphrase")

@@ -56,6 +56,31 @@ async def test_a_file_is_looked_into_searched_and_filtered_without_being_fetched
         assert list(fetched(here).iterdir()) == []
 
 
+async def test_a_whole_folder_comes_and_once_more_brings_what_is_new(tmp_path: Path, shop: Path) -> None:
+    (shop / "deep" / "er").mkdir(parents=True)
+    (shop / "deep" / "er" / "data").write_bytes(b"\x00\xff" * 4096)
+    (shop / "latest").symlink_to("notes.txt")
+    async with at_work(tmp_path, scopes=("files:read",)) as here:
+        await here.press("3")
+        await show(here, "#remote", tmp_path, "shop")
+        pane = here.app.screen.query_one("#remote", FolderList)
+        pane.focus_list()
+        await here.press(*["down"] * [entry.name for entry in pane.entries].index(b"shop"), "c")
+        await here.see("✔ ↓", "4 files")
+        came = fetched(here) / "shop"
+        for name in ("access.log", "notes.txt", "site.conf", "deep/er/data"):
+            assert (came / name).read_bytes() == (shop / name).read_bytes()
+        assert not (came / "latest").exists()
+        (shop / "notes.txt").write_text("call me again\n")
+        (shop / "new").write_text("new\n")
+        await here.press("c")
+        await here.see("✖ ↓", "1 left out; notes.txt")
+        await here.press("w", "down", "r")
+        await here.gone("left out")
+        assert (came / "new").read_text() == "new\n"
+        assert (came / "notes.txt").read_text() == "call me again\n"
+
+
 async def test_marked_files_cross_in_both_directions(tmp_path: Path, shop: Path) -> None:
     (tmp_path / "ours").mkdir()
     (tmp_path / "ours" / "fixed.conf").write_text("listen 8080;\n")

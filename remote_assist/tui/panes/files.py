@@ -42,8 +42,8 @@ class FilesPane(Container):
 
     def compose(self) -> ComposeResult:
         with Horizontal(id="folders"):
-            yield FolderList("customer", "/var/log", id="remote")
-            yield FolderList("here", str(self._work.downloads), id="local")
+            yield FolderList("customer", "/var/log", ("file", "folder"), id="remote")
+            yield FolderList("here", str(self._work.downloads), ("file",), id="local")
         yield Static(id="files-fault", classes="fault")
         yield TransferList()
 
@@ -105,16 +105,22 @@ class FilesPane(Container):
             return
         here, there = self.query_one("#local", FolderList), self.query_one("#remote", FolderList)
         try:
-            for path in copied.paths:
-                if copied.folder is there:
-                    self._queue.get(path, Path(os.fsdecode(here.path)))
-                elif there.path:
+            if copied.folder is there:
+                self._queue_gets(self._queue, copied, Path(os.fsdecode(here.path)))
+            elif there.path:
+                for path in copied.files:
                     self._queue.put(Path(os.fsdecode(path)), there.path)
-                else:
-                    self._complain("List the customer's folder first: that is where it goes.")
+            else:
+                self._complain("List the customer's folder first: that is where it goes.")
         except UsageError as error:
             self._complain(error.message)
         self._move()
+
+    def _queue_gets(self, queue: Transfers, copied: FolderList.Copied, here: Path) -> None:
+        for path in copied.files:
+            queue.get(path, here)
+        for path in copied.folders:
+            queue.get_folder(path, here)
 
     @on(TransferList.Turned)
     def turn(self, turned: TransferList.Turned) -> None:
@@ -160,8 +166,9 @@ class FilesPane(Container):
         for item in self._queue.items:
             if item.is_over and item.number not in self._told:
                 self._told.add(item.number)
-                what = f"get {os.fsdecode(item.remote)}" if item.is_get else f"put {item.local.name}"
-                self._note(what, item.state.value, item.problem)
+                verb = "get -r" if item.is_folder else "get"
+                what = f"{verb} {os.fsdecode(item.remote)}" if item.is_get else f"put {item.local.name}"
+                self._note(what, item.state.value, item.problem or item.note)
             elif not item.is_over:
                 self._told.discard(item.number)
 

@@ -22,6 +22,8 @@ from remote_assist.tui.words import MAX_PATH, size
 MAX_ROWS = 2000
 """Most names drawn; the rest is counted."""
 
+KIND_WORDS = {"file": "regular files", "folder": "folders"}
+
 WITH_TIMES = 60
 """From this width on, times are shown."""
 
@@ -46,10 +48,11 @@ class FolderList(Container):
 
     @dataclass
     class Copied(Message):
-        """Bring these files to the other side."""
+        """Bring these files, and these folders with all below them, to the other side."""
 
         folder: "FolderList"
-        paths: Sequence[bytes]
+        files: Sequence[bytes]
+        folders: Sequence[bytes]
 
     @dataclass
     class Viewed(Message):
@@ -58,12 +61,15 @@ class FolderList(Container):
         folder: "FolderList"
         path: bytes
 
-    def __init__(self, title: str, start: str, *, id: str | None = None) -> None:
+    def __init__(self, title: str, start: str, kinds: Sequence[str], *, id: str | None = None) -> None:
+        """`kinds`: of entries that can be copied from here."""
         super().__init__(id=id)
+        self._kinds = kinds
         self._title = title
         self._start = start
         self._marked: set[bytes] = set()
-        self._entries: list[Entry] = []
+        self.entries: list[Entry] = []
+        """What is shown, in its order."""
         self._asked = start
         self.path = b""
         """The folder shown; empty before the first listing."""
@@ -77,7 +83,7 @@ class FolderList(Container):
         self.query_one(Input).border_title = self._title
 
     def focus_list(self) -> None:
-        self.screen.set_focus(self.query_one(FitTable) if self._entries else self.query_one(Input))
+        self.screen.set_focus(self.query_one(FitTable) if self.entries else self.query_one(Input))
 
     @property
     def is_typed_in(self) -> bool:
@@ -100,14 +106,14 @@ class FolderList(Container):
         if path != self.path:
             self._marked.clear()
         self.path = path
-        self._entries = sorted(entries, key=lambda entry: (entry.kind != "folder", entry.name))[:MAX_ROWS]
+        self.entries = sorted(entries, key=lambda entry: (entry.kind != "folder", entry.name))[:MAX_ROWS]
         if not self.is_typed_in:
             self._asked = self.query_one(Input).value = path.decode("utf-8", "surrogateescape")
-        hidden = len(entries) - len(self._entries)
+        hidden = len(entries) - len(self.entries)
         more = f", {hidden} more not shown" if hidden else ""
         self._count = f"{len(entries)} entries{more}"
         self._draw()
-        if self._entries:
+        if self.entries:
             self.query_one(FitTable).move_cursor(row=0)
 
     @on(Input.Submitted)
@@ -126,24 +132,24 @@ class FolderList(Container):
 
     def action_mark(self) -> None:
         entry = self._chosen
-        if entry is not None and entry.kind == "file":
+        if entry is not None and entry.kind in self._kinds:
             self._marked ^= {entry.name}
             row = self.query_one(FitTable).cursor_row
             self._draw()
-            self.query_one(FitTable).move_cursor(row=min(row + 1, len(self._entries) - 1))
+            self.query_one(FitTable).move_cursor(row=min(row + 1, len(self.entries) - 1))
 
     def action_copy(self) -> None:
-        chosen = [entry for entry in self._entries if entry.name in self._marked] or (
-            [self._chosen] if self._chosen else []
-        )
-        if any(entry is not None and entry.kind != "file" for entry in chosen):
-            self.notify("Only regular files can be copied.", markup=False)
+        marked = [entry for entry in self.entries if entry.name in self._marked]
+        chosen = marked or [entry for entry in (self._chosen,) if entry is not None]
+        if any(entry.kind not in self._kinds for entry in chosen):
+            self.notify(f"Only {' and '.join(KIND_WORDS[kind] for kind in self._kinds)} are copied.", markup=False)
             return
-        paths = [path for entry in chosen if entry is not None and (path := self._inside(entry)) is not None]
+        paths = [(entry.kind, path) for entry in chosen if (path := self._inside(entry)) is not None]
         if paths:
             self._marked.clear()
             self._draw()
-            self.post_message(self.Copied(self, paths))
+            files, folders = ([path for kind, path in paths if kind == wanted] for wanted in ("file", "folder"))
+            self.post_message(self.Copied(self, files, folders))
 
     def action_view(self) -> None:
         entry = self._chosen
@@ -165,7 +171,7 @@ class FolderList(Container):
         wide = self.size.width >= WITH_TIMES
         rows = [
             entry_row(str(at), entry, marked=entry.name in self._marked, wide=wide)
-            for at, entry in enumerate(self._entries)
+            for at, entry in enumerate(self.entries)
         ]
         self.query_one(FitTable).show_rows(rows)
         marked = f"  {len(self._marked)} marked" if self._marked else ""
@@ -174,11 +180,11 @@ class FolderList(Container):
     @property
     def _chosen(self) -> Entry | None:
         key = self.query_one(FitTable).selected
-        return self._entries[int(key)] if key is not None else None
+        return self.entries[int(key)] if key is not None else None
 
     def _inside(self, entry: Entry) -> bytes | None:
         path = child_path(self.path, entry.name)
-        if len(self._entries) == 1 and entry.kind != "folder" and self.path.rpartition(b"/")[2] == entry.name:
+        if len(self.entries) == 1 and entry.kind != "folder" and self.path.rpartition(b"/")[2] == entry.name:
             path = self.path  # the listing was of this one file
         if path is None:
             self.notify(

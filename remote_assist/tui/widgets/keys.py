@@ -1,12 +1,12 @@
 """The last line: what the keys do here. As many as have room, each whole; all of them stand in the help."""
 
-import asyncio
-from collections.abc import Coroutine, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from rich.cells import cell_len
 from textual.app import ComposeResult
 from textual.events import Resize
+from textual.screen import Screen
 from textual.widgets import Footer
 from textual.widgets._footer import FooterKey  # a footer's keys have no public name
 
@@ -51,12 +51,14 @@ class KeysFooter(Footer):
             key = FooterKey(one.key, one.display, one.words, one.action, disabled=not one.enabled, classes=side)
             yield key if one.is_palette else key.data_bind(compact=Footer.compact)
 
-    def on_resize(self, _: Resize) -> None:
-        self.call_after_refresh(self.recompose)
-
-    def recompose(self) -> Coroutine[None, None, None]:
+    def bindings_changed(self, screen: Screen[object]) -> None:
         """A screen below another keeps the keys it had: what is mounted there is laid out late."""
-        return super().recompose() if self.screen.is_current else asyncio.sleep(0)
+        if screen.is_current:
+            super().bindings_changed(screen)
+
+    def on_resize(self, _: Resize) -> None:
+        if self.screen.is_current:
+            self.call_after_refresh(self.recompose)
 
     def _active(self) -> Iterator[KeyWords]:
         done: set[str] = set()

@@ -77,6 +77,8 @@ def transfer_row(transfer: Transfer) -> Row:
     sign, colour = SIGNS[transfer.state]
     arrow = "↓" if transfer.is_get else "↑"
     name = shown(transfer.remote if transfer.is_get else transfer.local.name, max_chars=300)
+    if transfer.is_folder:
+        name.append_text(joined("/  ", shown(transfer.note, FAINT, max_chars=120)))
     if transfer.problem:
         name.append_text(joined("  ", shown(transfer.problem, BAD, max_chars=300)))
     fraction = min(1.0, transfer.done / transfer.total) if transfer.total else float(transfer.state is State.DONE)
