@@ -2,7 +2,8 @@
 
     python -m tests.security.hostile_screens hostile|harmless CALLS-FILE
 
-When it ends it writes what the screens asked the façade for, one call a line.
+When it ends it writes what the screens asked the façade for, one call a line, and beside it (.screens) which screens
+were seen.
 """
 
 import inspect
@@ -11,11 +12,12 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 from textual.events import Event, Key
 
-from remote_assist.core.api import TicketNote
+from remote_assist.core.api import Delivery, TicketNote
 from remote_assist.core.asciicast import MARKER, OUTPUT
 from remote_assist.core.asciicast import Event as CastEvent
 from remote_assist.core.requests import KIND_DATA, KIND_ERROR, Done, Entry, PlanStep, Progress
@@ -25,6 +27,7 @@ from remote_assist.tui.app import AssistApp
 from remote_assist.tui.messages import Job
 from remote_assist.tui.pace import Pace
 from remote_assist.tui.ports import AskPassphrase, OnProgress
+from remote_assist.tui.work import PASSPHRASE_WANTED
 from tests.tui.customer_world import PLAN, WorldEvidence, WorldFinding, WorldSession
 from tests.tui.reading_world import WorldChange
 from tests.tui.world import World, WorldDesk, WorldInvitation, WorldRecordings
@@ -97,8 +100,10 @@ class HostileDesk(WorldDesk):
         return connected
 
     async def invite(self, ticket: object, scopes: object, seconds: object) -> WorldInvitation:
+        first = not self._world.asked_for("invite")
         self._world.check("invite")
-        raise RefusedError(self.words(), reason=self.words(), advice=self.words())
+        reason = PASSPHRASE_WANTED if first else self.words()
+        raise RefusedError(self.words(), reason=reason, advice=self.words())
 
 
 def fill(world: World, words: Words) -> None:
@@ -148,6 +153,14 @@ def fill(world: World, words: Words) -> None:
         why_not=words(), prechecks=(words(),), verify=(words(),),
         steps=tuple(PlanStep(name=words(), before=words(), after=words(), undo=words(), blocked=words()) for _ in "12"),
     )  # fmt: skip
+    world.deliveries = [
+        Delivery(
+            id=n, ticket=words(), kind=words(), state=state, attempts=n, fault=words(), queued=words(), due=words(),
+            result=words(),
+        )
+        for n, state in enumerate(("dead", "waiting", words()))
+    ]  # fmt: skip
+    world.resting = {words(): words()}
     world.lines = [words() for _ in range(40)]
     world.texts = {words(): "".join(words() for _ in range(5)), "last": words()}
     world.articles = [
@@ -169,6 +182,10 @@ class TellingApp(AssistApp):
     keys = 1
     calm = 0
 
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self.seen: set[str] = set()
+
     async def on_event(self, event: Event) -> None:
         self.keys += isinstance(event, Key) and not event.is_forwarded
         await super().on_event(event)
@@ -178,6 +195,7 @@ class TellingApp(AssistApp):
             self.set_interval(LOOK_SECONDS, self.look)
 
     def look(self) -> None:
+        self.seen.add(type(self.screen).__name__)
         busy = [one for one in self.workers if one.is_running and one.name not in LASTING]
         self.calm = 0 if busy or self._typed.busy or self.message_queue_size else self.calm + 1
         if self.calm >= CALM_LOOKS and self.keys:
@@ -213,6 +231,7 @@ def main(kind: str, calls_file: str) -> int:
     app.run()
     names = [call[0] for call in world.calls]
     Path(calls_file).write_text("\n".join(names))
+    Path(calls_file).with_suffix(".screens").write_text("\n".join(sorted(app.seen)))
     return app.return_code or 0
 
 

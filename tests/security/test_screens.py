@@ -7,8 +7,10 @@ terminal is looked at. T21: every line the programs print for people holds no co
 import argparse
 import contextlib
 import fcntl
+import importlib
 import io
 import os
+import pkgutil
 import pty
 import re
 import select
@@ -24,15 +26,17 @@ from pathlib import Path
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from textual.screen import Screen
 
 from remote_assist import cli
 from remote_assist.audit.timeline import timeline
 from remote_assist.commands.printing import Printer
 from remote_assist.core.records import Actor, Outcome, Record
 from remote_assist.errors import AssistError
+from remote_assist.tui import screens
 from tests.security.hostile_screens import PAYLOADS, TELL, hostile
 
-pytestmark = pytest.mark.timeout(400)  # two performances of 68 keys wait on their screens, on a busy machine for long
+pytestmark = pytest.mark.timeout(400)  # two performances of 84 keys wait on their screens, on a busy machine for long
 
 ROOT = Path(__file__).parent.parent.parent
 WITH_CONTROLS = [payload for payload in PAYLOADS if not payload.isprintable()]
@@ -86,10 +90,30 @@ KEYS = [
     b"\x1b",
     b"s",  # a colleague: a form that asks nobody
     b"\x1b",
+    b"p",  # a further scope, a note, the end: forms too
+    b"\x1b",
+    b"n",
+    b"\x1b",
+    b"e",
+    b"\x1b",
     b"\x1b",  # leave the session
-    b"i",  # an invitation that is refused in hostile words
+    b"i",  # an invitation that wants a passphrase, in hostile words
+    b"\x1b",
+    b"n",  # and then is refused in hostile words
+    b"\x1b",
+    b"c",  # a customer's code, a note, time spent: forms that are left
+    b"\x1b",
+    b"n",
+    b"\x1b",
+    b"t",
     b"\x1b",
     b"\x1b",  # leave the ticket
+    b"n",  # a new ticket: a form that is left
+    b"\x1b",
+    b"d",  # the outbox
+    b"\r",
+    b"\x1b",
+    b"\x1b",
     b"b",  # the knowledge base
     b"/",
     b"o\r",  # search it
@@ -127,6 +151,7 @@ class Performance:
 
     raw: bytes
     calls: list[str]
+    screens: frozenset[str]
     status: int
 
     @property
@@ -165,7 +190,8 @@ def perform(kind: str, folder: Path) -> Performance:
         child.wait()
         os.close(master)
         os.close(told)
-    return Performance(raw, calls.read_text().splitlines(), status)
+    seen = frozenset(calls.with_suffix(".screens").read_text().splitlines())
+    return Performance(raw, calls.read_text().splitlines(), seen, status)
 
 
 def read_until_told(master: int, told: int) -> bytes:
@@ -262,6 +288,27 @@ def test_t10_no_crash_and_nothing_was_done_that_the_keys_did_not_ask_for(
         "recording",
     } <= set(hostile_run.calls)
     assert not {"apply", "end", "request_scopes", "new_ticket", "share"} & set(hostile_run.calls)
+
+
+@pytest.mark.slow
+def test_t10_every_screen_there_is_was_seen(harmless_run: Performance, hostile_run: Performance) -> None:
+    """Fails for a new screen until `KEYS` lead to it, with hostile words in what it shows."""
+    assert all_screens() - hostile_run.screens == set()
+    assert all_screens() - harmless_run.screens == set()
+
+
+def all_screens() -> set[str]:
+    """Names of the screens that are shown: classes of tui/screens that no other one is made from."""
+    modules = [
+        importlib.import_module(f"{screens.__name__}.{found.name}") for found in pkgutil.iter_modules(screens.__path__)
+    ]
+    classes = {
+        one
+        for module in modules
+        for one in vars(module).values()
+        if isinstance(one, type) and issubclass(one, Screen) and one.__module__ == module.__name__
+    }
+    return {one.__name__ for one in classes if not any(issubclass(other, one) for other in classes - {one})}
 
 
 def acts(sign: str) -> bool:
