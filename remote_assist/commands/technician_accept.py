@@ -5,7 +5,7 @@ import asyncio
 import contextlib
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from typing import TYPE_CHECKING, Any
 
 from remote_assist.commands.printing import Printer
@@ -44,12 +44,16 @@ def add_commands(verbs: Any) -> None:
     parser.set_defaults(run=_accept)
 
 
-async def _accept(arguments: argparse.Namespace) -> int:
+def _accept(arguments: argparse.Namespace) -> Coroutine[None, None, int]:
+    """Asks for the code before any loop runs, so that Ctrl-C ends the program there too."""
     _refuse_code_on_the_command_line(arguments)
-    printer, progress = Printer(arguments), ProgressLine()
     scopes, seconds = parse_wishes(arguments.scopes), wanted_seconds(arguments.until)
+    return _take(arguments, _read_code(piped=arguments.code == STDIN), scopes, seconds)
+
+
+async def _take(arguments: argparse.Namespace, code: SupportCode, scopes: tuple[str, ...], seconds: int) -> int:
+    printer, progress = Printer(arguments), ProgressLine()
     async with await open_desk(arguments) as desk:
-        code = await asyncio.to_thread(_read_code, piped=arguments.code == STDIN)
         ticket = await ticket_of(desk, arguments, printer)
         said = ["checking the code"]
 
@@ -80,10 +84,11 @@ def _read_code(*, piped: bool) -> SupportCode:
         raise UsageError("there is no support code", advice="Pipe it in and say --code -.")
     for left in range(MOST_TRIES - 1, -1, -1):
         _say("Code the customer reads out (six digits and three words): ")
+        line = sys.stdin.readline(MAX_CODE_CHARS + 2)
         try:
-            return parse_code(sys.stdin.readline(MAX_CODE_CHARS + 2))
+            return parse_code(line)
         except UsageError as error:
-            if not left:
+            if not (left and line):
                 raise
             _say(f"{error.message}. {error.advice} That cost nothing.\n")
     raise AssertionError("the last try returns or raises")

@@ -226,6 +226,40 @@ def test_at_first_contact_the_screen_says_who_vouches_and_asks_for_the_relays_na
         assert "the customer said no" in world.log("alice.log")
 
 
+def test_a_technician_at_a_terminal_may_mistype_and_may_stop_at_any_time(world: World) -> None:
+    customer, code = asking(world)
+    words = ["accept", "--ticket", world.new_ticket(), "--scopes", SCOPES]
+    with OnScreen(world, *words) as technician:
+        technician.read_until("Code the customer reads out")
+        technician.press("\x03")
+        assert technician.finished() == 130
+    with OnScreen(world, *words) as technician:
+        technician.read_until("Code the customer reads out")
+        technician.press(f"{code[:-1]}?\n")
+        technician.read_until("That cost nothing.")
+        technician.press(f"{code.replace('-', ' ')}\n")
+        technician.read_until("the code is right; ")
+        technician.read_until("session s-")
+        assert technician.finished() == 0
+    world.command("end", next_line(customer), "--note", "done")
+    assert customer.wait(60) == 0
+
+
+def test_a_technician_who_stops_while_the_customer_decides_takes_the_question_away(world: World) -> None:
+    with OnScreen(world, "ask", "--ca", "org/ca.pub", home="customer-home") as customer:
+        customer.read_until("take the code back")
+        code = shown_code(customer.seen.decode())
+        with OnScreen(world, "accept", "--ticket", world.new_ticket()) as technician:
+            technician.read_until("Code the customer reads out")
+            technician.press(f"{code}\n")
+            technician.read_until("asks for a yes")
+            customer.read_until("wants to, until")
+            technician.press("\x03")
+            assert technician.finished() == 130
+        assert customer.finished() == 3
+        assert "the technician left before you answered" in customer.seen.decode()
+
+
 def test_a_self_check_leads_to_asking_and_what_was_found_is_the_first_line(world: World) -> None:
     with OnScreen(world, "self-check", "--ca", "org/ca.pub", home="customer-home") as customer:
         customer.read_until("a let a technician look", 120)
