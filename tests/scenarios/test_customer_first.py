@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -153,6 +154,23 @@ def test_what_cannot_be_accepted_says_why_and_leaves_the_code_alone(world: World
 
 def test_a_number_nobody_has_is_unknown(world: World) -> None:
     assert "there is no such support code" in accepting(world, "000000-tulip-rocket-amber", expect=3)
+
+
+def test_a_code_nobody_took_in_time_says_so_on_both_sides(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    try:
+        world.take_organisation()
+        (tmp_path / "relay.toml").write_text("nameplate_lifetime_seconds = 2\n")
+        world.serve()
+        world.login()
+        customer, code = asking(world)
+        assert customer.wait(30) == 3
+        assert "nobody took the code in time" in world.log("agent.log")
+        assert "Run `remote-assist ask` again" in world.log("agent.log")
+        said = accepting(world, code, expect=3)
+        assert "this support code is too old" in said and "remote-assist ask" in said
+    finally:
+        world.close()
 
 
 def test_a_code_taken_back_is_gone_and_a_signal_takes_it_back(world: World) -> None:

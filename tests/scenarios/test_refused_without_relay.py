@@ -17,6 +17,7 @@ VERBS: dict[str, tuple[str, ...]] = {
     "tickets show": ("tickets", "show", "TICKET"),
     "tickets new": ("tickets", "new", "--subject", "x"),
     "invite": ("invite", "--ticket", "TICKET"),
+    "accept": ("accept", "--ticket", "TICKET", "--code", "-"),
     "diagnose": ("diagnose", "SESSION"),
     "findings": ("findings", "SESSION"),
     "fix": ("fix", "SESSION", "linux.service.start-unit", "--set", "unit=x.service", "--plan"),
@@ -30,6 +31,7 @@ VERBS: dict[str, tuple[str, ...]] = {
     "audit verify": ("audit", "verify", "SESSION"),
     "audit export": ("audit", "export", "SESSION", "-o", "export.jsonl"),
     "join": ("join", "--code", "-", "--ca", "org/ca.pub", "--accept", SCOPES),
+    "ask": ("ask", "--plain", "--ca", "org/ca.pub", "--accept", SCOPES),
 }
 """Every verb that needs the relay, but `run`, which answers as ssh does."""
 
@@ -50,7 +52,7 @@ class Live:
 
     def command(self, *words: str) -> "subprocess.CompletedProcess[str]":
         told = [word.replace("SESSION", self.session).replace("TICKET", self.ticket) for word in words]
-        home = "another-home" if words[0] == "join" else "alice-home"
+        home = "another-home" if words[0] in {"join", "ask"} else "alice-home"
         return typed(self.world, *told, home=home, stdin="417203-tulip-rocket-amber\n")
 
     def wait_for(self, line: str, times: int = 1) -> None:
