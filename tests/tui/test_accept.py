@@ -50,8 +50,11 @@ async def test_the_field_and_a_slip_of_the_finger_as_pictures(world: World, size
         here.compare("accept-mistyped")
 
 
-async def test_a_right_code_shows_whose_computer_asks_and_the_session_opens(world: World) -> None:
-    async with stage(world) as here:
+@pytest.mark.parametrize("size", [NARROW, WIDE])
+async def test_a_right_code_shows_whose_computer_asks_and_the_session_opens(
+    world: World, size: tuple[int, int]
+) -> None:
+    async with stage(world, size) as here:
         await open_field(here)
         accepting = await take(here)
         assert "checking the code" in here.text
