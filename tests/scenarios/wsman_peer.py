@@ -4,6 +4,8 @@ pyspnego, WinRS shells, HTTPS or HTTP. Programs run here, by the argv that a Win
 With CLIENT_CA and CLIENT_NAME, somebody of that name whom that authority vouches for needs no NTLM: TLS has proved who
 they are (as Windows maps a client certificate to a user), and their messages come as they are.
 
+With WINEPREFIX, programs are those of wine there: cmd.exe and what belongs to it, as Windows starts them.
+
 Not covered: PSRP runspaces, CredSSP, channel binding. What PowerShell would print is told by the test.
 
     python -m tests.scenarios.wsman_peer PORT [CERTIFICATE KEY]      NTLM_USER_FILE is set; or KRB5_KTNAME for Kerberos
@@ -148,7 +150,8 @@ def _command(root: ElementTree.Element, running: dict[str, Running]) -> str:
     program = (line.findtext("r:Command", "", NAMES)).strip('"')
     arguments = " ".join(one.text or "" for one in line.findall("r:Arguments", NAMES))
     number = str(uuid.uuid4()).upper()
-    running[number] = Running.start([program, *words_of(arguments)])
+    around = ["wine"] if "WINEPREFIX" in os.environ else []
+    running[number] = Running.start([*around, program, *words_of(arguments)])
     return f"<r:CommandResponse><r:CommandId>{number}</r:CommandId></r:CommandResponse>"
 
 

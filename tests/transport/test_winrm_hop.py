@@ -22,9 +22,10 @@ from remote_assist.core.requests import KIND_DATA, KIND_ERROR
 from remote_assist.core.target import Command
 from remote_assist.core.wishes import HopPlace, parse_hop
 from remote_assist.errors import AssistError, RefusedError, UnreachableError
-from remote_assist.transport.outward import pin
+from remote_assist.transport.outward import Pinned, pin
 from remote_assist.transport.winrm_files import content_of, statuses_of
 from remote_assist.transport.winrm_hop import WinrmHop
+from tests.scenarios.stock import need
 from tests.scenarios.world import free_port, wait_for_port
 from tests.scenarios.wsman_peer import words_of
 
@@ -172,6 +173,56 @@ async def test_t26_a_machine_that_asks_for_basic_gets_no_password(windows: Windo
     finally:
         server.shutdown()
         server.server_close()
+
+
+@pytest.fixture(scope="module")
+def wine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Windows]:
+    """A peer whose programs are wine's: a real cmd.exe, as far as wine is Windows."""
+    pytest.importorskip("winrm")
+    need("wine")
+    folder = tmp_path_factory.mktemp("wine")
+    own = {"WINEPREFIX": str(folder / "prefix"), "WINEDEBUG": "-all", "WINEDLLOVERRIDES": "mscoree,mshtml="}
+    environment = {**os.environ, **own}
+    try:
+        argv = ["wine", "wineboot", "--init"]
+        subprocess.run(argv, env=environment, check=True, timeout=120, capture_output=True)
+        subprocess.run(["wineserver", "-p60"], env=environment, check=True, timeout=60)  # it stays: a start costs 2 s
+        # wine's own services start with the first program and keep its streams: those of nobody
+        nobodys, first = subprocess.DEVNULL, ["wine", "cmd.exe", "/c", "ver"]
+        subprocess.run(first, env=environment, check=True, timeout=60, stdin=nobodys, stdout=nobodys, stderr=nobodys)
+        with peer(folder / "peer", more=own) as made:
+            yield made
+    finally:
+        subprocess.run(["wineserver", "-k"], env=environment, check=False, timeout=60)
+
+
+async def test_wines_cmd_exe_answers_as_cmd_exe_does(wine: Windows) -> None:
+    hop = await wine.hop()
+    try:
+        version = await hop.run(Command(("cmd.exe", "/c", "ver"), timeout_seconds=60))
+        assert (version.status, b"Microsoft Windows" in version.stdout) == (0, True)
+        assert (await hop.run(Command(("cmd.exe", "/c", "exit 5"), timeout_seconds=60))).status == 5
+        said = await hop.run(Command(("cmd.exe", "/c", "echo %OS%& echo oops>&2"), timeout_seconds=60))
+        assert (said.stdout, said.stderr.split()) == (b"Windows_NT\r\n", [b"oops"])
+        key = r"HKLM\Software\Microsoft\Windows NT\CurrentVersion"
+        found = await hop.run(Command(("reg", "query", key, "/v", "ProductName"), timeout_seconds=60))
+        assert b"REG_SZ" in found.stdout
+        late = await hop.run(Command(("cmd.exe", "/c", "ping -n 600 127.0.0.1"), timeout_seconds=1))
+        assert late.timed_out
+    finally:
+        hop.close()
+
+
+async def test_a_name_is_resolved_once_and_its_certificate_is_the_names(tmp_path: Path) -> None:
+    """DNS may say what it likes afterwards, here nothing at all."""
+    with peer(tmp_path, name="win.example.com") as windows:
+        place = parse_hop(f"winrm://EXAMPLE\\admin@win.example.com:{windows.place.endpoint.port}")
+        hop = WinrmHop(place, Pinned(place.endpoint, ("127.0.0.1",)), PASSWORD, windows.trust)
+        try:
+            await hop.look()
+            assert (await hop.run(Command(("printf", "there")))).stdout == b"there"
+        finally:
+            hop.close()
 
 
 @dataclass(frozen=True)
