@@ -269,10 +269,10 @@ async def test_a_customer_whom_a_technician_came_to_pays_nothing(world: RelayWor
 async def test_who_waits_with_a_code_counts_as_a_stranger_until_a_technician_came(world: RelayWorld) -> None:
     alice = await Alice.of(world)
     customer, number = await ask(world)
-    assert b"remote_assist_strangers 1.0" in await world.relay.figures()
-    assert b'remote_assist_codes{order="ask"} 1.0' in await world.relay.figures()
+    assert b"remote_assist_strangers 1.0" in await world.relay.metrics.text()
+    assert b'remote_assist_codes{order="ask"} 1.0' in await world.relay.metrics.text()
     await alice.takes(number, customer)
-    assert b"remote_assist_strangers 0.0" in await world.relay.figures()
+    assert b"remote_assist_strangers 0.0" in await world.relay.metrics.text()
 
 
 async def test_a_number_nobody_has_costs_the_address_of_whoever_tries_it(world: RelayWorld) -> None:

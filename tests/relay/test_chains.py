@@ -95,7 +95,7 @@ async def test_the_relays_own_records_are_linked_across_restarts(world: RelayWor
     rita = world.person("Rita Example", "reviewer")
     draft = RecordDraft(code="RA2002E", actor=Actor(kind="reviewer", key="SHA256:x"), about="s-abcdefghijklmnop")
     for _ in range(2):
-        await world.relay.chains.write(draft)
+        await world.relay.log.chains.write(draft)
         await world.relay.stop()
         await world.start()
     async with written_by(world, rita, "reviewer") as (_, api):

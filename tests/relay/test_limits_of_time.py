@@ -65,10 +65,10 @@ async def test_an_old_log_key_lasts_as_long_as_the_settings_say(started: Started
     async with started(log_key_overlap_seconds=100) as world:
         old, new = world.organisation.log_key, await rotated(world)
         world.clock.turn(seconds=90)
-        await world.relay.rotation.retire()
+        await world.relay.log.rotation.retire()
         assert LogKeys(world.organisation.data).lines == (new, old)
         world.clock.turn(seconds=20)
-        await world.relay.rotation.retire()
+        await world.relay.log.rotation.retire()
         assert LogKeys(world.organisation.data).lines == (new,)
 
 

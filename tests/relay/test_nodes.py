@@ -290,7 +290,7 @@ async def test_without_the_bus_each_node_serves_its_own_and_with_it_they_meet_ag
         async with TwoNodes(tmp_path, postgres.new_database(), own.url) as nodes:
             agent, token = await opened(nodes)
             path = f"/v1/sessions/{agent.session}/stream"
-            figures = nodes.second.relay.figures
+            figures = nodes.second.relay.metrics.text
             assert b"remote_assist_bus_connected 1.0" in await figures()
             own.stop()
             answer = await agent.append(agent.record("RA1006E"))

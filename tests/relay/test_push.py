@@ -110,7 +110,7 @@ def settings(**push: PushSettings) -> dict[str, Any]:
 
 
 def only(world: RelayWorld) -> Push:
-    (push,) = world.relay._pushes
+    (push,) = world.relay.log.pushes
     return push
 
 

@@ -30,7 +30,7 @@ def held_keys(served: Served) -> set[tuple[str, str]]:
 
 
 def sweep(served: Served) -> int:
-    return served.do(served.world.relay.retention.sweep())
+    return served.do(served.world.relay.log.retention.sweep())
 
 
 def test_presets_and_days_are_read_and_anything_else_is_refused() -> None:

@@ -114,7 +114,7 @@ async def test_a_key_that_only_waits_signs_nothing_and_check_says_what_to_do(wor
     prepare_next(data, secrets.token_bytes)
     with pytest.raises(UsageError, match="waits already"):
         prepare_next(data, secrets.token_bytes)
-    await world.relay.rotation.look()
+    await world.relay.log.rotation.look()
     assert LogKeys(data).lines == (world.organisation.log_key,)
     settings = RelaySettings(data=data, port=0)
     found = await asyncio.to_thread(lambda: list(examine(settings, now=world.clock())))
@@ -131,13 +131,13 @@ async def test_an_old_key_is_destroyed_when_its_last_session_is_over_and_nobody_
     await living.connect()
     await signer(living, opening=stale)
     new = await rotated(world)
-    await world.relay.rotation.retire()
+    await world.relay.log.rotation.retire()
     assert LogKeys(data).lines == (new, old)  # somebody's lists may be of before
     world.clock.turn(hours=13)
-    await world.relay.rotation.retire()
+    await world.relay.log.rotation.retire()
     assert LogKeys(data).lines == (new, old)  # a session lives
     await living.append(living.ending())
-    await world.relay.rotation.retire()
+    await world.relay.log.rotation.retire()
     assert LogKeys(data).lines == (new,)
     assert not list(data.glob(f"log_key.old-{short_name(LogKeys(data).current)}")) and not list(data.glob("*.old-*"))
     alice, token = await world.technician()
@@ -201,7 +201,7 @@ async def test_a_key_read_anew_while_it_is_looked_who_needs_it_is_kept(
         return found
 
     monkeypatch.setattr(LogKeys, "of_session", reread)
-    await world.relay.rotation.retire()
+    await world.relay.log.rotation.retire()
     assert LogKeys(data).lines == (new, old)
 
 

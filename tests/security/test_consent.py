@@ -167,7 +167,7 @@ async def test_t27_no_message_of_a_technician_gives_a_grant_while_the_customer_d
 async def test_t27_no_word_of_the_relay_gives_a_grant_in_a_running_session(world: AgentWorld) -> None:
     async with _allowed(world, "diagnose") as live:
         for message in RELAY_SAYS_LATER:
-            line = world.relay.relay._switchboard.line(world.technician.session)
+            line = world.relay.relay._present.switchboard.line(world.technician.session)
             assert line is not None
             await say(line.socket, message)
             assert await _granted(live) == ["diagnose"]
