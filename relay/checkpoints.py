@@ -99,7 +99,8 @@ class Checkpoints:
         """Sign for ever, at most once in an interval. A disk that is full delays checkpoints, it loses none."""
         while True:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._grown.wait(), self._look_seconds)
+                async with asyncio.timeout(self._look_seconds):  # `wait_for` may lose a cancellation (Python 3.11)
+                    await self._grown.wait()
             self._grown.clear()
             try:
                 await self.sign()

@@ -305,6 +305,21 @@ async def test_of_two_who_sign_at_once_the_one_who_saw_less_does_not_publish_las
     assert signing.checkpoints.current.size == on_disk.size == 3  # the chain's opening, and the two
 
 
+@pytest.mark.parametrize("turns", range(6))
+async def test_the_worker_stops_though_the_log_grew_in_the_same_moment(signing: Signing, turns: int) -> None:
+    among_others = Checkpoints(
+        signing.store, signing.keys, signing.data, clock=lambda: datetime.now(UTC), interval_seconds=0.01, several=True
+    )
+    working = asyncio.create_task(among_others.work())
+    await asyncio.sleep(0.05)
+    among_others.notice()
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    working.cancel()
+    done, _ = await asyncio.wait([working], timeout=2)
+    assert done and working.cancelled()
+
+
 async def test_a_checkpoint_of_before_a_rotation_is_signed_anew_for_a_session_of_after(signing: Signing) -> None:
     keys, before = signing.keys, signing.checkpoints.current
     keys.follow(prepare_next(signing.data, secrets.token_bytes), before.head, datetime.now(UTC))
