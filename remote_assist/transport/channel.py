@@ -196,7 +196,8 @@ class MessageChannel:
         if self._wire is not None:
             self._wire.close()
             try:
-                await asyncio.wait_for(self._gone.wait(), 5.0)
+                async with asyncio.timeout(5.0):
+                    await self._gone.wait()
             except TimeoutError:
                 return
 

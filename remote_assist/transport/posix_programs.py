@@ -114,7 +114,8 @@ class RunningProgram:
             if not self._pipes.exited.is_set():
                 self.terminate()
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._pipes.exited.wait(), TERMINATE_SECONDS + KILL_SECONDS)
+                    async with asyncio.timeout(TERMINATE_SECONDS + KILL_SECONDS):
+                        await self._pipes.exited.wait()
         finally:
             self.kill()
             GUARD.forget(self._group)

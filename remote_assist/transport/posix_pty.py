@@ -131,7 +131,8 @@ class RunningTerminal:
             if not self._exited.is_set():
                 self.terminate()
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._exited.wait(), TERMINATE_SECONDS + KILL_SECONDS)
+                    async with asyncio.timeout(TERMINATE_SECONDS + KILL_SECONDS):
+                        await self._exited.wait()
         finally:
             self.kill()
             if self._closing is not None:

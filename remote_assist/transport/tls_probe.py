@@ -21,5 +21,6 @@ async def tls_certificate(host: str, port: int, timeout_seconds: float) -> bytes
     certificate: bytes | None = connection.getpeercert(binary_form=True)
     writer.transport.abort()
     with suppress(OSError, ssl.SSLError, TimeoutError):
-        await asyncio.wait_for(writer.wait_closed(), timeout_seconds)
+        async with asyncio.timeout(timeout_seconds):
+            await writer.wait_closed()
     return certificate
