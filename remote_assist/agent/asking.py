@@ -69,9 +69,12 @@ def share_question(
     part: str,
     scopes: tuple[str, ...],
     seconds: int,
+    asked: bool = False,
 ) -> ConsentQuestion:
     """The consent screen's content when `asker` wants to let `newcomer` in. Both names are their certificates'."""
-    question = consent_question(technician, settings, scopes=scopes, seconds=seconds, further=True, name=asker)
+    question = consent_question(
+        technician, settings, scopes=scopes, seconds=seconds, further=True, name=asker, asked=asked
+    )
     return replace(question, newcomer=HostileStr(newcomer), part=part)
 
 

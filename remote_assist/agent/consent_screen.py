@@ -165,8 +165,7 @@ class ConsentScreen:
         if ask.verified:
             who = say("ask.verified", name=ask.name, organisation=ask.organisation)
         else:
-            vouched = "ask.vouched-asked" if ask.asked else "ask.vouched"
-            who = say(vouched, name=ask.name, relay=ask.relay_host, ca=ask.ca_fingerprint)
+            who = say(self._vouched, name=ask.name, relay=ask.relay_host, ca=ask.ca_fingerprint)
         reason = [say("ask.reason", reason=ask.reason)] if ask.reason else []
         return [title, "", who, *reason, say("ask.question")]
 
@@ -183,10 +182,15 @@ class ConsentScreen:
         return [
             say("ask.share-title", **names, newcomer=ask.newcomer),
             "",
-            say("ask.verified" if ask.verified else "ask.vouched", **known),
+            say("ask.verified" if ask.verified else self._vouched, **known),
             say(f"ask.share-{ask.part}", **both, until=self._until()),
             say("ask.share-question", name=ask.name),
         ]
+
+    @property
+    def _vouched(self) -> str:
+        """The sentence for a name that nothing here proves: it is as good as whom the code was shared with."""
+        return "ask.vouched-asked" if self.question.asked else "ask.vouched"
 
     def _until(self) -> str:
         return f"{(self.now + timedelta(seconds=self.question.seconds)).astimezone():%H:%M}"

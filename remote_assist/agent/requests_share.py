@@ -103,6 +103,7 @@ class ShareRequests:
             part=invitation.part,
             scopes=scopes,
             seconds=int((invitation.expires - now).total_seconds()),
+            asked=session.facts.asked,
         )
         answer = await session.prompt.consent(question)
         if not answer.welcome:

@@ -7,19 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from remote_assist.agent.ask import ask
 from remote_assist.agent.code_screen import Offer, code_lines
 from remote_assist.agent.columns import cells, wrapped
 from remote_assist.agent.prompt_terminal import PromptTerminal
 from remote_assist.agent.texts import LANGUAGES, use_language
 from remote_assist.core.codes import SupportCode
-from remote_assist.core.keys import public_line
 from remote_assist.core.words import WORDS
-from remote_assist.errors import AssistError, CodeBurned, ConsentDenied, RefusedError, UnreachableError, UsageError
+from remote_assist.errors import CodeBurned, ConsentDenied, RefusedError, UnreachableError, UsageError
+from tests.agent.asking import PATIENCE_SECONDS, Asking
 from tests.agent.keyboard import NOW, Keyboard
 from tests.agent.world import AgentWorld, agent_world
 
-PATIENCE_SECONDS = 20.0
 CODE = SupportCode("417203", "tulip-rocket-amber")
 
 
@@ -27,38 +25,6 @@ CODE = SupportCode("417203", "tulip-rocket-amber")
 async def world(tmp_path: Path) -> AsyncIterator[AgentWorld]:
     async with agent_world(tmp_path) as made:
         yield made
-
-
-class Asking:
-    """A customer who asks, and what their program shows."""
-
-    def __init__(self, world: AgentWorld, message: str = "") -> None:
-        self.shown: asyncio.Future[Offer] = asyncio.get_running_loop().create_future()
-        self.back = asyncio.Event()
-        self.wiped = False
-        self.sessions: list[str] = []
-        ca_line = public_line(world.relay.organisation.ca) if world.knows_ca else None
-        self.task = asyncio.create_task(
-            ask(world.around, world.customer, self._offer, ca_line=ca_line, message=message, began=self.sessions.append)
-        )
-
-    async def _offer(self, offer: Offer) -> None:
-        self.shown.set_result(offer)
-        try:
-            await self.back.wait()
-        finally:
-            self.wiped = True
-
-    async def code(self) -> SupportCode:
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            return (await self.shown).code
-
-    async def failed(self) -> AssistError:
-        """How it came to nothing."""
-        await asyncio.wait({self.task}, timeout=PATIENCE_SECONDS)
-        error = self.task.exception()
-        assert isinstance(error, AssistError), error
-        return error
 
 
 def other(code: SupportCode) -> SupportCode:

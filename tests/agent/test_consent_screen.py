@@ -247,3 +247,16 @@ def test_there_is_no_list_where_no_look_is_asked_for() -> None:
     for shown in (screen(), screen(preview=PREVIEW, scopes=("terminal",))):
         assert press(shown, "l").listing is None
         assert not any("Looking:" in line for line in shown.lines(0.0))
+
+
+def test_a_name_nothing_here_proves_is_vouched_for_by_whom_the_code_was_shared_with() -> None:
+    given = open_screen(question(verified=False), NOW).lines(0.0)
+    told = open_screen(question(verified=False, asked=True), NOW).lines(0.0)
+    assert '"Alice Example" is vouched for only by whoever gave you the code' in given[2]
+    assert '"Alice Example" is vouched for only by the person you told the code' in told[2]
+    second = question(verified=False, asked=True, newcomer=HostileStr("Bob Example"), part="observer")
+    assert any(
+        '"Bob Example" is vouched for only by the person you told' in one for one in open_screen(second, NOW).lines(0.0)
+    )
+    proven = open_screen(question(asked=True), NOW).lines(0.0)
+    assert not any("vouched" in line for line in proven)

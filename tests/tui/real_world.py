@@ -22,6 +22,7 @@ from remote_assist.technician.tui_settings import TuiSettings
 from remote_assist.tui.app import DEFAULTS, AssistApp
 from remote_assist.tui.pace import Pace
 from remote_assist.tui.ports import AskPassphrase, Translate
+from tests.agent.asking import Asking
 from tests.agent.world import ALL_SCOPES, REVIEWER_PRIVATE, AgentWorld, Customer, TechnicianHalf
 from tests.relay.world import RelayWorld
 from tests.scenarios.world import TakenPort
@@ -62,6 +63,12 @@ class RealWorld:
     def join(self, code: str) -> None:
         """The customer types the code."""
         self._agents.append(self.agent.join(parse_code(code)))
+
+    async def ask(self, message: str = "") -> str:
+        """The customer asks; answers the code they read out."""
+        asking = Asking(self.agent, message)
+        self._agents.append(asking.task)
+        return str(await asking.code())
 
     async def begin(self, scopes: tuple[str, ...] = ALL_SCOPES, seconds: int = 600) -> str:
         """A session that is up, made as the screens make it; answers its id."""
