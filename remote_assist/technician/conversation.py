@@ -130,6 +130,15 @@ class Conversation:
             else:
                 await on_data(KIND_ERROR if isinstance(answer, ErrorData) else KIND_DATA, answer)
 
+    async def next_piece(self) -> bytes | Done:
+        """The next data of the running request, of either kind, or how it ended. Raises as `finish`."""
+        result = Result()
+        while not isinstance(answer := await self._channel.receive(), bytes):
+            if await self._take(answer, result, None):
+                assert result.done is not None
+                return result.done
+        return answer
+
     async def stand_on(self, machine: UseMachine) -> None:
         """Have the requests of this channel act on another machine. Raises RefusedError, UnreachableError."""
         try:

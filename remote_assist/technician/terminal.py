@@ -15,15 +15,12 @@ from types import TracebackType
 from typing import Self
 
 from remote_assist.core.requests import Cancel, Done, InputEnd, OpenShell, Resize, UseMachine
-from remote_assist.errors import UnreachableError
+from remote_assist.errors import AssistError
 from remote_assist.technician.agent_link import AgentLink
 from remote_assist.technician.conversation import Conversation
 
 CANCEL_SECONDS = 3.0
 """How long a terminal that is being closed may take to say how it ended."""
-
-QUEUED_PIECES = 16
-"""Output nobody has taken yet; beyond, the customer's terminal waits."""
 
 
 class Terminal:
@@ -33,10 +30,9 @@ class Terminal:
         self.action = action
         self.done: Done | None = None
         self._conversation = conversation
-        self._pieces: asyncio.Queue[bytes | None] = asyncio.Queue(QUEUED_PIECES)
-        self._fault: BaseException | None = None
-        self._reading = asyncio.create_task(self._read())
         self._input_open = True
+        self._is_read = False
+        self._left = asyncio.Event()
 
     async def write(self, raw: bytes) -> None:
         """Type. Waits while the customer's side is behind. Raises UnreachableError when the link is over."""
@@ -55,21 +51,29 @@ class Terminal:
             await self._conversation.send(Resize(columns=columns, rows=rows))
 
     async def output(self) -> AsyncIterator[bytes]:
-        """What it shows, as it comes; ends when the terminal does. Raises what went wrong with the link."""
-        while (piece := await self._pieces.get()) is not None:
-            yield piece
-        if self._fault is not None:
-            raise self._fault
+        """What it shows, as it comes; ends when the terminal does. Raises what went wrong with the link.
+
+        For one reader, in whose own task it is read: a key's echo changes no task on its way.
+        """
+        self._is_read = True
+        try:
+            while self.done is None:
+                piece = await self._conversation.next_piece()
+                if isinstance(piece, Done):
+                    self.done = piece
+                else:
+                    yield piece
+        finally:
+            self._is_read = False
+            self._left.set()
 
     async def close(self) -> Done | None:
         """Close it now if it is still open; answer how it ended, None when nobody said so in time."""
-        if not self._reading.done():
-            with contextlib.suppress(UnreachableError, TimeoutError):
+        if self.done is None:
+            with contextlib.suppress(AssistError, TimeoutError):
                 async with asyncio.timeout(CANCEL_SECONDS):
                     await self._conversation.send(Cancel())
-                    await self._drained()
-        self._reading.cancel()
-        await asyncio.gather(self._reading, return_exceptions=True)
+                    await self._until_done()
         return self.done
 
     async def __aenter__(self) -> Self:
@@ -80,21 +84,12 @@ class Terminal:
     ) -> None:
         await self.close()
 
-    async def _drained(self) -> None:
-        while await self._pieces.get() is not None:
+    async def _until_done(self) -> None:
+        """Whoever reads the output takes it to its end; what nobody reads is dropped."""
+        if self._is_read:
+            await self._left.wait()
+        async for _ in self.output():
             pass
-
-    async def _read(self) -> None:
-        async def take(_: int, raw: bytes) -> None:
-            await self._pieces.put(raw)
-
-        try:
-            self.done = (await self._conversation.finish(on_data=take)).done
-        except asyncio.CancelledError:
-            raise
-        except BaseException as error:
-            self._fault = error
-        await self._pieces.put(None)
 
 
 @contextlib.asynccontextmanager

@@ -12,7 +12,7 @@ import os
 import signal
 import struct
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from remote_assist.core.requests import KIND_DATA
@@ -60,7 +60,9 @@ class RunningTerminal:
         self._exited = ear.exited
         self._group = process.get_pid()
         self._closing: asyncio.Task[None] | None = None
-        self._stopped = asyncio.Event()
+        self._piece: bytes | None = None
+        self._arrived: asyncio.Future[bool] | None = None
+        self._is_watched = False
 
     @property
     def process_id(self) -> int:
@@ -89,7 +91,7 @@ class RunningTerminal:
             try:
                 rest = rest[os.write(self._master, rest) :]
             except BlockingIOError:
-                await self._ready(asyncio.get_running_loop().add_writer, asyncio.get_running_loop().remove_writer)
+                await self._writable()
             except OSError:
                 return
 
@@ -148,38 +150,62 @@ class RunningTerminal:
         return -signal.SIGKILL if status is None else status
 
     async def _read(self) -> bytes:
-        """The next output; empty at its end."""
-        loop = asyncio.get_running_loop()
-        while self._master >= 0:
-            try:
-                return os.read(self._master, READ_BYTES)
-            except BlockingIOError:
-                if not await self._ready(loop.add_reader, loop.remove_reader):
-                    return b""
-            except OSError as error:
-                if error.errno != errno.EIO:  # EIO: the last process that held the terminal is gone
-                    raise
-                return b""
-        return b""
+        """The next output; empty at its end.
 
-    async def _ready(self, watch: Callable[..., object], forget: Callable[[int], object]) -> bool:
-        """Wait until the terminal can be read or written; False when the program ended and nothing came any more."""
+        The terminal stays watched from one read to the next: to begin and to stop watching for each key costs more
+        than the key.
+        """
+        if self._piece is None and self._master >= 0:
+            self._watch()
+            if not await self._ear.first(self._arrival()) and self._master >= 0:
+                await asyncio.wait([self._arrival()], timeout=LINGER_SECONDS)  # its last words may be on their way
+        piece, self._piece = self._piece, None
+        return piece or b""
+
+    def _arrival(self) -> "asyncio.Future[bool]":
+        """Done once a piece is there to be taken."""
+        self._arrived = asyncio.get_running_loop().create_future()
+        if self._piece is not None:
+            self._arrived.set_result(True)
+        return self._arrived
+
+    def _watch(self) -> None:
+        if not self._is_watched:
+            self._is_watched = True
+            asyncio.get_running_loop().add_reader(self._master, self._readable)
+
+    def _unwatch(self) -> None:
+        if self._is_watched:
+            self._is_watched = False
+            asyncio.get_running_loop().remove_reader(self._master)
+
+    def _readable(self) -> None:
+        """There is output. One piece may wait to be taken; then the terminal is watched no more until it is."""
+        if self._piece is not None:
+            self._unwatch()
+            return
         try:
-            if await self._ear.first(self._watched(watch)):
-                return True
-            if self._master < 0:
-                return False
-            late = self._watched(watch)
-            await asyncio.wait([late], timeout=LINGER_SECONDS)
-            return late.done()
+            self._piece = os.read(self._master, READ_BYTES)
+        except BlockingIOError:
+            return
+        except OSError as error:
+            if error.errno != errno.EIO:  # EIO: the last process that held the terminal is gone
+                raise
+            self._piece = b""
+        if not self._piece:
+            self._unwatch()
+        if self._arrived is not None:
+            _resolve(self._arrived, True)
+
+    async def _writable(self) -> bool:
+        loop = asyncio.get_running_loop()
+        readiness = loop.create_future()
+        loop.add_writer(self._master, _resolve, readiness, True)
+        try:
+            return await self._ear.first(readiness)
         finally:
             if self._master >= 0:
-                forget(self._master)
-
-    def _watched(self, watch: Callable[..., object]) -> "asyncio.Future[bool]":
-        readiness = asyncio.get_running_loop().create_future()
-        watch(self._master, _resolve, readiness, True)
-        return readiness
+                loop.remove_writer(self._master)
 
     def _hang_up(self, number: signal.Signals) -> None:
         self._signal(number)
@@ -199,6 +225,7 @@ class RunningTerminal:
 
     def _close(self) -> None:
         if self._master >= 0:
+            self._unwatch()
             master, self._master = self._master, -1
             os.close(master)
 
