@@ -30,7 +30,8 @@ from remote_assist.agent.requests_screen import ScreenRequests
 from remote_assist.agent.requests_session import SessionRequests
 from remote_assist.agent.requests_share import ShareRequests
 from remote_assist.agent.requests_shell import ShellRequests
-from remote_assist.agent.session import ENDED_BY_TICKET, Session, SessionFacts
+from remote_assist.agent.session import Session
+from remote_assist.agent.session_facts import ENDED_BY_TICKET, SessionFacts
 from remote_assist.agent.shelf import Shelf
 from remote_assist.agent.surroundings import Surroundings, disk_marks
 from remote_assist.agent.texts import say
@@ -124,7 +125,7 @@ def assemble(facts: SessionFacts, around: Surroundings, prompt: Prompt, shelf: S
         dial=lambda: around.dial("/v1/agent"),
         on_stream=lambda offer: session.offered(offer),
         on_change=lambda up: session.link_changed(up),
-        on_ticket_closed=lambda: session.end_now(ENDED_BY_TICKET),
+        on_ticket_closed=lambda: session.end.now(ENDED_BY_TICKET),
         on_revocations=lambda signed: session.on_revocations(signed),
         log=log,
         uploads=uploads,

@@ -41,7 +41,7 @@ class HopRequests:
             facts = self._session.facts
             name = HostileStr(facts.technician.certificate.name)
             self._hops = load_hops(facts.id, name, self._session.prompt, self._home, facts.settings)
-            self._session.on_close(self._hops.close)
+            self._session.end.on_close(self._hops.close)
         return self._hops
 
 

@@ -20,7 +20,8 @@ from remote_assist.agent.log_proof import prove
 from remote_assist.agent.memory import KnownRelay
 from remote_assist.agent.pairing_attempt import Attempt, Known
 from remote_assist.agent.recovery import recover
-from remote_assist.agent.session import (
+from remote_assist.agent.session import Session
+from remote_assist.agent.session_facts import (
     ENDED_BY_CUSTOMER,
     ENDED_BY_DISK,
     ENDED_BY_DISTRUST,
@@ -30,7 +31,6 @@ from remote_assist.agent.session import (
     ENDED_BY_TECHNICIAN,
     ENDED_BY_TICKET,
     ENDED_BY_TIME,
-    Session,
     SessionFacts,
 )
 from remote_assist.agent.shelf import Shelf
@@ -248,8 +248,8 @@ async def _refuse(session: Session, attempt: Attempt, answer: ConsentAnswer, why
     with contextlib.suppress(AssistError):
         await attempt.send_verdict(Verdict(reason=reason, sentence=why[:200]))
     session.start()
-    await session.deny(answer)
-    session.end_now(reason)
+    await session.granting.deny(answer)
+    session.end.now(reason)
     await session.run(DENIAL_SECONDS)
     sentence = "nobody answered, so the answer is no" if answer.timed_out else "the answer was no"
     raise ConsentDenied(f"{sentence}; nothing was done", reason=reason)
@@ -265,7 +265,7 @@ async def _grant(
     except AssistError as error:
         with contextlib.suppress(AssistError):
             await attempt.send_verdict(Verdict(reason="denied", sentence=error.message[:200]))
-        session.end_now(ENDED_BY_RELAY)
+        session.end.now(ENDED_BY_RELAY)
         await session.run()
         raise
     return grants
@@ -280,10 +280,10 @@ async def _live(session: Session, around: Surroundings, grants: tuple[Grant, ...
     reason = await session.run()
     folder = session.journal.folder
     session.prompt.show(say(END_TEXTS.get(reason, "end.signal"), folder=folder))
-    if session.undelivered:
-        session.prompt.show(say("end.undelivered", count=session.undelivered, folder=folder))
+    if session.end.undelivered:
+        session.prompt.show(say("end.undelivered", count=session.end.undelivered, folder=folder))
     proved = NOT_PROVED
-    if not session.undelivered and reason != ENDED_BY_DISTRUST:
+    if not session.end.undelivered and reason != ENDED_BY_DISTRUST:
         proved = await _prove(session, around)
     session.prompt.show(say("end.receipt", path=_write_receipt(session, around, proved)))
     return Exit.UNVERIFIED if reason == ENDED_BY_DISTRUST else Exit.DONE

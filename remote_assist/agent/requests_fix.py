@@ -154,9 +154,9 @@ class FixRequests:
         action = apply_action(fix.id, fix.version, fix.digest, plan.digest, content, approver, approval)
         async with self._as_planned(caller, prepared) as root:
             performed = await caller.perform(action, work)
-            if undo and undo[0].is_open and not self._session.restarting:
+            if undo and undo[0].is_open and not self._session.end.restarting:
                 reach = self._way_back(prepared, root)
-                await self._session.settle_fix(undo[0], plan.title, prepared.services_folder, reach)
+                await self._session.end.settle_fix(undo[0], plan.title, prepared.services_folder, reach)
         await caller.finish(performed)
 
     def _way_back(
@@ -181,7 +181,7 @@ class FixRequests:
                 prepared, target, progress=tell, undo=undo, ask=lambda text: self._ask_step(prepared.plan, text)
             )
         if result.status == RESTARTING:
-            self._session.restarting = True
+            self._session.end.restarting = True
             self._session.prompt.show(say("restart.now", title=prepared.plan.title))
         elif result.status != "failed" or not isinstance(target, Lasting) or target.is_open:
             await undo.close(result.status)

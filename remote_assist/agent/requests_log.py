@@ -5,7 +5,8 @@ Not an action: nothing is read from the machine, nothing is recorded. A relay th
 
 from remote_assist.agent.conversation import Caller
 from remote_assist.agent.log_watch import Asks, LogWatch
-from remote_assist.agent.session import ENDED_BY_DISTRUST, Session
+from remote_assist.agent.session import Session
+from remote_assist.agent.session_facts import ENDED_BY_DISTRUST
 from remote_assist.core.requests import CheckpointSeen, ShowCheckpoint
 from remote_assist.errors import UnreachableError, VerificationError
 
@@ -27,7 +28,7 @@ class LogRequests:
             try:
                 await caller.answer(CheckpointSeen(checkpoint="" if seen is None else seen.note, agrees=False))
             finally:
-                self._session.end_now(ENDED_BY_DISTRUST)
+                self._session.end.now(ENDED_BY_DISTRUST)
         except UnreachableError:
             await caller.answer(CheckpointSeen(checkpoint=""))
         else:

@@ -64,13 +64,13 @@ class SessionRequests:
         session.people.check_acting(caller.key)
         deadline = session.facts.settings.acknowledgement_deadline_seconds
         try:
-            acknowledgement = await session.end_for_technician(
+            acknowledgement = await session.end.for_technician(
                 caller.actor, request.reason[:MAX_REASON_CHARS], deadline
             )
             sentence = "" if acknowledgement else "the relay has not acknowledged the end yet"
             await caller.answer(Done(action="", status="done", sentence=sentence, acknowledgement=acknowledgement))
         finally:
-            session.leave()
+            session.end.leave()
 
     async def _ask(self, key: str, scopes: tuple[str, ...], seconds: int, reason: str) -> Ending:
         session = self._session
@@ -90,7 +90,7 @@ class SessionRequests:
         if not answer.scopes:
             why = "timed-out" if answer.timed_out else "denied"
             return Ending(status="denied", reason=why, sentence="the customer did not allow it")
-        grants = await session.grant(answer, seconds, scopes, key=key)
+        grants = await session.granting.grant(answer, seconds, scopes, key=key)
         allowed = ", ".join(grant.scope for grant in grants)
         return Ending(status="done", sentence=f"the customer allowed {allowed}", sizes={"granted": len(grants)})
 

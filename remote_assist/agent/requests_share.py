@@ -174,7 +174,7 @@ class ShareRequests:
             second=proven,
         )
         await session.recorded(draft)
-        grants = await session.grant_second(newcomer, expected.scopes)
+        grants = await session.granting.grant_second(newcomer, expected.scopes)
         before = session.people.holder(newcomer.certificate)  # who watched may come again, to act
         session.people.join(newcomer)
         if before is not None:

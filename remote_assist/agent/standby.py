@@ -16,7 +16,8 @@ from remote_assist.agent.enrolled import EnrolledHome
 from remote_assist.agent.join import Calling, answer_call
 from remote_assist.agent.prompt_standing import PromptStanding
 from remote_assist.agent.recovery import recover
-from remote_assist.agent.session import ENDED_BY_CUSTOMER, Session
+from remote_assist.agent.session import Session
+from remote_assist.agent.session_facts import ENDED_BY_CUSTOMER
 from remote_assist.agent.surroundings import Surroundings
 from remote_assist.core import sshsig
 from remote_assist.core.codec import decode, encode
@@ -153,7 +154,7 @@ class Standby:
             for session in list(self._sessions):
                 if session.people.grants_of(session.facts.first.key) and not self._still_allowed(session):
                     self._say(f"session {session.facts.id} ends: what stood was taken back")
-                    session.end_now(ENDED_BY_CUSTOMER)
+                    session.end.now(ENDED_BY_CUSTOMER)
 
     def _still_allowed(self, session: Session) -> bool:
         """Whether everything granted would be granted now."""

@@ -16,7 +16,8 @@ from remote_assist.agent.keeper import system_moment
 from remote_assist.agent.memory import AgentHome
 from remote_assist.agent.pairing_attempt import Attempt, Known
 from remote_assist.agent.prompt_unattended import PromptUnattended
-from remote_assist.agent.session import Session, SessionFacts
+from remote_assist.agent.session import Session
+from remote_assist.agent.session_facts import SessionFacts
 from remote_assist.agent.surroundings import Surroundings
 from remote_assist.core.codes import SupportCode
 from remote_assist.core.file_batch import FileHead, digest_of, head_line
@@ -247,7 +248,7 @@ class HostileAgent:
         try:
             yield session, attempt
         finally:
-            session.end_now(self.doors.evil())
+            session.end.now(self.doors.evil())
             await session.run()
 
     async def deny(self, code: SupportCode) -> None:
