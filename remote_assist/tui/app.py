@@ -15,7 +15,7 @@ from textual import on
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.dom import DOMNode
-from textual.events import Event, Key, Paste
+from textual.events import Click, Event, Key, Paste
 from textual.screen import ModalScreen, Screen
 
 from remote_assist.errors import AssistError, Exit
@@ -46,6 +46,7 @@ from remote_assist.tui.screens.overview import OverviewScreen
 from remote_assist.tui.screens.tickets import TicketsScreen
 from remote_assist.tui.theme import THEMES, inks
 from remote_assist.tui.typed import TypedAhead
+from remote_assist.tui.widgets.lines import PRESSES
 from remote_assist.tui.work import Work, post
 
 WIDE_COLUMNS = 100
@@ -186,6 +187,12 @@ class AssistApp(App[None]):
                 wanted.again()
 
         self.push_screen(PassphraseScreen(wanted.question), unlock)
+
+    @on(Click)
+    def press_clicked(self, click: Click) -> None:
+        """The words `[y] run` are a button: they press the key."""
+        if key := click.style.meta.get(PRESSES):
+            self.simulate_key(key)
 
     @on(ViewChosen)
     def remember_view(self, chosen: ViewChosen) -> None:

@@ -1,5 +1,6 @@
 """Small lines used everywhere: a line with a left and a right end, a problem with its advice, a bar."""
 
+from rich.style import Style
 from rich.text import Text
 from textual.app import RenderResult
 from textual.widget import Widget
@@ -8,6 +9,12 @@ from textual.widgets import Static
 from remote_assist.tui.messages import Problem
 from remote_assist.tui.theme import ACCENT, BAD, FAINT
 from remote_assist.tui.widgets.text import cut, joined, shown
+
+NAMES = {"esc": "escape", "^]": "ctrl+right_square_bracket", "⌫": "backspace"}
+"""Key as it is written → as the toolkit names it, where that differs."""
+
+PRESSES = "presses"
+"""What words on the screen carry when a click on them is a key: only ours do, see `shown`."""
 
 GAP = 2
 """Least cells between the two ends of a line."""
@@ -44,7 +51,7 @@ class ProblemPanel(Static):
         if keys:
             text.append("\n\n ")
             for key, label in keys:
-                text.append(f" [{key}] ", ACCENT).append(f"{label} ")
+                text.append(" ").append_text(key_text(key, label)).append(" ")
         self.update(text)
         self.display = True
 
@@ -71,8 +78,16 @@ def bar(fraction: float | None, width: int) -> Text:
 
 
 def keys_line(*keys: tuple[str, str]) -> Text:
-    """`[y] run   [esc] leave`"""
+    """`[y] run   [esc] leave`, each of them a button too."""
     text = Text(end="")
     for number, (key, label) in enumerate(keys):
-        text.append("   " if number else "").append(f"[{key}]", ACCENT).append(f" {label}")
+        text.append("   " if number else "").append_text(key_text(key, label))
+    return text
+
+
+def key_text(key: str, label: str) -> Text:
+    """`[y] run`; a click presses the key. Both are our own words."""
+    name = NAMES.get(key) or (f"ctrl+{key[1:]}" if key.startswith("^") else key)
+    text = joined((f"[{key}]", ACCENT), f" {label}")
+    text.stylize(Style(meta={PRESSES: name}))
     return text
