@@ -6,6 +6,7 @@ from remote_assist.tui.screens.accept import AcceptScreen
 from remote_assist.tui.screens.compare import BundlesScreen
 from remote_assist.tui.screens.invite import InviteScreen
 from remote_assist.tui.screens.log import LogScreen
+from remote_assist.tui.screens.machines import MachinesScreen
 from remote_assist.tui.screens.outbox import OutboxScreen
 from remote_assist.tui.screens.overview import OverviewScreen
 from remote_assist.tui.screens.replay import ReplayScreen
@@ -25,6 +26,7 @@ SCREENS = (
     BundlesScreen,
     ReviewScreen,
     OutboxScreen,
+    MachinesScreen,
     ReplayScreen,
 )
 

@@ -24,6 +24,7 @@ from remote_assist.tui.pending import ChatBuffer, HitBoard, OutputBuffer, Progre
 from remote_assist.tui.ports import (
     ChangePort,
     EndPort,
+    EnrolledPort,
     FindingPort,
     InvitationPort,
     RecordingPort,
@@ -74,6 +75,8 @@ class Job(StrEnum):
     REPLAY = "fetch a recording"
     OUTBOX = "load the outbox"
     RETRY = "have notes tried again"
+    MACHINES = "list the enrolled machines"
+    CALL = "call a machine"
     END = "end the session"
 
 
@@ -414,6 +417,16 @@ class RecordingFetched(Message):
     """A recording to play; whoever plays it closes it."""
 
     recording: RecordingPort
+
+
+@dataclass
+class MachinesListed(Message):
+    machines: Sequence[EnrolledPort]
+
+
+@dataclass
+class MachineAnswered(Message):
+    session: str
 
 
 @dataclass

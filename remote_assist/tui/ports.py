@@ -8,7 +8,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, I
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from remote_assist.core.api import Deliveries, SessionSummary, Ticket
 from remote_assist.core.asciicast import Event, Header
@@ -20,6 +20,9 @@ from remote_assist.core.resume import LinkNews
 from remote_assist.core.sharing import Part
 from remote_assist.technician.knowledge import Article
 from remote_assist.technician.transfers import FileMover
+
+if TYPE_CHECKING:  # only a name for a type: pairing takes a while to load
+    from remote_assist.core.enrolment import Machine
 
 OnProgress = Callable[[Progress], None]
 OnOutput = Callable[[int, bytes], None]
@@ -226,6 +229,24 @@ class ReadingPort(Protocol):
     async def compare(self, older: Path, newer: Path) -> ComparedPort: ...
 
 
+class EnrolledPort(Protocol):
+    """A machine whose enrolment was checked. `here`: it can be called now, says the relay; `seen`: RFC 3339."""
+
+    @property
+    def machine(self) -> "Machine": ...
+    @property
+    def here(self) -> bool: ...
+    @property
+    def seen(self) -> str: ...
+
+
+class MachinesPort(Protocol):
+    """Machines nobody sits at."""
+
+    async def machines(self) -> Sequence[EnrolledPort]: ...
+    async def call(self, machine: str, ticket: Ticket, scopes: tuple[str, ...], seconds: int) -> str: ...
+
+
 class SharingPort(Protocol):
     """Letting a colleague in: as observer, beside oneself, or in one's place."""
 
@@ -256,7 +277,7 @@ OpenRecordings = Callable[[], RecordingsPort]
 """Loads what reading recordings takes; may block, and is asked once somebody wants one."""
 
 
-class DeskPort(TicketBookPort, OutboxPort, ReadingPort, SharingPort, Protocol):
+class DeskPort(TicketBookPort, OutboxPort, ReadingPort, SharingPort, MachinesPort, Protocol):
     """A technician, logged in."""
 
     on_link: OnLink

@@ -101,6 +101,8 @@ LIMIT_SECONDS: dict[Job, float] = {
     Job.RECORDINGS: 120,
     Job.REPLAY: 1800,
     Job.OUTBOX: 30,
+    Job.MACHINES: 60,
+    Job.CALL: 120,
     Job.RETRY: 60,
 }
 """How long each job may take before the screen gives up on it. The agent keeps its own, shorter limits."""

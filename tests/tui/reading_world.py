@@ -2,9 +2,32 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from remote_assist.core.asciicast import MARKER, OUTPUT, Event
+from remote_assist.core.certificates import Certificate
+from remote_assist.core.enrolment import Enrolment, Machine
 from remote_assist.technician.knowledge import Article
+
+
+@dataclass(frozen=True)
+class WorldMachine:
+    machine: Machine
+    here: bool
+    seen: str
+
+
+def _machine(number: int, name: str, *, here: bool) -> WorldMachine:
+    moment = datetime(2026, 3, 14, 14, 0, tzinfo=UTC)
+    by = Certificate("", "Alice Example", 1, "", "", ("technician",), moment, moment, "", "")
+    enrolment = Enrolment(
+        version=1, name=name, enrolment_key="k", consent_key="c", relay="r", organisation_ca="o",
+        issued="2026-03-01T09:30:00Z",
+    )  # fmt: skip
+    return WorldMachine(Machine(f"m-{number}", enrolment, by), here, "2026-03-14T14:00:00Z")
+
+
+MACHINES = (_machine(1, "web-1", here=True), _machine(2, "db-1", here=False))
 
 ARTICLES = (
     Article(

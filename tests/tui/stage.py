@@ -57,7 +57,9 @@ class Stage:
     @property
     def _held(self) -> set[str]:
         busy = (
-            set() if self.world.hold.is_set() else {Job.COLLECT.value, Job.RUN.value, Job.APPLY.value, Job.MOVE.value}
+            set()
+            if self.world.hold.is_set()
+            else {Job.COLLECT.value, Job.RUN.value, Job.APPLY.value, Job.MOVE.value, Job.CALL.value}
         )
         return busy | {Job.PAIRING.value, Job.ACCEPT.value, Job.CHAT.value, Job.TERMINAL.value}
 

@@ -25,6 +25,7 @@ PICTURES = {
     "InviteScreen": "invite",
     "KnowledgeScreen": "knowledge",
     "LogScreen": "log-found",
+    "MachinesScreen": "machines",
     "NewTicketScreen": "new-ticket",
     "NoteScreen": "note",
     "OutboxScreen": "outbox",

@@ -20,9 +20,9 @@ from remote_assist.core.resume import LinkNews
 from remote_assist.core.sharing import Part
 from remote_assist.errors import AssistError, CodeBurned, ContentError, UnreachableError
 from remote_assist.technician.knowledge import Article
-from remote_assist.tui.ports import AskPassphrase, OnLink
+from remote_assist.tui.ports import AskPassphrase, EnrolledPort, OnLink
 from tests.tui.customer_world import CustomerWorld, WorldSession, rfc
-from tests.tui.reading_world import ARTICLES, CHANGES, RECORDED, WorldChange, WorldCompared
+from tests.tui.reading_world import ARTICLES, CHANGES, MACHINES, RECORDED, WorldChange, WorldCompared
 
 NOW = datetime(2026, 3, 14, 14, 5, 11, tzinfo=UTC)
 SESSION = "s-k3vq2m7x4nbdw6zu"
@@ -43,6 +43,7 @@ class World(CustomerWorld):
         ]
         self.name = "Alice Example"
         self.desk: WorldDesk | None = None
+        self.machines: Sequence[EnrolledPort] = MACHINES
         self.passphrase: bytes | None = None
         self.invitations: list[WorldInvitation] = []
         self.accepting: WorldAccepting | None = None
@@ -158,6 +159,16 @@ class WorldDesk:
     async def compare(self, older: Path, newer: Path) -> WorldCompared:
         self._world.check("compare", older.name, newer.name)
         return WorldCompared(tuple(self._world.changes), ("The older one was made by another version.",))
+
+    async def machines(self) -> Sequence[EnrolledPort]:
+        self._world.check("machines")
+        return tuple(self._world.machines)
+
+    async def call(self, machine: str, ticket: Ticket, scopes: tuple[str, ...], seconds: int) -> str:
+        self._unlock()
+        self._world.check("call", machine, ticket.id, *scopes, str(seconds))
+        await self._world.hold.wait()
+        return SESSION
 
     async def share(self, session: str, certificate_file: Path, part: Part, seconds: int) -> Done:
         self._unlock()

@@ -19,6 +19,7 @@ from remote_assist.tui.replies import LOOK_EVERY, ReplyWatch, is_own_system
 from remote_assist.tui.screens.accept import AcceptScreen
 from remote_assist.tui.screens.forms import DEFAULT_CONSENT_SECONDS, NoteScreen, Wish
 from remote_assist.tui.screens.invite import InviteScreen
+from remote_assist.tui.screens.machines import MachinesScreen
 from remote_assist.tui.screens.time_spent import TimeScreen, TimeSpent
 from remote_assist.tui.theme import ACCENT, FAINT, SESSION_STATE, WARN
 from remote_assist.tui.widgets.keys import KeysFooter
@@ -37,6 +38,7 @@ class TicketScreen(Screen[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("i", "invite", "invite", id="ticket.invite"),
         Binding("c", "accept", "their code", id="ticket.accept"),
+        Binding("m", "machines", "machines", id="ticket.machines"),
         Binding("n", "note", "note", id="ticket.note"),
         Binding("t", "time", "time", id="ticket.time"),
         Binding("r", "reload", "reload", id="ticket.reload"),
@@ -92,6 +94,10 @@ class TicketScreen(Screen[None]):
         if self._ticket is not None:
             wish = Wish(DEFAULT_SCOPES, DEFAULT_CONSENT_SECONDS)
             self.app.push_screen(AcceptScreen(self._work, self._ticket, wish), self._enter)
+
+    def action_machines(self) -> None:
+        if self._ticket is not None:
+            self.app.push_screen(MachinesScreen(self._work, self._ticket))
 
     def action_note(self) -> None:
         if self._ticket is not None:
