@@ -7,6 +7,11 @@ SCOPE_ROW = re.compile(r"\s*>?\s*\d \[[x ]\] .*?\S {3,}(?=\S)")
 """A scope of the consent screen up to its explanation."""
 
 
+TICK = re.compile(r"\s*>?\s*\d \[[x ]\] ")
+LEAST_ROOM = 45
+"""Columns an explanation wants beside its title."""
+
+
 def cells(text: str) -> int:
     """Columns `text` takes; combining marks take none."""
     return sum(map(_cells_of, text))
@@ -31,7 +36,13 @@ def head(text: str, width: int) -> str:
 
 
 def wrapped(line: str, width: int) -> list[str]:
-    """`line` in pieces of at most `width` columns, cut at spaces, further pieces under the first one's text."""
+    """`line` in pieces of at most `width` columns, cut at spaces, further pieces under the first one's text.
+
+    A scope whose explanation has little room beside its title gets it behind the title.
+    """
+    row = SCOPE_ROW.match(line)
+    if row and width - cells(line[: row.end()]) < LEAST_ROOM:
+        line = f"{line[: row.end()].rstrip()} – {line[row.end() :]}"
     indent = " " * min(_hanging(line), width // 2)
     parts: list[str] = []
     while (fits := fitting(line, width)) < len(line):
@@ -43,8 +54,8 @@ def wrapped(line: str, width: int) -> list[str]:
 
 
 def _hanging(line: str) -> int:
-    """The column where a line's text begins; in a line of the scope table, where its explanation does."""
-    row = SCOPE_ROW.match(line)
+    """The column where a line's text begins; in a line of the scope table, where its title or explanation does."""
+    row = SCOPE_ROW.match(line) or TICK.match(line)
     return cells(line[: row.end()]) if row else len(line) - len(line.lstrip())
 
 

@@ -8,6 +8,7 @@ of what a look reads is not silent: each key pressed there begins the wait anew,
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from enum import IntEnum
 
 from remote_assist.agent.columns import cells, padded
 from remote_assist.agent.look_list import CLOSING_KEYS, LookList
@@ -27,6 +28,14 @@ MAX_TYPED = 253
 """Longest host name there is."""
 
 NO = ConsentAnswer(scopes=(), seconds=0)
+
+
+class Brevity(IntEnum):
+    """How much is left away: nothing; empty lines; what each scope means, but of the one the cursor is on (d: more)."""
+
+    FULL = 0
+    CLOSE = 1
+    CURSOR = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,14 +79,15 @@ class ConsentScreen:
             return self
         return replace(self, answer=ConsentAnswer(scopes=(), seconds=0, timed_out=True))
 
-    def lines(self, elapsed_seconds: float) -> list[str]:
-        """What the customer reads, top to bottom; every value of a peer is safe text."""
+    def lines(self, elapsed_seconds: float, brevity: Brevity = Brevity.FULL) -> list[str]:
+        """What the customer reads, top to bottom; every value of a peer is safe text. `brevity`: for a low window."""
         if self.listing is not None:
             return [f"  {line}" if line else "" for line in self.listing.lines(self._left(elapsed_seconds))]
-        body = [*self._head(), "", *self._scopes(), *self._more()]
+        body = [*self._head(), "", *self._scopes(brevity), *self._more(brevity)]
         body += self._foot(elapsed_seconds)
         if self.remark:
             body.append(self.remark)
+        body = body if brevity is Brevity.FULL else [line for line in body if line]
         return [f"  {line}" if line else "" for line in body]
 
     def _choose(self, key: str, elapsed_seconds: float) -> "ConsentScreen":
@@ -195,7 +205,7 @@ class ConsentScreen:
     def _until(self) -> str:
         return f"{(self.now + timedelta(seconds=self.question.seconds)).astimezone():%H:%M}"
 
-    def _scopes(self) -> list[str]:
+    def _scopes(self, brevity: Brevity) -> list[str]:
         if not self.offered:
             return []
         lines: list[str] = [say("ask.wants", until=self._until())]
@@ -204,15 +214,17 @@ class ConsentScreen:
         for index, (title, detail) in enumerate(shown):
             tick = "x" if self.offered[index] in self.ticked else " "
             mark = ">" if index == self.cursor and not self.typing else " "
-            lines.append(f"{mark}{index + 1} [{tick}] {padded(title, width)}   {detail}")
+            said = f"   {detail}" if brevity < Brevity.CURSOR or index == self.cursor else ""
+            lines.append(f"{mark}{index + 1} [{tick}] {padded(title, width) if said else title}{said}")
         return lines
 
-    def _more(self) -> list[str]:
+    def _more(self, brevity: Brevity) -> list[str]:
         lines = self._look_lines()
         if self.details:
             ask = self.question
             lines.append(say("ask.detail-ca", ca=ask.ca_fingerprint, relay=ask.relay_host))
-        if self.details or {"terminal", "files:write"} & set(map(scope_of, self.offered)):
+        reaches = brevity < Brevity.CURSOR and {"terminal", "files:write"} & set(map(scope_of, self.offered))
+        if self.details or reaches:
             terminal, write = self.words["terminal"][0], self.words["files:write"][0]
             lines.append(say("ask.detail-reach", terminal=terminal, write=write))
         return ["", *lines] if lines else []

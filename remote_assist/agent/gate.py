@@ -17,7 +17,7 @@ from remote_assist.agent.actions import Action, Ending
 from remote_assist.agent.keeper import Keeper
 from remote_assist.agent.machine import Machine
 from remote_assist.agent.recorder import NotWritten, aborted_draft, intent_draft, outcome_draft, refusal_draft
-from remote_assist.agent.texts import say
+from remote_assist.agent.texts import say, status_words, why_refused
 from remote_assist.core.consent import ANY_SCOPE
 from remote_assist.core.hostile import SafeStr
 from remote_assist.core.messages import Acknowledgement, Grant
@@ -214,7 +214,7 @@ class Gate:
 
     async def refuse(self, actor: Actor, action: Action, error: AssistError) -> None:
         """Write down that an action was refused, and show it. Never waits for the relay."""
-        self.show(say("live.refused", what=action.what, why=error.message))
+        self.show(say("live.refused", what=action.what, why=why_refused(error)))
         await self._log.append(refusal_draft(action, actor, error), action.sealed)
 
     async def restore(
@@ -315,7 +315,7 @@ class Gate:
             running.phase = OVER
             if not isinstance(error, NotWritten):
                 await self._abort(running, error.reason)
-            self.show(say("live.refused", what=running.action.what, why=error.message))
+            self.show(say("live.refused", what=running.action.what, why=why_refused(error)))
             raise
         running.acknowledgement = acknowledgement
         return acknowledgement
@@ -388,6 +388,7 @@ def _failed(running: Running, error: AssistError) -> Ending:
 
 
 def _last_line(action: Action, ending: Ending) -> SafeStr:
+    status = status_words(ending.status)
     if ending.sentence:
-        return say("live.ended-sentence", what=action.what, status=ending.status, sentence=ending.sentence)
-    return say("live.ended", what=action.what, status=ending.status)
+        return say("live.ended-sentence", what=action.what, status=status, sentence=ending.sentence)
+    return say("live.ended", what=action.what, status=status)

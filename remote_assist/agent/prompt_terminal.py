@@ -12,12 +12,12 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from remote_assist.agent.code_screen import Offer, code_lines
 from remote_assist.agent.columns import wrapped
-from remote_assist.agent.consent_screen import BACKSPACE, ENTER, ESCAPE, INTERRUPT, ConsentScreen, open_screen
+from remote_assist.agent.consent_screen import BACKSPACE, ENTER, ESCAPE, INTERRUPT, Brevity, ConsentScreen, open_screen
 from remote_assist.agent.live_foot import LiveFoot
 from remote_assist.agent.texts import say, wish_title
 from remote_assist.core.hostile import HostileStr
@@ -34,6 +34,9 @@ DOUBLE_WIDTH = "\x1b#6"
 
 MAX_ACTS = 32
 """Lines typed faster than they can be written down; further ones are dropped with the foot still showing them."""
+
+LEAST_COLUMNS = 12
+"""Columns of a live line beside its time, in however narrow a window."""
 
 MAX_CODE_CHARS = 120
 MAX_TYPED_CHARS = 256
@@ -55,6 +58,9 @@ class Terminal(Protocol):
     def columns(self) -> int:
         """The width."""
 
+    def rows(self) -> int:
+        """The height."""
+
 
 class PromptTerminal:
     """Questions and live lines on one terminal. `steady` counts seconds, `now` is the wall clock.
@@ -73,8 +79,8 @@ class PromptTerminal:
     ) -> None:
         self._terminal = terminal
         self._ask_each = ask_each
-        self._line = DOUBLE_WIDTH if large else ""
-        self._columns_each = 2 if large else 1
+        self._large = large
+        self._crowded = False
         self._steady = steady
         self._now = now
         self._asking = asyncio.Lock()
@@ -99,7 +105,8 @@ class PromptTerminal:
         async with self._asking, self._question():
             screen = open_screen(question, self._now(), ask_each=self._ask_each)
             answer = await self._drive(screen)
-        self.show(_answer_line(question, answer, screen))
+        if question.further or not answer.scopes:  # a first yes is told once it is written down
+            self.show(_answer_line(question, answer, screen))
         return answer
 
     async def allow_plan(self, question: PlanQuestion) -> bool:
@@ -149,11 +156,9 @@ class PromptTerminal:
             self._held.append(line)
             return
         erase, foot = (ERASE_LINE, self._foot_text()) if self._live else ("", "")
-        rows = (
-            wrapped(f"  {self._now().astimezone():%H:%M:%S}  {line}", self._width)
-            if self._line
-            else [f"  {self._now().astimezone():%H:%M:%S}  {line}"]
-        )
+        stamp = f"  {self._now().astimezone():%H:%M:%S}  "
+        first, *rest = wrapped(line, max(LEAST_COLUMNS, self._width - len(stamp)))
+        rows = [stamp + first, *(f"{' ' * len(stamp)}{row}" for row in rest)]
         text = "".join(f"{self._line}{row}\n" for row in rows)
         self._terminal.write(f"{erase}{text}{foot}")
 
@@ -223,12 +228,21 @@ class PromptTerminal:
         began = self._steady()
         while screen.answer is None:
             self._typing = screen.typing
-            self._draw(screen.lines(self._steady() - began))
+            self._draw(self._fitting(screen, self._steady() - began))
             key = await self._next_key()
             elapsed = self._steady() - began
             screen = screen.after_time(elapsed) if key is None else screen.after_key(key, elapsed)
         self._typing = False
         return screen.answer
+
+    def _fitting(self, screen: ConsentScreen, elapsed_seconds: float) -> list[str]:
+        """The question as fully as the window shows it whole: who asks must never scroll away above it."""
+        for self._crowded in (False, True):
+            for brevity in Brevity:
+                lines = screen.lines(elapsed_seconds, brevity)
+                if len(self._rows_of(lines)) < self._terminal.rows():
+                    return lines
+        return lines
 
     async def _yes_or_no(self, deadline_seconds: float) -> bool:
         began = self._steady()
@@ -260,7 +274,7 @@ class PromptTerminal:
         try:
             yield
         finally:
-            self._question_open = False
+            self._question_open = self._crowded = False
             self._draw_foot()
             held, self._held = self._held, []
             for line in held:
@@ -268,10 +282,13 @@ class PromptTerminal:
 
     def _draw(self, lines: list[str]) -> None:
         """Draw over what was drawn before; each line is cut to the window, so that counting lines is right."""
-        rows = [self._line + part for line in lines for part in wrapped(line, self._width)]
+        rows = self._rows_of(lines)
         up = f"\x1b[{self._drawn}A" if self._drawn else ""
         self._terminal.write(f"{up}\r\x1b[J" + "\n".join(rows) + "\n")
         self._drawn = len(rows)
+
+    def _rows_of(self, lines: list[str]) -> list[str]:
+        return [self._line + part for line in lines for part in wrapped(line, self._width)]
 
     def _key(self, key: str) -> None:
         if self._live and (key == INTERRUPT or (key in END_KEYS and not self._writing)):
@@ -295,7 +312,12 @@ class PromptTerminal:
     @property
     def _width(self) -> int:
         """Columns a line may take; one is left free, so that no terminal wraps by itself."""
-        return max(1, self._terminal.columns() // self._columns_each - 1)
+        return max(1, self._terminal.columns() // (2 if self._line else 1) - 1)
+
+    @property
+    def _line(self) -> str:
+        """What begins each line; a question that needs more room than large letters leave is in usual ones."""
+        return DOUBLE_WIDTH if self._large and not self._crowded else ""
 
     def _draw_foot(self) -> None:
         if self._live and not self._question_open:
@@ -341,5 +363,5 @@ def _answer_line(question: ConsentQuestion, answer: ConsentAnswer, screen: Conse
     if not answer.scopes:
         return say("ask.denied")
     titles = ", ".join(wish_title(wish) for wish in answer.scopes)
-    until = screen.now.astimezone()
-    return say("ask.allowed", scopes=titles, until=f"{until:%H:%M} + {answer.seconds // 60} min")
+    until = (screen.now + timedelta(seconds=answer.seconds)).astimezone()
+    return say("ask.allowed", scopes=titles, until=f"{until:%H:%M}")

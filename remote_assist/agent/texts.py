@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from remote_assist.core.hostile import HostileStr, SafeStr, safe_text
 from remote_assist.core.wishes import place_of, scope_of
+from remote_assist.errors import AssistError
 
 MAX_VALUE_CHARS = 200
 """Longest value of a peer shown inside a sentence; the end is cut and marked."""
@@ -125,6 +126,17 @@ TEXTS: Mapping[str, str] = {
     "live.ended": "{what}: {status}",
     "live.ended-sentence": "{what}: {status} ({sentence})",
     "live.refused": "refused: {what}: {why}",
+    "status.aborted": "broken off",
+    "status.cancelled": "stopped",
+    "status.cut": "cut off",
+    "status.denied": "not allowed",
+    "status.done": "done",
+    "status.failed": "did not work",
+    "status.refused": "refused",
+    "status.resolved": "mended",
+    "status.rolled-back": "undone",
+    "status.restarting": "goes on after a restart",
+    "why.not-allowed": "you have not allowed this",
     "live.survivors": "left running by the technician's programs, ended now: {names}",
     "live.shell-line": "│ {line}",
     "live.shell-left-out": "│ … {count} more lines went by",
@@ -267,6 +279,17 @@ def say(name: str, /, **values: object) -> SafeStr:
     """The text `name` with its values, each made safe. Raises KeyError for a text or value that is not there."""
     text = _chosen.texts[name] if name in _chosen.texts else TEXTS[name]
     return SafeStr(text.format(**{key: _safe(value) for key, value in values.items()}))
+
+
+def status_words(status: str) -> SafeStr:
+    """How an action ended, for the customer; a word that is in no table stays as it is."""
+    name = f"status.{status}"
+    return say(name) if name in TEXTS else _safe(status)
+
+
+def why_refused(error: AssistError) -> SafeStr:
+    """Why something was refused: in the customer's language where it is about their own consent."""
+    return say("why.not-allowed") if getattr(error, "reason", "") == "out-of-scope" else _safe(error.message)
 
 
 def scope_words(*, ask_each: bool = True) -> Mapping[str, tuple[str, str]]:

@@ -102,6 +102,13 @@ class RawTerminal:
         except OSError:
             return 80
 
+    def rows(self) -> int:
+        """The terminal's height, 24 when unknown."""
+        try:
+            return os.get_terminal_size(self.descriptor).lines or 24
+        except OSError:
+            return 24
+
     def close(self) -> None:
         """Stop reading and give the terminal back. May be called twice."""
         if self.descriptor < 0:

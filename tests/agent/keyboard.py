@@ -38,6 +38,7 @@ class Keyboard:
     on_key: Callable[[str], None] | None = None
     written: list[str] = field(default_factory=list)
     width: int = 200
+    height: int = 60
     now: float = 0.0
 
     def forget_keys(self) -> None:
@@ -48,6 +49,9 @@ class Keyboard:
 
     def columns(self) -> int:
         return self.width
+
+    def rows(self) -> int:
+        return self.height
 
     async def press(self, *keys: str) -> None:
         """Press keys one after the other; the prompt gets time to look at each."""

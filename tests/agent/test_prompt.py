@@ -114,10 +114,26 @@ async def test_e_is_a_letter_while_the_relays_name_is_typed() -> None:
 
 def test_a_scopes_explanation_is_wrapped_under_itself() -> None:
     row = "  >1 [x] look at this computer   programs, disks, network, logs; secrets are removed"
-    first, *rest = wrapped(row, 60)
+    first, *rest = wrapped(row, 82)
     column = row.index("programs")
-    assert rest and all(line.startswith(" " * min(column, 30)) for line in rest)
+    assert rest and all(line.startswith(" " * column) for line in rest)
     assert " ".join([first, *(line.strip() for line in rest)]) == row
+
+
+def test_a_scopes_explanation_with_little_room_stands_behind_its_title() -> None:
+    row = "  >1 [x] look at this computer   programs, disks, network, logs; secrets are removed"
+    first, *rest = wrapped(row, 60)
+    assert first.startswith("  >1 [x] look at this computer – programs, disks")
+    assert rest and all(line.startswith(" " * row.index("look")) for line in rest)
+
+
+async def test_a_live_line_is_cut_at_a_space_and_goes_on_under_its_words() -> None:
+    keyboard = Keyboard(width=40)
+    prompt(keyboard).show("reads the file /var/log/nginx/access.log of the shop")
+    first, *rest = keyboard.written[-1].rstrip("\n").split("\n")
+    assert rest and all(row.startswith(" " * 12) and row[12] != " " for row in rest)
+    assert all(cells(row) < 40 for row in (first, *rest))
+    assert " ".join([first[12:], *(row.strip() for row in rest)]).endswith("access.log of the shop")
 
 
 async def test_a_plan_is_shown_safely_and_silence_is_a_no() -> None:
@@ -294,4 +310,4 @@ async def test_large_letters_take_two_columns_each_and_every_line_asks_for_them(
     await keyboard.press("n")
     await asking
     asked.show("reads " + "x" * 60)
-    assert keyboard.written[-1].count("\x1b#6") == 3
+    assert keyboard.written[-1].count("\x1b#6") == 4

@@ -1,5 +1,6 @@
 """The customer's sentences: every language says everything, with the same values, and the screen fits them."""
 
+import asyncio
 import string
 from collections.abc import Iterator
 
@@ -8,8 +9,9 @@ import pytest
 from remote_assist.agent import texts
 from remote_assist.agent.columns import cells, wrapped
 from remote_assist.agent.consent_screen import open_screen
+from remote_assist.agent.prompt_terminal import PromptTerminal
 from remote_assist.agent.texts import ENGLISH, LANGUAGES, language, language_of, say, use_language
-from tests.agent.keyboard import NOW, question
+from tests.agent.keyboard import NOW, Keyboard, question
 
 OTHERS = [code for code in LANGUAGES if code != "en"]
 
@@ -64,6 +66,25 @@ def test_the_consent_screen_fits_in_every_language(code: str, columns: int) -> N
     screen = open_screen(question(scopes=tuple(ENGLISH.scopes)[:5]), NOW)
     for line in screen.lines(0.0):
         assert all(cells(part) <= columns for part in wrapped(line, columns))
+
+
+@pytest.mark.parametrize("code", LANGUAGES)
+@pytest.mark.parametrize("verified", [True, False])
+@pytest.mark.parametrize("columns", [80, 40])
+async def test_who_asks_and_the_keys_are_seen_at_once_in_a_usual_window(
+    code: str, verified: bool, columns: int
+) -> None:
+    """80×24, and the same with letters twice as wide: nothing of the question scrolls away above the window."""
+    use_language(code)
+    keyboard = Keyboard(width=80, height=24)
+    asked = PromptTerminal(keyboard, large=columns == 40, steady=lambda: keyboard.now, now=lambda: NOW)
+    asking = asyncio.create_task(asked.consent(question(scopes=tuple(ENGLISH.scopes)[:5], verified=verified)))
+    await asyncio.sleep(0)
+    rows = keyboard.written[-1].split("\x1b[J")[1].rstrip("\n").split("\n")
+    await keyboard.press("n")
+    await asking
+    assert len(rows) < 24
+    assert "Example Support" in "".join(rows[:3])
 
 
 @pytest.mark.parametrize("code", OTHERS)
