@@ -13,7 +13,11 @@ from remote_assist.core.messages import Acknowledgement, SignedEnrolment, Stored
 
 
 class Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Base of every HTTP body: frozen, unknown fields refused."""
+    """Base of what is asked, and of answers that are verified: frozen, unknown fields refused."""
+
+
+class Told(msgspec.Struct, frozen=True, kw_only=True):
+    """Base of answers that are only shown: what a newer relay tells besides is passed over, for nothing rests on it."""
 
 
 NODE_HEADER = "Remote-Assist-Node"
@@ -24,13 +28,13 @@ Number = Annotated[int, msgspec.Meta(ge=0, le=MAX_INTEGER)]
 """The number of a row, as somebody asks for it: no database holds more."""
 
 
-class ApiError(Body, frozen=True):
+class ApiError(Told, frozen=True):
     reason: str
     sentence: str
     advice: str = ""
 
 
-class About(Body, frozen=True):
+class About(Told, frozen=True):
     """GET /v1/about (anyone). Hints only: nothing here is trusted."""
 
     product: str
@@ -83,7 +87,7 @@ class NewTicket(Body, frozen=True):
     break_glass: bool = False
 
 
-class TicketNote(Body, frozen=True):
+class TicketNote(Told, frozen=True):
     """A note on a ticket. `visibility`: internal or customer. `events`: the record ids it tells of."""
 
     id: int
@@ -95,7 +99,7 @@ class TicketNote(Body, frozen=True):
     events: tuple[str, ...] = ()
 
 
-class TicketReply(Body, frozen=True):
+class TicketReply(Told, frozen=True):
     """What somebody wrote on a ticket of another system."""
 
     time: str
@@ -104,7 +108,7 @@ class TicketReply(Body, frozen=True):
     visibility: str
 
 
-class Ticket(Body, frozen=True):
+class Ticket(Told, frozen=True):
     """`state`: open, active (a session runs), closed (and `closed`: since when, as far as it is known here).
 
     Of a ticket of another system: `url`, `status`, `assignee`, `requester` as that system says, `replies` what others
@@ -130,7 +134,7 @@ class Ticket(Body, frozen=True):
     books_time: bool = False
 
 
-class Tickets(Body, frozen=True):
+class Tickets(Told, frozen=True):
     tickets: tuple[Ticket, ...]
 
 
@@ -153,7 +157,7 @@ class NewNote(Body, frozen=True):
     minutes: int | None = None
 
 
-class AlarmTaken(Body, frozen=True):
+class AlarmTaken(Told, frozen=True):
     """An alarm as it stands: `ticket` is empty while its ticket cannot be opened yet."""
 
     fingerprint: str
@@ -161,13 +165,13 @@ class AlarmTaken(Body, frozen=True):
     ticket: str = ""
 
 
-class AlarmsTaken(Body, frozen=True):
+class AlarmsTaken(Told, frozen=True):
     """POST /v1/alarms/{source}/{kind} (a source with its secret as bearer token)."""
 
     alarms: tuple[AlarmTaken, ...]
 
 
-class AlarmSummary(Body, frozen=True):
+class AlarmSummary(Told, frozen=True):
     """An alarm a worker may take. `agent`: the enrolled machine, by name or id, as the source labelled it."""
 
     id: int
@@ -180,7 +184,7 @@ class AlarmSummary(Body, frozen=True):
     ticket: str
 
 
-class OpenAlarms(Body, frozen=True):
+class OpenAlarms(Told, frozen=True):
     """GET /v1/alarms: those that fire, have a ticket, and nobody works on."""
 
     alarms: tuple[AlarmSummary, ...]
@@ -193,13 +197,13 @@ class AlarmClaim(Body, frozen=True):
     done: bool = False
 
 
-class AlarmClaimed(Body, frozen=True):
+class AlarmClaimed(Told, frozen=True):
     """`taken`: it is the caller's."""
 
     taken: bool
 
 
-class MachineSummary(Body, frozen=True):
+class MachineSummary(Told, frozen=True):
     """An enrolled machine. `here`: it waits at this node now. Only what `signed` proves may be believed."""
 
     id: str
@@ -209,19 +213,19 @@ class MachineSummary(Body, frozen=True):
     signed: SignedEnrolment
 
 
-class Machines(Body, frozen=True):
+class Machines(Told, frozen=True):
     """GET /v1/machines."""
 
     machines: tuple[MachineSummary, ...]
 
 
-class HookTaken(Body, frozen=True):
+class HookTaken(Told, frozen=True):
     """POST /v1/hooks/{system} (signed by the system). `looked`: its ticket is known here and was looked at."""
 
     looked: bool
 
 
-class Delivery(Body, frozen=True):
+class Delivery(Told, frozen=True):
     """Something on its way to a ticket of another system. `kind`: note, close, time, fields, link.
 
     `state`: waiting, trying, unclear (it may be there: it is looked for first), done, dead (nobody tries again by
@@ -239,7 +243,7 @@ class Delivery(Body, frozen=True):
     result: str = ""
 
 
-class Deliveries(Body, frozen=True):
+class Deliveries(Told, frozen=True):
     """GET /v1/outbox. `paused`: systems that are left alone for now, and why."""
 
     deliveries: tuple[Delivery, ...]
@@ -252,11 +256,11 @@ class Retry(Body, frozen=True):
     id: Number = 0
 
 
-class Retried(Body, frozen=True):
+class Retried(Told, frozen=True):
     count: int
 
 
-class Difference(Body, frozen=True):
+class Difference(Told, frozen=True):
     """Where a ticket and the log differ. `kind`: missing, twice, foreign, waiting, dead. `events`: which records."""
 
     kind: str
@@ -264,7 +268,7 @@ class Difference(Body, frozen=True):
     events: tuple[str, ...] = ()
 
 
-class Reconciled(Body, frozen=True):
+class Reconciled(Told, frozen=True):
     """GET (look) or POST (repair) /v1/tickets/{id}/reconcile. `told`: event ids found on the ticket exactly once."""
 
     ticket: str
@@ -273,7 +277,7 @@ class Reconciled(Body, frozen=True):
     repaired: int = 0
 
 
-class SessionSummary(Body, frozen=True):
+class SessionSummary(Told, frozen=True):
     """`state`: live (agent connected), away (agent not connected), ended. `part`: the caller's, in a session that
     another technician paired (active, observer, successor); else empty."""
 
@@ -292,7 +296,7 @@ class SessionSummary(Body, frozen=True):
     part: str = ""
 
 
-class Sessions(Body, frozen=True):
+class Sessions(Told, frozen=True):
     """GET /v1/sessions?… (newest first; `more`: ask again with `before` the last one's id)."""
 
     sessions: tuple[SessionSummary, ...]
@@ -333,7 +337,7 @@ class NewRecordsAnswer(Body, frozen=True):
     acknowledgements: tuple[Acknowledgement, ...]
 
 
-class ChainSummary(Body, frozen=True):
+class ChainSummary(Told, frozen=True):
     """Somebody's records that belong to no session; `role` relay: its own. `head`: the last one's hash."""
 
     id: str
@@ -346,7 +350,7 @@ class ChainSummary(Body, frozen=True):
     head: str
 
 
-class Chains(Body, frozen=True):
+class Chains(Told, frozen=True):
     """GET /v1/chains: all chains of records that belong to no session."""
 
     chains: tuple[ChainSummary, ...]

@@ -89,13 +89,19 @@ async def test_not_logged_in_any_more_says_how_to_log_in() -> None:
     assert "login --key" in fault.value.advice
 
 
-@pytest.mark.parametrize(
-    "text", ["", "not json", "[]", '{"tickets": 1}', '{"tickets": [], "more": 1}', "[" * 200_000, '{"tickets": "\xff"}']
-)
+@pytest.mark.parametrize("text", ["", "not json", "[]", '{"tickets": 1}', "[" * 200_000, '{"tickets": "\xff"}'])
 async def test_an_answer_that_is_none_is_refused(text: str) -> None:
     async with serving(says(200, text)) as api:
         with pytest.raises(RemoteProtocolError):
             await api.tickets()
+
+
+async def test_what_is_only_shown_may_be_told_with_more_and_what_is_verified_may_not() -> None:
+    async with serving(says(200, '{"tickets": [], "more": 1}')) as api:
+        assert await api.tickets() == ()
+    async with serving(says(200, '{"lists": [], "more": 1}')) as api:
+        with pytest.raises(RemoteProtocolError, match="unknown field"):
+            await api.lists()
 
 
 async def test_an_error_without_words_still_is_one() -> None:
