@@ -16,8 +16,13 @@ from aiohttp import ClientSession, ClientWebSocketResponse, WSMsgType, web
 
 from remote_assist.core.codec import decode, encode
 from remote_assist.core.messages import FromAgent, Message, ToAgent
+from remote_assist.core.spoken import HEADER, OWN
 
 Data = str | bytes
+
+
+SPEAKS = {HEADER: str(OWN)}
+"""It is no older than the relay behind it: what it changes, it changes on purpose."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,16 +128,17 @@ class EvilRelay:
     async def _arrived(self, request: web.Request) -> web.StreamResponse:
         if request.headers.get("Upgrade", "").lower() == "websocket":
             return await self._websocket(request)
-        headers = {k: v for k, v in request.headers.items() if k in {"Authorization", "Content-Type", "Host"}}
+        headers = {k: v for k, v in request.headers.items() if k in {"Authorization", "Content-Type", "Host", HEADER}}
         url = self._upstream + request.path_qs
         async with self._client.request(request.method, url, data=await request.read(), headers=headers) as answer:
             body = self.answer_http(request.path, await answer.read())
-            return web.Response(status=answer.status, body=body, content_type="application/json")
+            return web.Response(status=answer.status, body=body, content_type="application/json", headers=SPEAKS)
 
     async def _websocket(self, request: web.Request) -> web.WebSocketResponse:
         road = _road(request.path)
         self.seen[road] = self.seen.get(road, 0) + 1
         near = web.WebSocketResponse(compress=False, max_msg_size=4 << 20)
+        near.headers.update(SPEAKS)
         await near.prepare(request)
         if road == "agent":
             self.agents.append(near)
@@ -140,7 +146,7 @@ class EvilRelay:
             await self.take_over[road](near)
             await near.close()
             return near
-        headers = {k: v for k, v in request.headers.items() if k in {"Authorization", "Host"}}
+        headers = {k: v for k, v in request.headers.items() if k in {"Authorization", "Host", HEADER}}
         url = self._upstream + request.path_qs
         async with self._client.ws_connect(url, headers=headers, max_msg_size=4 << 20) as far:
             forth = asyncio.create_task(self._pass(road, near, far, to_relay=True))
