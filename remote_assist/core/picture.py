@@ -4,6 +4,7 @@ Rule: a picture comes from a machine that may lie. What is not exactly this prof
 before anything looks at it; what is shown is made anew from the points that were read. Pure.
 """
 
+import re
 import struct
 import zlib
 from dataclasses import dataclass
@@ -17,6 +18,9 @@ MAX_POINTS = 40_000_000
 
 _HEADER = struct.Struct(">IIBBBBB")
 _RGB = (8, 2, 0, 0, 0)
+
+
+_PPM = re.compile(rb"P6\n(\d{1,5}) (\d{1,5})\n255\n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,18 @@ def encode_png(picture: Picture) -> bytes:
     header = _HEADER.pack(picture.width, picture.height, *_RGB)
     chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(lines, 6)), (b"IEND", b""))
     return SIGNATURE + b"".join(_chunk(name, content) for name, content in chunks)
+
+
+def decode_ppm(raw: bytes) -> Picture:
+    """The picture in a PPM (P6) of 8 bits a colour, its head without comments. Raises ContentError for all else."""
+    head = _PPM.match(raw)
+    if head is None:
+        raise ContentError("this is no picture")
+    width, height = int(head[1]), int(head[2])
+    points = raw[head.end() :]
+    if not width or not height or len(points) != 3 * width * height:
+        raise ContentError("the picture is not as large as it says")
+    return Picture(width, height, points)
 
 
 def decode_png(raw: bytes) -> Picture:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from remote_assist.core.picture import MAX_SIDE, SIGNATURE, Picture, decode_png, encode_png
+from remote_assist.core.picture import MAX_SIDE, SIGNATURE, Picture, decode_png, decode_ppm, encode_png
 from remote_assist.core.picture_in_terminal import BLOCKS, KITTY, SIXEL, shown, way_of
 from remote_assist.errors import ContentError
 from tests.scenarios.stock import need
@@ -175,3 +175,11 @@ def _predicted(way: int, left: int, up: int, corner: int) -> int:
     guess = left + up - corner
     nearest = min((abs(guess - one), order, one) for order, one in enumerate((left, up, corner)))[2]
     return (0, left, up, (left + up) // 2, nearest)[way]
+
+
+def test_a_ppm_is_read_strictly() -> None:
+    head = b"P6\n3 2\n255\n"
+    assert decode_ppm(head + SMALL.points) == SMALL
+    for other in (b"", head, head + SMALL.points + b"x", b"P6\n0 0\n255\n", b"P6\n# x\n3 2\n255\n" + SMALL.points):
+        with pytest.raises(ContentError):
+            decode_ppm(other)
