@@ -16,7 +16,7 @@ import pytest
 
 from tests.relay.nats import running_nats
 from tests.relay.postgres import running_postgres
-from tests.scenarios.world import SCOPES, World, free_port
+from tests.scenarios.world import SCOPES, World, free_port, next_line
 
 pytestmark = pytest.mark.slow
 
@@ -136,6 +136,22 @@ def test_a_killed_node_costs_its_sessions_time_and_nothing_else(world: NodeWorld
     assert "verified" in world.command("audit", "verify", session).stdout
     assert agent.wait(WAIT_SECONDS) == 0
     check_logs(world)
+
+
+def test_a_customers_code_of_one_node_is_taken_by_who_names_the_other_first(world: NodeWorld) -> None:
+    world.extra["customer-home"] = {"REMOTE_ASSIST_RELAY": ",".join(reversed(world.names))}
+    words = ("ask", "--plain", "--ca", "org/ca.pub", "--accept", SCOPES)
+    customer = world.start("remote-assist", *words, home="customer-home", log="agent.log")
+    code = next_line(customer, WAIT_SECONDS)
+    taking = ("accept", "--ticket", world.new_ticket(), "--code", "-", "--scopes", SCOPES, "--plain")
+    session = world.command(*taking, stdin=f"{code}\n").stdout.strip()
+    assert next_line(customer, WAIT_SECONDS) == session
+    assert '"elsewhere"' in world.log("node-1.log")
+    assert world.command("run", session, "--", "echo", "across").stdout == "across\n"
+    world.command("end", session, "--note", "Across nodes.")
+    assert customer.wait(WAIT_SECONDS) == 0
+    assert "verified" in world.command("audit", "verify", session).stdout
+    assert code.partition("-")[2] not in world.log("node-1.log") + world.log("node-2.log")
 
 
 def check_logs(world: NodeWorld) -> None:
