@@ -13,10 +13,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
-from aiohttp import ClientConnectionResetError, WSMsgType, web
+from aiohttp import WSMsgType, web
 
 from relay.access import Caller, Verb
 from relay.directory import Directory
+from relay.meetings import FAILED, MAX_MESSAGES, Meeting, pass_on, put_off, why_over
 from relay.penalties import Penalties, source_of
 from relay.quotas import HourlyQuota
 from relay.rendezvous import Nameplate, Order, Rendezvous
@@ -25,18 +26,6 @@ from relay.sources import address_of
 from relay.standby import Standby
 from remote_assist.core.messages import Burn, NameplateAssigned, PeerJoined, PeerLeft
 from remote_assist.errors import AuditUnavailable, CodeBurned, RefusedError, RemoteProtocolError, UsageError
-
-MAX_MESSAGES = 8
-"""Binary messages one end may send in one pairing; the protocol needs two."""
-
-ANSWERS = 2
-"""Messages of the customer's end in a pairing that came to its verdict, be it a no."""
-
-FAILED = frozenset({"wrong-code", "malformed"})
-"""Reasons of a Burn that say somebody tried without the words."""
-
-VERSION = "version"
-"""The reason of a Burn whose cause the other end is told: they speak other versions of the protocol."""
 
 LiveSessions = Callable[[str], Awaitable[int]]
 """How many sessions of the technician with this key are live."""
@@ -55,34 +44,6 @@ class PairingLimits:
     sessions_per_technician: int
     deadline_seconds: float
     message_max_bytes: int
-
-
-@dataclass(eq=False)
-class Meeting:
-    """A nameplate with its owner and, while there is one, its joiner. `technician`: whose failures are counted.
-
-    `heard`, `answered`: messages of the joiner and of the owner to each other.
-    """
-
-    plate: Nameplate
-    owner: RelaySocket
-    request: web.Request
-    deadline: asyncio.Timeout
-    technician: str = ""
-    ticket: str = ""
-    joiner: RelaySocket | None = None
-    came: bool = False
-    failed: bool = False
-    left: str = "gone"
-    """Why the joiner left, as the owner is told."""
-    over: str = ""
-    heard: int = 0
-    answered: int = 0
-
-    @property
-    def guessed(self) -> bool:
-        """A technician began to pair with a customer's code, and the customer's program gave no verdict."""
-        return self.plate.order is Order.ASK and self.heard > 0 and self.answered < ANSWERS
 
 
 class NameplateSockets:
@@ -225,7 +186,7 @@ class NameplateSockets:
             meeting.technician, meeting.ticket = technician, ticket
         for known in (request, meeting.request):
             self._known(known)
-        _reschedule(meeting, self._limits.deadline_seconds)
+        put_off(meeting, self._limits.deadline_seconds)
         await say(socket, PeerJoined())
         await say(meeting.owner, PeerJoined())
         try:
@@ -248,10 +209,10 @@ class NameplateSockets:
                     raise RemoteProtocolError("more messages than a pairing has")
                 if meeting.joiner is not None:
                     meeting.answered += 1
-                    await _pass_on(meeting.joiner, message.data)
+                    await pass_on(meeting.joiner, message.data)
                 continue
             said = understand(message, Burn)
-            meeting.over = _over(said)
+            meeting.over = why_over(said)
             meeting.failed = said is not None and said.reason in FAILED
             return
 
@@ -261,12 +222,12 @@ class NameplateSockets:
             if message.type is WSMsgType.BINARY:
                 self._rendezvous.replied(meeting.plate.number)
                 meeting.heard += 1
-                await _pass_on(meeting.owner, message.data)
+                await pass_on(meeting.owner, message.data)
                 continue
             said = understand(message, Burn)
             if said is not None:
                 meeting.failed = said.reason in FAILED
-                meeting.left = _over(said)
+                meeting.left = why_over(said)
                 self._rendezvous.replied(meeting.plate.number)
             return
         raise RemoteProtocolError("more messages than a pairing has")
@@ -294,7 +255,7 @@ class NameplateSockets:
                 await meeting.owner.end()
                 return
         meeting.plate = plate
-        _reschedule(meeting, self._seconds_left(plate))
+        put_off(meeting, self._seconds_left(plate))
         if plate.number != before:
             log_refusal(verb, "replaced", source)
             self._meetings[plate.number] = self._meetings.pop(before)
@@ -344,21 +305,3 @@ class NameplateSockets:
 
     def _seconds_left(self, plate: Nameplate) -> float:
         return max(0.0, (plate.expires - self._clock()).total_seconds())
-
-
-def _over(said: Burn | None) -> str:
-    """Why the other end is told that it is over."""
-    if said is None:
-        return "gone"
-    return VERSION if said.reason == VERSION else "burned"
-
-
-def _reschedule(meeting: Meeting, seconds: float) -> None:
-    # Over already when the technician left in the same moment; then there is nothing to put off.
-    with suppress(RuntimeError):
-        meeting.deadline.reschedule(asyncio.get_running_loop().time() + seconds)
-
-
-async def _pass_on(sink: RelaySocket, raw: bytes) -> None:
-    with suppress(ClientConnectionResetError, ConnectionError):
-        await sink.send_bytes(raw)
