@@ -122,33 +122,19 @@ def _file_of(arguments: argparse.Namespace, desk: "Desk", session: str) -> tuple
 
 def _show(printer: Printer, what: "Disclosure", ticket: str) -> None:
     """What goes, byte for byte where it is text, and who will read it."""
+    from remote_assist.technician.disclosure_preview import private_in, text_of
+
     readers = "the customer and the organisation" if what.readers == CUSTOMER else "the organisation alone"
     printer.note(f"onto ticket {ticket}, to be read by {readers}:")
     printer.note(f"  {what.kind}: {what.name}, {size_words(len(what.raw))}, SHA-256 {what.sha256}")
-    lines = _text_of(what).splitlines()
+    text = text_of(what)
+    lines = text.splitlines()
     for line in lines[:MAX_PREVIEW_LINES]:
         printer.note(f"  | {line}")
     if len(lines) > MAX_PREVIEW_LINES:
         printer.note(f"  | … and {len(lines) - MAX_PREVIEW_LINES} further lines")
-    if taken := _private_in(_text_of(what)):
+    if taken := private_in(text):
         printer.note(f"  ! it holds what looks like {taken}; `remote-assist redact` takes such things out")
-
-
-def _text_of(what: "Disclosure") -> str:
-    try:
-        return what.raw[: 1 << 20].decode()
-    except UnicodeDecodeError:
-        return ""
-
-
-def _private_in(text: str) -> str:
-    from collections import Counter
-
-    from remote_assist.core.redaction import Redactor
-
-    counts: Counter[str] = Counter()
-    Redactor(secrets.token_bytes(32), profile="strict").text(text, counts)
-    return ", ".join(f"{count} × {kind}" for kind, count in sorted(counts.items()))
 
 
 def _ask(printer: Printer) -> None:

@@ -45,6 +45,7 @@ if TYPE_CHECKING:  # only names for types: SSH and pairing take a while to load,
     from remote_assist.core.sharing import Part
     from remote_assist.technician.accept import OnPaired
     from remote_assist.technician.disclosing import Place
+    from remote_assist.technician.disclosure_preview import Preview
     from remote_assist.technician.evidence import BundlesCompared
     from remote_assist.technician.invite import Invitation
     from remote_assist.technician.knowledge import Article
@@ -219,6 +220,12 @@ class Desk:
             yield OwnSystem(system, named.ticket)
         finally:
             await system.close()
+
+    async def preview_disclosure(self, session: str, kind: str, readers: str, words: str = "") -> "Preview":
+        """What would go onto a session's ticket; `words`: the text, or a file's path. Raises UsageError."""
+        from remote_assist.technician import disclosure_preview
+
+        return await disclosure_preview.preview(self, session, kind, readers, words)
 
     # --- sessions ---------------------------------------------------------------------------------
 

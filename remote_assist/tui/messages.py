@@ -27,6 +27,7 @@ from remote_assist.tui.ports import (
     EnrolledPort,
     FindingPort,
     InvitationPort,
+    PreviewPort,
     RecordingPort,
     SessionPort,
 )
@@ -77,6 +78,8 @@ class Job(StrEnum):
     RETRY = "have notes tried again"
     MACHINES = "list the enrolled machines"
     CALL = "call a machine"
+    PREVIEW = "prepare what goes onto the ticket"
+    DISCLOSE = "put it onto the ticket"
     END = "end the session"
 
 
@@ -417,6 +420,18 @@ class RecordingFetched(Message):
     """A recording to play; whoever plays it closes it."""
 
     recording: RecordingPort
+
+
+@dataclass
+class DisclosureMade(Message):
+    """Nothing of it was recorded or sent yet."""
+
+    preview: PreviewPort
+
+
+@dataclass
+class DisclosureSent(Message):
+    ticket: str
 
 
 @dataclass

@@ -247,6 +247,42 @@ class MachinesPort(Protocol):
     async def call(self, machine: str, ticket: Ticket, scopes: tuple[str, ...], seconds: int) -> str: ...
 
 
+class DisclosurePort(Protocol):
+    """What is put on a ticket."""
+
+    @property
+    def kind(self) -> str: ...
+    @property
+    def readers(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def raw(self) -> bytes: ...
+    @property
+    def sha256(self) -> str: ...
+
+
+class PreviewPort(Protocol):
+    """A disclosure before it is sent. `private`: what in it looks like a secret, or empty."""
+
+    @property
+    def ticket(self) -> str: ...
+    @property
+    def what(self) -> DisclosurePort: ...
+    @property
+    def text(self) -> str: ...
+    @property
+    def private(self) -> str: ...
+    async def send(self) -> str:
+        """Record it, show it to the customer, put it on the ticket."""
+
+
+class DisclosingPort(Protocol):
+    """Putting what of a session on its ticket: shown first, sent then."""
+
+    async def preview_disclosure(self, session: str, kind: str, readers: str, words: str = "") -> PreviewPort: ...
+
+
 class SharingPort(Protocol):
     """Letting a colleague in: as observer, beside oneself, or in one's place."""
 
@@ -277,7 +313,7 @@ OpenRecordings = Callable[[], RecordingsPort]
 """Loads what reading recordings takes; may block, and is asked once somebody wants one."""
 
 
-class DeskPort(TicketBookPort, OutboxPort, ReadingPort, SharingPort, MachinesPort, Protocol):
+class DeskPort(TicketBookPort, OutboxPort, ReadingPort, SharingPort, MachinesPort, DisclosingPort, Protocol):
     """A technician, logged in."""
 
     on_link: OnLink

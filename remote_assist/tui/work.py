@@ -102,6 +102,8 @@ LIMIT_SECONDS: dict[Job, float] = {
     Job.REPLAY: 1800,
     Job.OUTBOX: 30,
     Job.MACHINES: 60,
+    Job.PREVIEW: 120,
+    Job.DISCLOSE: 900,
     Job.CALL: 120,
     Job.RETRY: 60,
 }

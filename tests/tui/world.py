@@ -5,6 +5,7 @@ Nothing here waits for a clock: `join`, `deny`, `cut` and `release` are the cust
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from remote_assist.core.requests import Done
 from remote_assist.core.resume import LinkNews
 from remote_assist.core.sharing import Part
 from remote_assist.errors import AssistError, CodeBurned, ContentError, UnreachableError
+from remote_assist.technician.disclosing import Disclosure
 from remote_assist.technician.knowledge import Article
 from remote_assist.tui.ports import AskPassphrase, EnrolledPort, OnLink
 from tests.tui.customer_world import CustomerWorld, WorldSession, rfc
@@ -160,6 +162,10 @@ class WorldDesk:
         self._world.check("compare", older.name, newer.name)
         return WorldCompared(tuple(self._world.changes), ("The older one was made by another version.",))
 
+    async def preview_disclosure(self, session: str, kind: str, readers: str, words: str = "") -> "WorldPreview":
+        self._world.check("preview", session, kind, readers, words)
+        return WorldPreview(self._world, Disclosure(kind, readers, f"{len(self._world.findings)} findings", TOLD))
+
     async def machines(self) -> Sequence[EnrolledPort]:
         self._world.check("machines")
         return tuple(self._world.machines)
@@ -183,6 +189,28 @@ class WorldDesk:
         wanted = self._world.passphrase
         if wanted is not None and self._ask_passphrase("Passphrase of alice: ") != wanted:
             raise ContentError("this passphrase does not open the key")
+
+
+TOLD = "FAIL tls.expired: TLS certificate expired\n  The certificate ended 3 days ago.\nFAIL \x1b[31mred"
+
+
+@dataclass(frozen=True)
+class WorldPreview:
+    world: World
+    what: Disclosure
+    private: str = "1 × email"
+
+    @property
+    def ticket(self) -> str:
+        return self.world.tickets[0].id
+
+    @property
+    def text(self) -> str:
+        return self.what.text
+
+    async def send(self) -> str:
+        self.world.check("disclose", self.what.kind, self.what.readers)
+        return "n-1"
 
 
 class WorldRecordings:

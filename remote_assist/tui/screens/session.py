@@ -15,17 +15,18 @@ from textual.widgets import Input, TabbedContent, TabPane
 from remote_assist.core.time_spent import minutes_between
 from remote_assist.technician.log_file import LogFile
 from remote_assist.tui import messages as say
-from remote_assist.tui.jobs import sharing
+from remote_assist.tui.jobs import disclosing, sharing
 from remote_assist.tui.messages import Job
 from remote_assist.tui.pace import Pace
 from remote_assist.tui.panes.chat import ChatPane
 from remote_assist.tui.panes.facts import FactsPane
 from remote_assist.tui.panes.files import FilesPane
 from remote_assist.tui.panes.terminals import TerminalsPane
-from remote_assist.tui.ports import FindingPort, SessionPort
+from remote_assist.tui.ports import FindingPort, PreviewPort, SessionPort
 from remote_assist.tui.replies import LOOK_EVERY, ReplyWatch, is_own_system
 from remote_assist.tui.roster import Roster
 from remote_assist.tui.screens.connected import ConnectedScreen
+from remote_assist.tui.screens.disclose import Chosen, DiscloseScreen, PreviewScreen
 from remote_assist.tui.screens.forms import DEFAULT_CONSENT_SECONDS, Closing, EndScreen, NoteScreen, ScopesScreen, Wish
 from remote_assist.tui.screens.log import LogScreen
 from remote_assist.tui.screens.plan import PlanScreen
@@ -58,6 +59,7 @@ class SessionScreen(ConnectedScreen):
         Binding("n", "note", "note", id="session.note"),
         Binding("s", "share", "share", id="session.share"),
         Binding("escape", "back", "back", key_display="esc", id="session.back"),
+        Binding("D", "disclose", "onto the ticket", id="session.disclose"),
         Binding("right_square_bracket", "switch(1)", "next session", key_display="]", show=False, id="session.next"),
         Binding(
             "left_square_bracket", "switch(-1)", "previous session", key_display="[", show=False, id="session.previous"
@@ -283,6 +285,27 @@ class SessionScreen(ConnectedScreen):
     def _write_note(self, text: str | None) -> None:
         if text and (session := self._begin(Job.NOTE, "write a note")):
             self._work.write_note(self, session.ticket, text, session.id)
+
+    def action_disclose(self) -> None:
+        if self._session is not None:
+            self.app.push_screen(DiscloseScreen(self._session.ticket), self._prepare)
+
+    def _prepare(self, chosen: Chosen | None) -> None:
+        if chosen is not None and (session := self._begin(Job.PREVIEW, "prepare what goes onto the ticket")):
+            disclosing.prepare(self._work, self, session.id, chosen)
+
+    @on(say.DisclosureMade)
+    def show_preview(self, made: say.DisclosureMade) -> None:
+        self._finish("done", "nothing was sent yet")
+        self.app.push_screen(PreviewScreen(made.preview), lambda yes: self._disclose(made.preview) if yes else None)
+
+    def _disclose(self, preview: PreviewPort) -> None:
+        if self._begin(Job.DISCLOSE, f"disclose {preview.what.kind}"):
+            disclosing.send(self._work, self, preview)
+
+    @on(say.DisclosureSent)
+    def show_disclosed(self, sent: say.DisclosureSent) -> None:
+        self._finish("done", f"on ticket #{sent.ticket}")
 
     def action_share(self) -> None:
         if self._session is not None:

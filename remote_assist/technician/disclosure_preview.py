@@ -1,0 +1,82 @@
+"""What a disclosure would put where, for whom: looked at before anything is recorded or sent, by verb and screen alike.
+
+Rule: a preview holds the disclosure itself; what is sent is what was shown.
+"""
+
+import asyncio
+import secrets
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from remote_assist.core.disclosure import BUNDLE, FILE, FINDINGS, TEXT
+from remote_assist.core.redaction import Redactor
+from remote_assist.errors import UsageError
+from remote_assist.technician.disclosing import Disclosure, check_words, disclose, of_file, of_findings, of_text
+from remote_assist.technician.session_folder import SessionFolder
+
+if TYPE_CHECKING:  # only a name for a type
+    from remote_assist.technician.desk import Desk
+
+MAX_TEXT_BYTES = 1 << 20
+"""Of what is disclosed, so much is looked at as text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """A disclosure before it is sent. `private`: what in it looks like a secret or personal, or empty."""
+
+    desk: "Desk"
+    session: str
+    ticket: str
+    what: Disclosure
+    text: str
+    private: str
+
+    async def send(self) -> str:
+        """Record and send exactly this; answers its id on the ticket. Raises as `disclose`."""
+        async with self.desk.disclosure_place(self.ticket) as place, await self.desk.connect(self.session) as connected:
+            return await disclose(self.what, place, connected, session=self.session, where=self.ticket)
+
+
+async def preview(desk: "Desk", session: str, kind: str, readers: str, words: str) -> Preview:
+    """Make it and ask the place whether it can keep it to these readers. Raises UsageError, TicketSystemError."""
+    ticket = desk.session_facts(session).ticket
+    what = await asyncio.to_thread(_made, kind, readers, words, desk.session_folder(session))
+    check_words(what)
+    async with desk.disclosure_place(ticket) as place:
+        await place.check(what)
+    text = text_of(what)
+    return Preview(desk, session, ticket, what, text, await asyncio.to_thread(private_in, text))
+
+
+def text_of(what: Disclosure) -> str:
+    """What is disclosed as text; empty where it is none."""
+    try:
+        return what.raw[:MAX_TEXT_BYTES].decode()
+    except UnicodeDecodeError:
+        return ""
+
+
+def private_in(text: str) -> str:
+    """What redaction would take out, counted by kind: `2 × email, 1 × token`."""
+    counts: Counter[str] = Counter()
+    Redactor(secrets.token_bytes(32), profile="strict").text(text, counts)
+    return ", ".join(f"{count} × {kind}" for kind, count in sorted(counts.items()))
+
+
+def _made(kind: str, readers: str, words: str, folder: SessionFolder) -> Disclosure:
+    if kind == TEXT:
+        return of_text(words, readers)
+    if kind == FILE:
+        return of_file(Path(words).expanduser(), readers)
+    if kind not in {BUNDLE, FINDINGS}:
+        raise UsageError("a disclosure is findings, a bundle, a file or a text")
+    if not folder.bundle.is_file():
+        raise UsageError("no bundle was collected yet", advice="Take a look first.")
+    if kind == BUNDLE:
+        return of_file(folder.bundle, readers, BUNDLE)
+    from remote_assist.technician.evidence import evaluate_bundle  # the rule engine takes a while to load
+
+    return of_findings(evaluate_bundle(folder.bundle), (), readers)

@@ -1,0 +1,29 @@
+"""Disclosures as jobs: make one and show it first, then send exactly that."""
+
+from textual.dom import DOMNode
+from textual.message import Message
+
+from remote_assist.tui.messages import DisclosureMade, DisclosureSent, Job
+from remote_assist.tui.ports import PreviewPort
+from remote_assist.tui.screens.disclose import Chosen
+from remote_assist.tui.work import Work
+
+
+def prepare(work: Work, screen: DOMNode, session: str, chosen: Chosen) -> None:
+    """Make it; nothing is recorded or sent."""
+
+    async def call() -> Message:
+        desk = await work.desk()
+        return DisclosureMade(await desk.preview_disclosure(session, chosen.kind, chosen.readers, chosen.words))
+
+    work.start(screen, Job.PREVIEW, call)
+
+
+def send(work: Work, screen: DOMNode, preview: PreviewPort) -> None:
+    """Record it at the agent, show it to the customer, put it on the ticket."""
+
+    async def call() -> Message:
+        await preview.send()
+        return DisclosureSent(preview.ticket)
+
+    work.start(screen, Job.DISCLOSE, call)
