@@ -64,6 +64,11 @@ class OnScreen:
         """Wait a little for something new."""
         self._read(0.2)
 
+    @property
+    def terminal(self) -> int:
+        """The terminal's other end, for whoever reads and writes it themselves."""
+        return self._master
+
     def resize(self, rows: int, columns: int) -> None:
         """Another window size, of which the program is told."""
         fcntl.ioctl(self._master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
