@@ -34,7 +34,8 @@ def take_picture(environment: Mapping[str, str] = os.environ) -> Picture:
             advice="The customer installs it with: pip install 'remote-assist[screen]'",
         ) from error
     try:
-        with mss.mss(**({"display": environment["DISPLAY"]} if environment.get("DISPLAY") else {})) as screen:
+        display = environment.get("DISPLAY")
+        with mss.MSS(display=display) if display else mss.MSS() as screen:
             shot = screen.grab(screen.monitors[0])
             if shot.width * shot.height > MAX_POINTS:
                 raise RefusedError("the screens together are too large for a picture", reason=NO_SCREEN)
