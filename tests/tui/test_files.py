@@ -195,3 +195,12 @@ async def test_a_listing_that_arrives_while_the_next_path_is_typed_leaves_it_alo
         await here.write("/shop")
         side.show_folder(b"/var/log", world.entries)
         assert side.query_one(Input).value.endswith("/shop") and side.query_one(Input).has_focus
+
+
+@pytest.mark.slow
+async def test_of_a_long_path_the_end_is_seen(world: World) -> None:
+    deep = "/srv/" + "/".join(f"folder-{number}" for number in range(12))
+    async with stage(world, session=SESSION) as here:
+        await here.press("3")
+        await field(here, "#remote", deep)
+        assert "folder-11" in here.text

@@ -23,6 +23,16 @@ async def test_keys_are_shown_whole_or_not_at_all(world: World, width: int) -> N
         assert ("sessions" in footer(it)) == (width == 200)
 
 
+async def test_inside_a_terminal_only_its_own_keys_are_named(world: World) -> None:
+    world.scopes = (*world.scopes, "terminal")
+    async with stage(world, (200, 24), session=SESSION) as it:
+        await it.press("8", "t")
+        assert "out of the terminal" in footer(it)
+        assert "look" not in footer(it) and "end" not in footer(it).split()
+        await it.press("ctrl+right_square_bracket")
+        assert "look" in footer(it)
+
+
 async def test_another_width_shows_other_keys_also_when_it_came_while_a_form_was_open(world: World) -> None:
     async with stage(world, (200, 24), session=SESSION) as it:
         await it.press("n")

@@ -373,3 +373,11 @@ async def test_a_program_that_ended_well_says_so(world: World) -> None:
     async with stage(world, session=SESSION) as here:
         await here.press("4", "x", "enter")
         assert "✔ exit 0  took 3 s  the output was cut" in here.text
+
+
+async def test_a_finding_without_a_fix_says_so(world: World) -> None:
+    async with stage(world, session=SESSION) as here:
+        await here.press("d", "enter")
+        here.screen(SessionScreen)
+        assert "No fix is known for this one" in here.text
+    assert world.asked_for("plan") == []

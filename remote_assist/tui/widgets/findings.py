@@ -116,6 +116,8 @@ class FindingsPane(Container):
             self.action_show_passed()
         elif self.chosen.fix and self.chosen.outcome not in HIDDEN_OUTCOMES:
             self.post_message(PlanFix(self.chosen))
+        else:
+            self.notify("No fix is known for this one; v shows what it rests on.", markup=False)
 
     def _refill(self) -> None:
         rows = [

@@ -108,13 +108,19 @@ class FolderList(Container):
         self.path = path
         self.entries = sorted(entries, key=lambda entry: (entry.kind != "folder", entry.name))[:MAX_ROWS]
         if not self.is_typed_in:
-            self._asked = self.query_one(Input).value = path.decode("utf-8", "surrogateescape")
+            self._show_path(path.decode("utf-8", "surrogateescape"))
         hidden = len(entries) - len(self.entries)
         more = f", {hidden} more not shown" if hidden else ""
         self._count = f"{len(entries)} entries{more}"
         self._draw()
         if self.entries:
             self.query_one(FitTable).move_cursor(row=0)
+
+    def _show_path(self, path: str) -> None:
+        """Of a long one the end: that is where it is."""
+        field = self.query_one(Input)
+        self._asked = field.value = path
+        field.cursor_position = len(path)
 
     @on(Input.Submitted)
     def list_typed(self, submitted: Input.Submitted) -> None:

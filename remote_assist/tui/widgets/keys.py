@@ -10,6 +10,8 @@ from textual.screen import Screen
 from textual.widgets import Footer
 from textual.widgets._footer import FooterKey  # a footer's keys have no public name
 
+from remote_assist.tui.focus import takes_every_key
+
 HELP, PALETTE = "help", "command_palette"
 STAY = frozenset({HELP, "app.help", PALETTE, "app.command_palette"})
 """What these keys do is shown however narrow it is."""
@@ -61,10 +63,12 @@ class KeysFooter(Footer):
             self.call_after_refresh(self.recompose)
 
     def _active(self) -> Iterator[KeyWords]:
+        """What the keys do; inside a remote terminal only those that do not go to the program there."""
         done: set[str] = set()
         active = self.screen.active_bindings
-        for _, binding, enabled, _ in active.values():
-            if binding.show and binding.action not in done:
+        alone = self.screen.focused if takes_every_key(self.screen.focused) else None
+        for node, binding, enabled, _ in active.values():
+            if binding.show and binding.action not in done and (alone is None or node is alone):
                 done.add(binding.action)
                 display = self.app.get_key_display(binding)
                 yield KeyWords(binding.key, display, binding.description, binding.action, enabled)
