@@ -13,6 +13,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.root]
 POLKITD = "/usr/lib/polkit-1/polkitd"
 APART = f"""
 mount --make-rprivate /
+mkdir -p /run/dbus /etc/polkit-1/rules.d
 mount -t tmpfs -o mode=755 none /run/dbus
 mount --bind "$1" /etc/polkit-1/rules.d
 [ ! -e /usr/bin/sudo ] || mount --bind /dev/null /usr/bin/sudo
