@@ -42,6 +42,7 @@ async def read_from(path: Path, offset: int, prefix: bytes) -> tuple[int, bytes,
         (10, b"other", 0),
         (len(RAW) + 1, RAW + b"x", 0),
     ],
+    ids=["anew", "after a byte", "after a piece", "at the end", "other bytes", "beyond the end"],
 )
 async def test_a_read_goes_on_after_what_is_held_and_the_digest_is_the_whole_files(
     tmp_path: Path, offset: int, prefix: bytes, began: int
