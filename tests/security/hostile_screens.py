@@ -22,6 +22,7 @@ from remote_assist.core.asciicast import MARKER, OUTPUT
 from remote_assist.core.asciicast import Event as CastEvent
 from remote_assist.core.requests import KIND_DATA, KIND_ERROR, Done, Entry, PlanStep, Progress
 from remote_assist.errors import RefusedError
+from remote_assist.technician.disclosing import Disclosure
 from remote_assist.technician.knowledge import Article
 from remote_assist.tui.app import AssistApp
 from remote_assist.tui.messages import Job
@@ -29,8 +30,8 @@ from remote_assist.tui.pace import Pace
 from remote_assist.tui.ports import AskPassphrase, OnProgress
 from remote_assist.tui.work import PASSPHRASE_WANTED
 from tests.tui.customer_world import PLAN, WorldEvidence, WorldFinding, WorldSession
-from tests.tui.reading_world import WorldChange
-from tests.tui.world import World, WorldDesk, WorldInvitation, WorldRecordings
+from tests.tui.reading_world import WorldChange, machine
+from tests.tui.world import World, WorldDesk, WorldInvitation, WorldPreview, WorldRecordings
 
 TELL = "HOSTILE_SCREENS_TELL"
 """Names the file descriptor that is told when the screens are at rest."""
@@ -99,6 +100,12 @@ class HostileDesk(WorldDesk):
         connected.words, connected.subject, connected.ticket = self.words, self.words(), self.words()
         return connected
 
+    async def preview_disclosure(self, session: str, kind: str, readers: str, words: str = "") -> WorldPreview:
+        self._world.check("preview")
+        return WorldPreview(
+            self._world, Disclosure(self.words(), self.words(), self.words(), self.words()), self.words()
+        )
+
     async def invite(self, ticket: object, scopes: object, seconds: object) -> WorldInvitation:
         first = not self._world.asked_for("invite")
         self._world.check("invite")
@@ -127,6 +134,7 @@ def fill(world: World, words: Words) -> None:
     ended = msgspec.structs.replace(first, id=words(), state=words(), opened=words(), technician=words())
     world.summaries = [ended, msgspec.structs.replace(first, technician=words(), subject=words())]
     world.scopes = ("diagnose", "files:read", "fix", "terminal", words())
+    world.machines = [machine(words(), words(), by=words(), seen=words(), here=True) for _ in range(3)]
     world.findings = [
         WorldFinding(
             words(), words(), "high", words(), words(), explanation=words(), fix=words(), fix_title=words(),

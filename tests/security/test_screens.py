@@ -90,6 +90,9 @@ KEYS = [
     b"\x1b",
     b"s",  # a colleague: a form that asks nobody
     b"\x1b",
+    b"D",  # onto the ticket
+    b"\r",  # looked at first
+    b"\x1b",  # and not sent
     b"p",  # a further scope, a note, the end: forms too
     b"\x1b",
     b"n",
@@ -97,6 +100,9 @@ KEYS = [
     b"e",
     b"\x1b",
     b"\x1b",  # leave the session
+    b"m",  # enrolled machines
+    b"j",
+    b"\x1b",
     b"i",  # an invitation that wants a passphrase, in hostile words
     b"\x1b",
     b"n",  # and then is refused in hostile words
@@ -286,8 +292,10 @@ def test_t10_no_crash_and_nothing_was_done_that_the_keys_did_not_ask_for(
         "compare",
         "recordings",
         "recording",
+        "preview",
+        "machines",
     } <= set(hostile_run.calls)
-    assert not {"apply", "end", "request_scopes", "new_ticket", "share"} & set(hostile_run.calls)
+    assert not {"apply", "end", "request_scopes", "new_ticket", "share", "disclose", "call"} & set(hostile_run.calls)
 
 
 @pytest.mark.slow

@@ -17,17 +17,19 @@ class WorldMachine:
     seen: str
 
 
-def _machine(number: int, name: str, *, here: bool) -> WorldMachine:
+def machine(
+    id: str, name: str, *, here: bool, by: str = "Alice Example", seen: str = "2026-03-14T14:00:00Z"
+) -> WorldMachine:
     moment = datetime(2026, 3, 14, 14, 0, tzinfo=UTC)
-    by = Certificate("", "Alice Example", 1, "", "", ("technician",), moment, moment, "", "")
+    certificate = Certificate("", by, 1, "", "", ("technician",), moment, moment, "", "")
     enrolment = Enrolment(
         version=1, name=name, enrolment_key="k", consent_key="c", relay="r", organisation_ca="o",
         issued="2026-03-01T09:30:00Z",
     )  # fmt: skip
-    return WorldMachine(Machine(f"m-{number}", enrolment, by), here, "2026-03-14T14:00:00Z")
+    return WorldMachine(Machine(id, enrolment, certificate), here, seen)
 
 
-MACHINES = (_machine(1, "web-1", here=True), _machine(2, "db-1", here=False))
+MACHINES = (machine("m-1", "web-1", here=True), machine("m-2", "db-1", here=False))
 
 ARTICLES = (
     Article(

@@ -114,7 +114,7 @@ class RecordingScreen(ModalScreen[tuple[str, Path] | None]):
     def on_mount(self) -> None:
         options = self.query_one(OptionList)
         options.highlighted = 0
-        (options if len(self._recordings) > 1 else self.query_one("#key")).focus()
+        self.set_focus(options if len(self._recordings) > 1 else self.query_one("#key"))  # before any key is read
 
     @on(OptionList.OptionSelected)
     def ask_key(self) -> None:
