@@ -177,8 +177,8 @@ class InviteScreen(ModalScreen[str | None]):
         left = countdown(invitation.expires, self._pace.clock())
         return joined(
             qr_text(f"{QR_PREFIX}{invitation.code}"),
-            ("\n for remote-assist on a camera's side; never for a picture in a chat   ", FAINT),
-            (f"{left} left", WARN),
+            (f"\n {left} left", WARN),
+            ("   only remote-assist reads it; never for a picture in a chat", FAINT),
         )
 
 
