@@ -23,6 +23,9 @@ from remote_assist.tui.widgets.text import joined, shown
 from remote_assist.tui.widgets.transfer_list import TransferList
 from remote_assist.tui.work import Work
 
+BYTES_SECONDS = 0.25
+"""Between two drawings of how much has come: nobody reads more of it, and a key waits for each."""
+
 
 class FilesPane(Container):
     """Files move while anything else is done; what is seen and moved is an entry in the log."""
@@ -38,6 +41,7 @@ class FilesPane(Container):
         self._queue: Transfers | None = None
         self._moving = False
         self._stale = False
+        self._states: tuple[tuple[int, State], ...] = ()
         self._told: set[int] = set()
 
     def compose(self) -> ComposeResult:
@@ -151,18 +155,35 @@ class FilesPane(Container):
             jobs.move(self._work, self, self._queue)
 
     def _changed(self) -> None:
-        """Something moved: draw once, however often that happens before the screen gets round to it."""
-        if not self._stale:
+        """Something moved. What begins or ends is drawn at once, how many bytes came a few times a second."""
+        if self._queue is None:
+            return
+        states = tuple((item.number, item.state) for item in self._queue.items)
+        if states != self._states:
+            self._states = states
+            self.call_later(self._show_queue)
+        elif not self._stale:
             self._stale = True
-            self.call_later(self._draw_queue)
+            self.set_timer(BYTES_SECONDS, self._draw_queue)
+
+    def on_show(self) -> None:
+        """Seen again: as it is now."""
+        self._draw_queue()
+
+    def _show_queue(self) -> None:
+        self._draw_queue()
+        self._tell_over()
 
     def _draw_queue(self) -> None:
         self._stale = False
+        shown_list = self.query_one(TransferList)
+        if self._queue is not None and (self.is_on_screen or not shown_list.display):
+            shown_list.display = bool(self._queue.items)
+            shown_list.show(self._queue.items)
+
+    def _tell_over(self) -> None:
         if self._queue is None:
             return
-        shown_list = self.query_one(TransferList)
-        shown_list.display = bool(self._queue.items)
-        shown_list.show(self._queue.items)
         for item in self._queue.items:
             if item.is_over and item.number not in self._told:
                 self._told.add(item.number)

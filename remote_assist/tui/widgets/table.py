@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from rich.text import Text
 from textual.binding import Binding, BindingType
+from textual.coordinate import Coordinate
 from textual.events import Resize
 from textual.widgets import DataTable
 
@@ -40,6 +41,7 @@ class FitTable(DataTable[Text]):
         self._flexible = flexible
         self._rows: list[Row] = []
         self._fitted = 0
+        self._drawn: list[int] = []
 
     @property
     def selected(self) -> str | None:
@@ -48,16 +50,26 @@ class FitTable(DataTable[Text]):
 
     def show_rows(self, rows: Sequence[Row]) -> None:
         """Replace what is shown; the cursor stays on the same key where that is still there."""
-        kept = self.selected
+        kept, before = self.selected, self._rows
         self._rows = list(rows)
-        self._draw(kept)
+        if before and [row.key for row in before] == [row.key for row in rows] and self._widths() == self._drawn:
+            self._draw_changed(before)
+        else:
+            self._draw(kept)
+
+    def _draw_changed(self, before: Sequence[Row]) -> None:
+        """Only what is another text now: a table made anew costs a layout of the whole screen."""
+        for at, (old, new) in enumerate(zip(before, self._rows, strict=True)):
+            for column, cell in enumerate(new.cells):
+                if not _looks_alike(cell, old.cells[column]):
+                    self.update_cell_at(Coordinate(at, column), cut(cell, self._drawn[column]))
 
     def on_resize(self, event: Resize) -> None:
         if event.size.width != self._fitted:
             self._draw(self.selected)
 
     def _draw(self, kept: str | None) -> None:
-        widths = self._widths()
+        widths = self._drawn = self._widths()
         self.clear(columns=True)
         for title, width in zip(self._titles, widths, strict=True):
             self.add_column(Text(title), width=width)
@@ -77,3 +89,8 @@ class FitTable(DataTable[Text]):
         left = self.scrollable_content_region.width - taken - 2 * len(widths)
         widths[self._flexible] = max(NARROWEST_FLEXIBLE, left)
         return widths
+
+
+def _looks_alike(one: Text, other: Text) -> bool:
+    """Rich's own `==` leaves out the style of the whole."""
+    return one == other and one.style == other.style
