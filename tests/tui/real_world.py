@@ -31,7 +31,7 @@ from tests.tui.stage import WIDE, visible_text
 
 T = TypeVar("T", bound=Screen)  # type: ignore[type-arg]  # any screen
 
-PATIENCE_SECONDS = 20.0
+PATIENCE_SECONDS = 60.0
 """How long a machine under load may take for one thing."""
 LOOK_SECONDS = 0.02
 POLL_SECONDS = 0.5

@@ -1,5 +1,6 @@
 """The files tab: two folders, marked files copied across in a queue that is paused and resumed, hostile names."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -39,7 +40,9 @@ async def test_two_folders_and_a_queue_as_a_picture(world: World, size: tuple[in
         await here.press("3")
         await field(here, "#remote", "/var/log")
         await here.press("down", "space", "space", "c")
-        assert "1.0 KiB/4.0 KiB" in here.text
+        async with asyncio.timeout(20):
+            while "1.0 KiB/4.0 KiB" not in here.text:  # bytes are drawn a few times a second
+                await asyncio.sleep(0.02)
         here.app.screen.query_one("#local").query_one(Input).value = "/home/alice/collected"
         await here.settle()
         here.compare("session-files")

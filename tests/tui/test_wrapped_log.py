@@ -1,7 +1,10 @@
 """Lines that came while nobody looked are broken to the width there is when somebody does."""
 
+import asyncio
+
 from rich.text import Text
 from textual.app import App, ComposeResult
+from textual.pilot import Pilot
 
 from remote_assist.tui.widgets.wrapped_log import WrappedLog
 
@@ -17,6 +20,12 @@ def words(log: WrappedLog) -> list[str]:
     return [strip.text.rstrip() for strip in log.lines]
 
 
+async def shows(pilot: Pilot[None], log: WrappedLog, lines: list[str]) -> None:
+    async with asyncio.timeout(20):
+        while words(log) != lines:
+            await pilot.pause(0.01)
+
+
 async def test_a_line_that_comes_while_hidden_or_before_a_change_of_width_is_wrapped_to_what_there_is() -> None:
     app = Hidden()
     async with app.run_test(size=(80, 10)) as pilot:
@@ -25,8 +34,7 @@ async def test_a_line_that_comes_while_hidden_or_before_a_change_of_width_is_wra
         await pilot.pause()
         log.add(Text(LINE))
         log.display = True
-        await pilot.pause()
-        assert words(log) == [LINE]
+        await shows(pilot, log, [LINE])
         await pilot.resize_terminal(40, 10)
         await pilot.pause()
         assert len(words(log)) == 2 and " ".join(words(log)) == LINE
@@ -38,7 +46,6 @@ async def test_a_line_that_comes_while_hidden_or_before_a_change_of_width_is_wra
         log.display = True
         await pilot.pause()
         await pilot.resize_terminal(80, 10)
-        await pilot.pause()
-        assert words(log) == ["shown at once", "the third: the first one gives way"]
+        await shows(pilot, log, ["shown at once", "the third: the first one gives way"])
         log.clear()
         assert words(log) == []

@@ -43,22 +43,23 @@ class FindingsPane(Container):
         self._with_passed = False
 
     def compose(self) -> ComposeResult:
-        yield Static(id="findings-empty", classes="empty")
-        with VerticalScroll(id="collecting"):
+        yield Static(
+            joined(
+                "Nothing was looked at yet.\n\n",
+                keys_line(("d", "take a first look")),
+                ("\n\nReads programs, disks, network, services and logs; secrets are removed there.", FAINT),
+            ),
+            id="findings-empty",
+            classes="empty",
+        )
+        with VerticalScroll(id="collecting") as collecting:
+            collecting.display = False
             yield Static(id="collectors")
-        with Horizontal(id="findings"):
+        with Horizontal(id="findings") as found:
+            found.display = False
             yield FitTable(("", "", ""), flexible=1, id="finding-list", header=False)
             with VerticalScroll(id="finding-scroll", can_focus=True):
                 yield Static(id="finding")
-
-    def on_mount(self) -> None:
-        text = joined(
-            "Nothing was looked at yet.\n\n",
-            keys_line(("d", "take a first look")),
-            ("\n\nReads programs, disks, network, services and logs; secrets are removed there.", FAINT),
-        )
-        self.query_one("#findings-empty", Static).update(text)
-        self._show_only("findings-empty")
 
     def show_progress(self, board: ProgressBoard) -> None:
         """The collectors of the running bundle, a bar each."""
