@@ -29,7 +29,7 @@ ALLOWED: dict[str, frozenset[str]] = {
 """Room → rooms it may import besides itself. `commands` and `cli` compose, so they may import everything."""
 
 LIBRARIES: dict[str, tuple[str, ...]] = {
-    "asyncssh": ("remote_assist/transport/",),
+    "asyncssh": ("remote_assist/transport/ssh_library.py",),
     "websockets": ("remote_assist/transport/", "relay/frames.py"),
     "aiohttp_socks": ("remote_assist/technician/relay_http.py",),
     "aiohttp": ("relay/", "remote_assist/technician/relay_http.py", "remote_assist/tickets/http.py"),

@@ -195,9 +195,14 @@ class RelayApi:
         """One session. Raises UsageError when there is none."""
         return await self._http.get(f"/v1/sessions/{quote(session, safe='')}", SessionSummary)
 
-    async def checkpoint(self, *, fresh: bool = True) -> str:
-        """The log's last checkpoint, unverified: a signed note. With `fresh`, one over all that is in the log now."""
-        raw = await self._http.fetch(f"/v1/log/checkpoint?fresh={fresh:d}")
+    async def checkpoint(self, *, fresh: bool = True, covers: int = -1) -> str:
+        """The log's last checkpoint, unverified: a signed note. With `fresh`, one over all that is in the log now.
+
+        `covers`: one that covers this leaf, which it may take the relay a moment to sign; UsageError when it has none.
+        """
+        raw = await self._http.fetch(
+            f"/v1/log/checkpoint?fresh={fresh:d}" + (f"&covers={covers}" if covers >= 0 else "")
+        )
         return raw[:MAX_NOTE_BYTES].decode("utf-8", "replace")
 
     async def successions(self) -> tuple[str, ...]:

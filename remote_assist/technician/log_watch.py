@@ -7,10 +7,12 @@
 Rule: what contradicts is refused with an evidence file (audit/log_memory.py) and nothing more goes through that link.
 """
 
+import contextlib
 from collections.abc import Awaitable, Callable
 
 from remote_assist.audit.log_memory import LogMemory
-from remote_assist.core.checkpoint import open_checkpoint
+from remote_assist.core.checkpoint import Checkpoint, open_checkpoint
+from remote_assist.errors import UsageError
 from remote_assist.technician.agent_link import AgentLink
 from remote_assist.technician.api import RelayApi
 
@@ -19,10 +21,11 @@ EVERY_SECONDS = 60.0
 
 async def look(api: RelayApi, memory: LogMemory) -> None:
     """Ask the relay itself. Raises VerificationError (evidence saved), UnreachableError."""
-    note = await api.checkpoint(fresh=False)
-    if memory.lacks(note):
-        memory.learn(await api.successions())
-    seen, shown = memory.last(), open_checkpoint(note, memory.log_keys)
+    await _know(memory, memory.remembered(), api.successions)
+    seen = memory.last()
+    note = await _newest(api, seen)
+    await _know(memory, note, api.successions)
+    shown = open_checkpoint(note, memory.log_keys)
     proof: tuple[bytes, ...] = ()
     if seen is not None and seen.size < shown.size:
         proof = await api.consistency(seen.size, shown.size)
@@ -34,9 +37,7 @@ async def compare(link: AgentLink, memory: LogMemory, successions: Callable[[], 
 
     `successions` asks the relay how the log's keys followed each other.
     """
-    remembered = memory.remembered()
-    if remembered and memory.lacks(remembered):
-        memory.learn(await successions())
+    await _know(memory, memory.remembered(), successions)
     seen = memory.last()
     async with link.conversation() as conversation:
         answer = await conversation.show_checkpoint("" if seen is None else seen.note)
@@ -48,6 +49,22 @@ async def compare(link: AgentLink, memory: LogMemory, successions: Callable[[], 
             answer.consistency,
         )
     if answer.checkpoint:  # else the agent could not ask the relay now
-        if memory.lacks(answer.checkpoint):
-            memory.learn(await successions())
+        await _know(memory, answer.checkpoint, successions)
         memory.take(answer.checkpoint, answer.consistency, since=seen)
+
+
+async def _newest(api: RelayApi, seen: Checkpoint | None) -> str:
+    """The relay's checkpoint. A node of several is asked to come up to what another one showed.
+
+    Where it never does, what it has is taken: that convicts a log that was rolled back.
+    """
+    if seen is not None and seen.size:
+        with contextlib.suppress(UsageError):
+            return await api.checkpoint(fresh=False, covers=seen.size - 1)
+    return await api.checkpoint(fresh=False)
+
+
+async def _know(memory: LogMemory, note: str, successions: Callable[[], Awaitable[tuple[str, ...]]]) -> None:
+    """Learn of keys that follow those known here, if a note needs one."""
+    if note and memory.lacks(note):
+        memory.learn(await successions())

@@ -10,12 +10,11 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol
 
-import asyncssh
-
 from remote_assist.core.hostile import safe_text
 from remote_assist.core.requests import SUBSYSTEM
 from remote_assist.errors import AssistError, RefusedError, UnreachableError
 from remote_assist.transport.channel import SEND_HIGH_BYTES, MessageChannel, new_server_channel
+from remote_assist.transport.ssh_library import asyncssh
 from remote_assist.transport.streams import STREAM_INFO, StreamTransport
 
 REFUSED_STATUS = 126

@@ -9,12 +9,11 @@ import contextlib
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
-import asyncssh
-
 from remote_assist.core.wishes import Endpoint
 from remote_assist.errors import AssistError, RefusedError, UnreachableError, UsageError
 from remote_assist.transport.channel import SEND_HIGH_BYTES
 from remote_assist.transport.doors import Doors, RemoteProgram
+from remote_assist.transport.ssh_library import asyncssh
 
 OPEN_SECONDS = 20.0
 """How long the peer's confirmation may take to become a channel."""

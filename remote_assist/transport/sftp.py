@@ -12,13 +12,11 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from typing import Any, NoReturn, Protocol, TypeVar
 
-import asyncssh
-from asyncssh.sftp import SFTPServerHandler
-
 from remote_assist.core.hostile import safe_text
 from remote_assist.errors import AssistError, RefusedError, UnreachableError, UsageError
 from remote_assist.transport.doors import RemoteProgram
 from remote_assist.transport.file_wishes import Attributes, Opening
+from remote_assist.transport.ssh_library import asyncssh
 
 MAX_READ_BYTES = 1 << 20
 """Most bytes of one answer."""
@@ -255,12 +253,14 @@ class GatedSFTPServer(asyncssh.SFTPServer):
             _raise_status(error)
 
 
-class _Handler(SFTPServerHandler):
+class _Handler(asyncssh.sftp.SFTPServerHandler):
     """asyncssh's, without the one extension that would reach past the server's methods (it seeks the file itself)."""
 
-    _extensions = [pair for pair in SFTPServerHandler._extensions if pair[0] != b"ranges@asyncssh.com"]  # noqa: RUF012
+    _extensions = [pair for pair in asyncssh.sftp.SFTPServerHandler._extensions if pair[0] != b"ranges@asyncssh.com"]  # noqa: RUF012
     _packet_handlers = {  # noqa: RUF012
-        kind: handle for kind, handle in SFTPServerHandler._packet_handlers.items() if kind != b"ranges@asyncssh.com"
+        kind: handle
+        for kind, handle in asyncssh.sftp.SFTPServerHandler._packet_handlers.items()
+        if kind != b"ranges@asyncssh.com"
     }
 
 

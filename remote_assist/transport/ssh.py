@@ -9,9 +9,6 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, NoReturn
 
-import asyncssh
-from asyncssh.constants import MSG_IGNORE
-
 from remote_assist import __version__
 from remote_assist.core.keys import PrivateKey, private_bytes
 from remote_assist.core.spoken import GREETING
@@ -19,6 +16,7 @@ from remote_assist.errors import AssistError, RefusedError, RemoteProtocolError,
 from remote_assist.transport.channel import PACKET_BYTES, WINDOW_BYTES
 from remote_assist.transport.doors import NO_FORWARD, SHUT, Doors, DoorSession
 from remote_assist.transport.forwarding import ForwardOpening, serve_forward
+from remote_assist.transport.ssh_library import asyncssh
 from remote_assist.transport.streams import StreamTunnel
 
 MINIMUM_ASYNCSSH = (2, 24)
@@ -315,7 +313,7 @@ def _drop_ignores(connection: asyncssh.SSHClientConnection | asyncssh.SSHServerC
     send_packet = connection.send_packet
 
     def send(pkttype: int, *args: bytes, handler: Any = None) -> None:
-        if pkttype != MSG_IGNORE:
+        if pkttype != asyncssh.constants.MSG_IGNORE:
             send_packet(pkttype, *args, handler=handler)
 
     connection.send_packet = send  # type: ignore[method-assign]  # the one seam there is

@@ -12,8 +12,10 @@ from remote_assist.core.checkpoint import open_checkpoint
 from remote_assist.core.keys import new_key, public_line
 from remote_assist.core.requests import CheckpointSeen
 from remote_assist.core.succession import sign_succession
+from remote_assist.errors import UsageError
 from remote_assist.technician.agent_link import AgentLink
-from remote_assist.technician.log_watch import compare
+from remote_assist.technician.api import RelayApi
+from remote_assist.technician.log_watch import compare, look
 from tests.audit.world import LOG, LOG_LINE, RELAY, START, Clock, Log, Tree, seed
 
 NEXT = new_key(seed("next"))
@@ -62,3 +64,38 @@ async def test_a_log_that_shrank_after_a_rotation_is_still_refused(tmp_path: Pat
     await compared(tmp_path, 9)
     with pytest.raises(LogContradiction):
         await compared(tmp_path, 7)
+
+
+class Node:
+    """A relay whose last checkpoint is of `size` records, and whose database holds `stored`."""
+
+    def __init__(self, size: int, stored: int) -> None:
+        self.size = size
+        self.stored = stored
+
+    async def checkpoint(self, *, fresh: bool = True, covers: int = -1) -> str:
+        if covers >= self.stored:
+            raise UsageError("the log has no such leaf yet")
+        self.size = max(self.size, covers + 1)
+        return TREE.checkpoint(self.size)
+
+    async def consistency(self, old: int, new: int) -> tuple[bytes, ...]:
+        return TREE.consistency(old, new)
+
+    async def successions(self) -> tuple[str, ...]:
+        return ()
+
+
+@pytest.mark.parametrize("size", [1, 4, 6, 9])
+async def test_a_node_that_has_not_looked_yet_is_no_contradiction(tmp_path: Path, size: int) -> None:
+    memory = LogMemory(tmp_path, RELAY, [LOG_LINE], clock=Clock())
+    memory.take(TREE.checkpoint(6), ())
+    await look(cast(RelayApi, Node(size, stored=9)), memory)
+    assert memory.remembered() == TREE.checkpoint(max(6, size))
+
+
+async def test_a_node_whose_database_lost_records_is_one(tmp_path: Path) -> None:
+    memory = LogMemory(tmp_path, RELAY, [LOG_LINE], clock=Clock())
+    memory.take(TREE.checkpoint(6), ())
+    with pytest.raises(LogContradiction):
+        await look(cast(RelayApi, Node(4, stored=4)), memory)
