@@ -18,9 +18,9 @@ from sqlalchemy import Connection
 
 from bench.relay_load import cpu_seconds
 from bench.relay_splice import OutsideWorld
-from relay.database import open_engine
-from relay.log_tree import LogTree, TreeReader
+from relay.log.tree import LogTree, TreeReader
 from relay.migrations import migrate
+from relay.storage.database import open_engine
 from remote_assist.core.messages import StoredRecord
 from remote_assist.core.records import leaf_hash
 from remote_assist.core.tree import check_inclusion

@@ -18,10 +18,10 @@ from sqlalchemy import Connection
 
 from bench.relay_load import memory_kib
 from bench.relay_splice import OutsideWorld
-from relay.data_folder import open_database
-from remote_assist.core import sshsig
-from remote_assist.core.keys import new_key
+from relay.storage.data_folder import open_database
 from remote_assist.core.records import NO_RECORD, record_hash
+from remote_assist.core.signing import sshsig
+from remote_assist.core.signing.keys import new_key
 from remote_assist.technician.api import RelayApi
 
 TIME = "2026-03-01T09:30:00.000000Z"

@@ -15,10 +15,10 @@ from pathlib import Path
 
 from sqlalchemy import Connection, Engine
 
-from relay.database import open_engine
-from relay.log_tree import WIDTH, TreeReader
+from relay.log.sessions import read_proofs
+from relay.log.tree import WIDTH, TreeReader
 from relay.migrations import migrate
-from relay.sessions import read_proofs
+from relay.storage.database import open_engine
 from remote_assist.core.records import leaf_hash
 from remote_assist.core.tree import check_inclusion, subtree_root
 

@@ -11,12 +11,12 @@ from pathlib import Path
 
 from remote_assist.audit.export import ExportWriter, read_bare, read_trailer
 from remote_assist.audit.whole_verify import WholeCheck
-from remote_assist.core import sshsig
 from remote_assist.core.api import LoggedRecord
 from remote_assist.core.checkpoint import open_checkpoint, sign_checkpoint
-from remote_assist.core.keys import public_line
 from remote_assist.core.messages import Acknowledgement
 from remote_assist.core.records import NO_RECORD, Outcome, Record, encode_record, head_bytes, leaf_hash, record_hash
+from remote_assist.core.signing import sshsig
+from remote_assist.core.signing.keys import public_line
 from remote_assist.core.tree import Frontier
 from tests.audit.world import AGENT, CA_LINE, LOG, LOG_LINE, RELAY, START, World, new_world, signed_lists
 

@@ -14,12 +14,12 @@ from pathlib import Path
 
 from sqlalchemy import Connection, insert
 
-from relay.data_folder import DATABASE, initialise
-from relay.database import SqliteFile
-from relay.deliveries import queue
-from relay.foreign import keep
-from relay.schema import outbox
-from relay.store import Store
+from relay.storage.data_folder import DATABASE, initialise
+from relay.storage.database import SqliteFile
+from relay.storage.foreign import keep
+from relay.storage.schema import outbox
+from relay.storage.store import Store
+from relay.tickets.deliveries import queue
 from remote_assist.tickets.system import RemoteTicket
 
 ROWS, AT_ONCE = 20_000, 2_000

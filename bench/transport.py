@@ -24,10 +24,10 @@ from pathlib import Path
 
 from aiohttp import WSMsgType, web
 
-from remote_assist.core.keys import new_key, public_line
 from remote_assist.core.messages import Message
 from remote_assist.core.requests import AskStatus, Done, ReadFile, WriteFile
 from remote_assist.core.resume import Role
+from remote_assist.core.signing.keys import new_key, public_line
 from remote_assist.errors import UnreachableError
 from remote_assist.transport.channel import MessageChannel, open_channel
 from remote_assist.transport.doors import ClosedDoors

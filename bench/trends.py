@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from bench import unseen_machines
-from remote_assist.core.forecast import DAY, HOUR, Point, hours_until, longest_forecast
+from remote_assist.core.watching.forecast import DAY, HOUR, Point, hours_until, longest_forecast
 
 STEP_SECONDS = 300.0
 QUIET, FILLING = 120, 53

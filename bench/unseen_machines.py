@@ -9,7 +9,7 @@ import math
 import random
 from collections.abc import Callable, Iterator
 
-from remote_assist.core.forecast import DAY, HOUR, Point
+from remote_assist.core.watching.forecast import DAY, HOUR, Point
 
 STEP_SECONDS = 300.0
 CALM_DAYS = 6

@@ -23,9 +23,9 @@ from urllib.parse import urlsplit
 import msgspec
 
 from relay.configuration import read_settings
-from relay.data_folder import adopt, initialise, read_address, require_data, require_private
 from relay.memory import keep_freed_memory
-from relay.postgres import server_url
+from relay.storage.data_folder import adopt, initialise, read_address, require_data, require_private
+from relay.storage.postgres import server_url
 from remote_assist import __version__
 from remote_assist.core.hostile import safe_text
 from remote_assist.errors import AssistError, Exit, UnreachableError, UsageError
@@ -162,7 +162,7 @@ def _adopt(arguments: argparse.Namespace) -> int:
 
 
 def _cosigner(arguments: argparse.Namespace) -> int:
-    from relay.log_keys import add_cosigner
+    from relay.log.keys import add_cosigner
 
     line = add_cosigner(arguments.data, entropy=secrets.token_bytes)
     _tell(line)
@@ -171,7 +171,7 @@ def _cosigner(arguments: argparse.Namespace) -> int:
 
 
 def _rotate(arguments: argparse.Namespace) -> int:
-    from relay.log_keys import NEXT, prepare_next
+    from relay.log.keys import NEXT, prepare_next
 
     require_private(arguments.data, folder=True)
     prepare_next(arguments.data, secrets.token_bytes)
@@ -191,7 +191,7 @@ def _serve(arguments: argparse.Namespace) -> int:
 
 def _settings(arguments: argparse.Namespace) -> RelaySettings:
     """The settings of a serving relay: the file's, and over them what the command line says."""
-    from relay.front_door import split_listen
+    from relay.links.front_door import split_listen
 
     host, port = (None, None) if arguments.listen is None else split_listen(arguments.listen)
     said = {
@@ -257,7 +257,7 @@ def _examine(arguments: argparse.Namespace) -> int:
 
 
 def _anchor(arguments: argparse.Namespace) -> int:
-    from relay.anchor_wish import anchor_now
+    from relay.witness.anchor_wish import anchor_now
 
     settings = read_settings(arguments.config, {"data": arguments.data})
     require_data(settings.data, settings.database)

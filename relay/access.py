@@ -14,8 +14,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, delete, insert, select
 
-from relay.schema import logins, tokens
-from relay.store import Store
+from relay.storage.schema import logins, tokens
+from relay.storage.store import Store
 from remote_assist.core.records import format_time, parse_time
 from remote_assist.errors import RefusedError
 

@@ -6,29 +6,29 @@ Rule: every verb of relay/access.py is answered by one method named here; relay/
 from dataclasses import dataclass
 
 from relay.access import Tokens, Verb
-from relay.alarm_pages import AlarmPages
-from relay.alarm_work import AlarmWork
 from relay.bodies import Answer, Bodies
-from relay.control_socket import ControlSocket
-from relay.ground import Ground, new_penalties
-from relay.hook_pages import HookPages
-from relay.log_pages import LogPages
-from relay.log_parts import LogParts
+from relay.limits.nonces import LoginNonces
+from relay.limits.penalties import Penalties
+from relay.limits.quotas import HourlyQuota
+from relay.links.control_socket import ControlSocket
+from relay.links.nameplate_sockets import NameplateSockets, PairingLimits
+from relay.links.rendezvous import Rendezvous, ask_share, invite_share
+from relay.links.standby import Standby
+from relay.links.stream_sockets import StreamSockets
+from relay.log.sessions import count_live
 from relay.login import Logins
-from relay.login_pages import LoginPages
 from relay.metrics import Metrics, MetricsPage
-from relay.nameplate_sockets import NameplateSockets, PairingLimits
-from relay.nonces import LoginNonces
-from relay.outbox import Outbox
-from relay.pages import ChainPages, SessionPages
-from relay.penalties import Penalties
-from relay.quotas import HourlyQuota
-from relay.rendezvous import Rendezvous, ask_share, invite_share
-from relay.sessions import count_live
-from relay.standby import Standby
-from relay.stream_sockets import StreamSockets
-from relay.ticket_pages import TicketPages
-from relay.ticket_parts import TicketParts
+from relay.pages.alarm_work import AlarmWork
+from relay.pages.alarms import AlarmPages
+from relay.pages.hooks import HookPages
+from relay.pages.log import LogPages
+from relay.pages.login import LoginPages
+from relay.pages.sessions import ChainPages, SessionPages
+from relay.pages.tickets import TicketPages
+from relay.parts.ground import Ground, new_penalties
+from relay.parts.log import LogParts
+from relay.parts.tickets import TicketParts
+from relay.tickets.outbox import Outbox
 from remote_assist.settings import RelaySettings
 
 Answers = dict[Verb, Answer]

@@ -15,19 +15,27 @@ from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from relay.checkpoints import CHECKPOINT, contradiction
-from relay.data_folder import ADOPT_REQUEST, COSIGN_KEY, DATABASE, LOG_KEY, read_log_key, require_data, write_new
-from relay.database import open_engine, open_read_only
-from relay.log_keys import NEXT, OLD, SUCCESSION
+from relay.log.checkpoints import CHECKPOINT, contradiction
+from relay.log.keys import NEXT, OLD, SUCCESSION
 from relay.migrations import bring_up_to_date, migrate, standing
-from relay.postgres import open_server
-from relay.schema import nameplates, spent_nonces, tokens, wraps
-from relay.transfer import transfer
+from relay.storage.data_folder import (
+    ADOPT_REQUEST,
+    COSIGN_KEY,
+    DATABASE,
+    LOG_KEY,
+    read_log_key,
+    require_data,
+    write_new,
+)
+from relay.storage.database import open_engine, open_read_only
+from relay.storage.postgres import open_server
+from relay.storage.schema import nameplates, spent_nonces, tokens, wraps
+from relay.storage.transfer import transfer
 from relay.trust import CA_FILE, LISTS_FOLDER, read_bounded
 from remote_assist.core.checkpoint import Checkpoint, open_checkpoint
-from remote_assist.core.keys import load_private, public_line
-from remote_assist.core.lists import KINDS
-from remote_assist.core.signed_note import MAX_NOTE_BYTES
+from remote_assist.core.identity.lists import KINDS
+from remote_assist.core.signing.keys import load_private, public_line
+from remote_assist.core.signing.signed_note import MAX_NOTE_BYTES
 from remote_assist.errors import ContentError, UsageError, VerificationError
 
 FILES = (LOG_KEY, COSIGN_KEY, ADOPT_REQUEST, CHECKPOINT, CA_FILE, *(f"{LISTS_FOLDER}/{kind}.json" for kind in KINDS))

@@ -15,9 +15,9 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from relay.data_folder import require_private
-from relay.postgres import server_url
-from relay.retention_periods import fault_in
+from relay.log.retention_periods import fault_in
+from relay.storage.data_folder import require_private
+from relay.storage.postgres import server_url
 from relay.trust import read_bounded
 from remote_assist.core.codes import relay_origin
 from remote_assist.core.ticket_ids import BUILT_IN, is_system_name
@@ -160,11 +160,11 @@ def _check_ticket_systems(settings: RelaySettings, where: str) -> None:
 def _check_targets(settings: RelaySettings, where: str) -> None:
     """What speaks HTTP is loaded only where something is set: every verb reads its settings, few go out."""
     if settings.push:
-        from relay.sinks import fault_in as fault_in_push
+        from relay.push.sinks import fault_in as fault_in_push
 
         _check_outgoing("push", settings.push, fault_in_push, where)
     if settings.anchors:
-        from relay.witnesses import fault_in_anchor
+        from relay.witness.witnesses import fault_in_anchor
 
         _check_outgoing("anchors", settings.anchors, fault_in_anchor, where)
 

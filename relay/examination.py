@@ -14,25 +14,25 @@ import msgspec
 from sqlalchemy import Connection, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from relay.anchors import read_standing
 from relay.bus import Bus
-from relay.checkpoints import CHECKPOINT
-from relay.data_folder import DATABASE, read_log_key, require_data
-from relay.database import open_read_only
-from relay.directory import node_subject
-from relay.front_door import load_tls
-from relay.log_keys import NEXT, LogKeys
+from relay.links.directory import node_subject
+from relay.links.front_door import load_tls
+from relay.log.checkpoints import CHECKPOINT
+from relay.log.keys import NEXT, LogKeys
 from relay.migrations import standing, words_of
 from relay.nodes import bus_prefix
-from relay.postgres import open_server
-from relay.schema import records
-from relay.ticket_systems import TicketSystems
+from relay.storage.data_folder import DATABASE, read_log_key, require_data
+from relay.storage.database import open_read_only
+from relay.storage.postgres import open_server
+from relay.storage.schema import records
+from relay.tickets.systems import TicketSystems
 from relay.tls_dates import validity
 from relay.trust import check_log_key, read_bounded, read_trust
+from relay.witness.anchors import read_standing
 from remote_assist.core.checkpoint import open_checkpoint
 from remote_assist.core.codes import relay_origin
 from remote_assist.core.records import parse_time
-from remote_assist.core.signed_note import MAX_NOTE_BYTES
+from remote_assist.core.signing.signed_note import MAX_NOTE_BYTES
 from remote_assist.errors import AssistError, ContentError
 from remote_assist.settings import AnchorSettings, RelaySettings
 

@@ -9,13 +9,13 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from relay.access import Caller, Tokens
+from relay.limits.nonces import LoginNonces
 from relay.nodes import SharedNonces
-from relay.nonces import LoginNonces
 from relay.trust import TrustFolder
-from remote_assist.core import sshsig
 from remote_assist.core.api import Login, LoginAnswer
-from remote_assist.core.certificates import ROLES, check_certificate
+from remote_assist.core.identity.certificates import ROLES, check_certificate
 from remote_assist.core.records import format_time, login_bytes, parse_time
+from remote_assist.core.signing import sshsig
 from remote_assist.errors import RefusedError, RemoteProtocolError, UsageError
 
 MAX_SKEW = timedelta(seconds=300)

@@ -14,18 +14,18 @@ from prometheus_client.registry import Collector
 from sqlalchemy import Connection, func, select
 
 from relay.access import Caller
-from relay.anchors import Anchor
 from relay.bus import Bus
-from relay.chunks import stored_bytes
-from relay.deliveries import count_undelivered
-from relay.front_door import is_loopback
-from relay.lane import Traffic
-from relay.push import Push
-from relay.rendezvous import Order, Rendezvous
-from relay.schema import outbox, sessions
-from relay.sockets import REFUSED
-from relay.store import Store
-from relay.switchboard import Switchboard
+from relay.links.front_door import is_loopback
+from relay.links.lane import Traffic
+from relay.links.rendezvous import Order, Rendezvous
+from relay.links.sockets import REFUSED
+from relay.links.switchboard import Switchboard
+from relay.log.chunks import stored_bytes
+from relay.push.live import Push
+from relay.storage.schema import outbox, sessions
+from relay.storage.store import Store
+from relay.tickets.deliveries import count_undelivered
+from relay.witness.anchors import Anchor
 from remote_assist.errors import RefusedError
 from remote_assist.settings import RelaySettings
 

@@ -9,15 +9,15 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, delete
 
-from relay import directory, presence
 from relay.bus import Bus
-from relay.log_keys import LogKeys
-from relay.schema import insert_missing, spent_nonces
-from relay.store import Store
-from relay.switchboard import Switchboard
+from relay.links import directory, presence
+from relay.links.switchboard import Switchboard
+from relay.log.keys import LogKeys
+from relay.storage.schema import insert_missing, spent_nonces
+from relay.storage.store import Store
 from remote_assist.core.codes import relay_origin
-from remote_assist.core.keys import derived_secret
 from remote_assist.core.records import format_time
+from remote_assist.core.signing.keys import derived_secret
 from remote_assist.errors import RefusedError
 from remote_assist.settings import RelaySettings
 

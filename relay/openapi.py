@@ -12,8 +12,8 @@ from typing import Any
 import msgspec
 
 from relay.access import ANYONE, MAY, Verb
+from relay.log.session_filter import MAX_TEXT, SessionFilter
 from relay.routes import ROUTES, WEBSOCKET, Route
-from relay.session_filter import MAX_TEXT, SessionFilter
 from remote_assist import __version__
 from remote_assist.core.api import (
     About,

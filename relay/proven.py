@@ -3,8 +3,8 @@
 from collections.abc import Collection
 from contextlib import suppress
 
-from remote_assist.core import sshsig
 from remote_assist.core.records import join_bytes
+from remote_assist.core.signing import sshsig
 from remote_assist.errors import ContentError, RefusedError, VerificationError
 
 

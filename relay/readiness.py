@@ -12,7 +12,7 @@ import structlog
 from aiohttp import web
 
 from relay.access import Caller, Verb
-from relay.store import Store
+from relay.storage.store import Store
 from remote_assist.core.room import Marks, Room
 from remote_assist.errors import AuditUnavailable
 

@@ -60,8 +60,8 @@ from aiohttp import web
 
 from relay.access import Caller, NotLoggedIn, Verb, check_may
 from relay.bodies import Answer, answer
-from relay.sockets import log_refusal
-from relay.sources import KEY
+from relay.limits.sources import KEY
+from relay.links.sockets import log_refusal
 from remote_assist.core.api import NODE_HEADER, ApiError
 from remote_assist.core.codes import relay_origin
 from remote_assist.core.spoken import HEADER, OWN, check_caller, spoken_by
@@ -157,7 +157,7 @@ _HTTP_REASONS = {404: "absent", 405: "absent", 413: "too-large"}
 
 
 class Visits(Protocol):
-    """Who is told of requests as they come (relay/front_door.py), and who says for whom they ask."""
+    """Who is told of requests as they come (relay/links/front_door.py), and who says for whom they ask."""
 
     def arrived(self, request: web.Request) -> None:
         """A whole request head came."""

@@ -16,24 +16,24 @@ from sqlalchemy import Connection
 
 from relay.access import Caller, Tokens
 from relay.answers import Parts, answers
-from relay.data_folder import ADDRESS, hold, open_database, replace_file, require_data
-from relay.front_door import FrontDoor, bind, origins_of, own_address, split_listen
-from relay.ground import Ground, Present, new_penalties
-from relay.lane import Traffic
-from relay.log_keys import LogKeys
-from relay.log_parts import LogParts, open_log
+from relay.limits.sources import Sources
+from relay.limits.strangers import Strangers
+from relay.links.front_door import FrontDoor, bind, origins_of, own_address, split_listen
+from relay.links.lane import Traffic
+from relay.links.sockets import OpenSockets
+from relay.links.switchboard import Switchboard
+from relay.log.keys import LogKeys
+from relay.log.rotation import Rotation
 from relay.metrics import Metrics, serve_metrics
 from relay.nodes import Nodes, join_nodes
-from relay.postgres import hold_server
+from relay.parts.ground import Ground, Present, new_penalties
+from relay.parts.log import LogParts, open_log
+from relay.parts.tickets import Delivery, open_delivery, open_tickets
 from relay.readiness import Readiness
-from relay.rotation import Rotation
 from relay.routes import build_application
-from relay.sockets import OpenSockets
-from relay.sources import Sources
-from relay.store import Store
-from relay.strangers import Strangers
-from relay.switchboard import Switchboard
-from relay.ticket_parts import Delivery, open_delivery, open_tickets
+from relay.storage.data_folder import ADDRESS, hold, open_database, replace_file, require_data
+from relay.storage.postgres import hold_server
+from relay.storage.store import Store
 from relay.tls_files import TlsFiles
 from relay.trust import TrustFolder
 from remote_assist.core.messages import Message, RevocationsGiven, StoreRoom

@@ -2,8 +2,8 @@
 
     invite ─▶ there? ─▶ open? ─▶ whose? ─▶ code          ticket closed ─▶ codes burned, sessions ended
 
-Rule 1: the built-in book and the mirror decide what a first record opens (relay/ledger.py); here it is asked afresh,
-so that nobody learns of a closed ticket only after the customer consented.
+Rule 1: the built-in book and the mirror decide what a first record opens (relay/log/ledger.py); here it is asked
+afresh, so that nobody learns of a closed ticket only after the customer consented.
 Rule 2: ending only narrows, so the relay may ask for it; the agent ends, and its end record says why.
 """
 
@@ -15,11 +15,11 @@ import structlog
 from sqlalchemy import Connection, select
 
 from relay.access import Caller
-from relay.foreign import shown_id
-from relay.schema import foreign_tickets, sessions, tickets
-from relay.store import Store
-from relay.switchboard import Switchboard
-from relay.ticket_desk import TicketDesk
+from relay.links.switchboard import Switchboard
+from relay.storage.foreign import shown_id
+from relay.storage.schema import foreign_tickets, sessions, tickets
+from relay.storage.store import Store
+from relay.tickets.desk import TicketDesk
 from remote_assist.core.api import Ticket
 from remote_assist.core.messages import TicketClosed
 from remote_assist.core.ticket_ids import require_ticket_id

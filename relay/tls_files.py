@@ -9,7 +9,7 @@ from pathlib import Path
 
 import structlog
 
-from relay.front_door import load_tls
+from relay.links.front_door import load_tls
 from remote_assist.errors import AssistError
 
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import structlog
 
-from remote_assist.core.keys import load_public, public_line
-from remote_assist.core.lists import KINDS, MAX_LIST_BYTES, TrustedLists, open_lists
-from remote_assist.core.sshsig import PrivateKey
+from remote_assist.core.identity.lists import KINDS, MAX_LIST_BYTES, TrustedLists, open_lists
+from remote_assist.core.signing.keys import load_public, public_line
+from remote_assist.core.signing.sshsig import PrivateKey
 from remote_assist.errors import AssistError, ContentError, UsageError, VerificationError
 
 CA_FILE = "ca.pub"

@@ -8,8 +8,8 @@ Rule 2: a revision after the first only adds (tables, columns with a default): a
 serving beside it.
 Rule 3: a database that is ahead of this program is refused, not guessed at.
 
-A new revision: change relay/schema.py, add `versions/rNNNN_what.py` (revision "NNNN", down_revision the newest there).
-Two that were written side by side make two heads: the later to land takes the next number.
+A new revision: change relay/storage/schema.py, add `versions/rNNNN_what.py` (revision "NNNN", down_revision the newest
+there). Two that were written side by side make two heads: the later to land takes the next number.
 A file's name carries its revision, so a database that is up to date is known without loading alembic.
 """
 

@@ -10,18 +10,18 @@ import asyncio
 import dataclasses
 from collections.abc import Awaitable, Callable
 
-from remote_assist.agent.code_screen import Offer
 from remote_assist.agent.join import Host, helped, known_relay, new_attempt, ready
 from remote_assist.agent.pairing_attempt import ASK_ANEW, Attempt
+from remote_assist.agent.prompt.code_screen import Offer
 from remote_assist.agent.session import Session
 from remote_assist.agent.surroundings import Surroundings
 from remote_assist.agent.texts import say
 from remote_assist.core.chat import checked_line
 from remote_assist.core.codec import decode
 from remote_assist.core.codes import new_code
+from remote_assist.core.identity.statement import VerifiedTechnician
 from remote_assist.core.messages import NameplateAssigned, RelayRefused, Rendezvous
 from remote_assist.core.prompt import Prompt
-from remote_assist.core.statement import VerifiedTechnician
 from remote_assist.errors import ConsentDenied, RefusedError, RemoteProtocolError, UnreachableError
 from remote_assist.transport.link import Link
 

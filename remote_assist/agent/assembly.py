@@ -8,42 +8,44 @@ from typing import cast
 from remote_assist.agent.chat import Chat
 from remote_assist.agent.control import Control, Identity
 from remote_assist.agent.conversation import Executor
-from remote_assist.agent.disk_watch import DiskWatch
 from remote_assist.agent.doors import AgentDoors
 from remote_assist.agent.elevation import Elevation
 from remote_assist.agent.gate import Gate
-from remote_assist.agent.hop_requests import HopRequests
+from remote_assist.agent.hops.requests import HopRequests
 from remote_assist.agent.keeper import Keeper
-from remote_assist.agent.log_watch import LogWatch
 from remote_assist.agent.machine import Machine, own_places
-from remote_assist.agent.recorder import Recorder
-from remote_assist.agent.recordings import Policy, Recordings
-from remote_assist.agent.requests_chat import ChatRequests
-from remote_assist.agent.requests_diagnostics import DiagnosticRequests
-from remote_assist.agent.requests_disclose import disclose
-from remote_assist.agent.requests_files import FileRequests, list_folder, write_file
-from remote_assist.agent.requests_fix import FixRequests
-from remote_assist.agent.requests_log import LogRequests
-from remote_assist.agent.requests_many_files import ManyFiles, list_many
-from remote_assist.agent.requests_run import run_program
-from remote_assist.agent.requests_screen import ScreenRequests
-from remote_assist.agent.requests_session import SessionRequests
-from remote_assist.agent.requests_share import ShareRequests
-from remote_assist.agent.requests_shell import ShellRequests
+from remote_assist.agent.record.disk_watch import DiskWatch
+from remote_assist.agent.record.log_watch import LogWatch
+from remote_assist.agent.record.recorder import Recorder
+from remote_assist.agent.record.recordings import Policy, Recordings
+from remote_assist.agent.record.uploads import Uploads
+from remote_assist.agent.requests.chat import ChatRequests
+from remote_assist.agent.requests.diagnostics import DiagnosticRequests
+from remote_assist.agent.requests.disclose import disclose
+from remote_assist.agent.requests.files import FileRequests, list_folder, write_file
+from remote_assist.agent.requests.fix import FixRequests
+from remote_assist.agent.requests.log import LogRequests
+from remote_assist.agent.requests.many_files import ManyFiles, list_many
+from remote_assist.agent.requests.run import run_program
+from remote_assist.agent.requests.screen import ScreenRequests
+from remote_assist.agent.requests.session import SessionRequests
+from remote_assist.agent.requests.share import ShareRequests
+from remote_assist.agent.requests.shell import ShellRequests
 from remote_assist.agent.session import Session
 from remote_assist.agent.session_facts import ENDED_BY_TICKET, SessionFacts
 from remote_assist.agent.shelf import Shelf
 from remote_assist.agent.surroundings import Surroundings, disk_marks
 from remote_assist.agent.texts import say
 from remote_assist.agent.token_map import TokenMap
-from remote_assist.agent.uploads import Uploads
 from remote_assist.audit.journal import Journal
 from remote_assist.audit.log_memory import LogMemory
 from remote_assist.audit.spool import Spool
+from remote_assist.core.catalog.packs import PackTrust
 from remote_assist.core.hostile import HostileStr
-from remote_assist.core.lists import TrustedLists
+from remote_assist.core.identity.lists import TrustedLists
+from remote_assist.core.identity.statement import VerifiedTechnician
+from remote_assist.core.log.sealing import ContentKey, new_content_key, wrap
 from remote_assist.core.messages import Message, Wrap
-from remote_assist.core.packs import PackTrust
 from remote_assist.core.prompt import Prompt
 from remote_assist.core.requests import (
     ApplyFix,
@@ -69,8 +71,6 @@ from remote_assist.core.requests import (
     UseMachine,
     WriteFile,
 )
-from remote_assist.core.sealing import ContentKey, new_content_key, wrap
-from remote_assist.core.statement import VerifiedTechnician
 from remote_assist.errors import AuditUnavailable, VerificationError
 from remote_assist.transport.folder_lock import hold_folder
 from remote_assist.transport.local_target import LocalTarget

@@ -13,11 +13,10 @@ from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
-from remote_assist.agent.log_watch import LogWatch
-from remote_assist.agent.recorder import Recorder
-from remote_assist.agent.uploads import Uploads
+from remote_assist.agent.record.log_watch import LogWatch
+from remote_assist.agent.record.recorder import Recorder
+from remote_assist.agent.record.uploads import Uploads
 from remote_assist.core.codec import decode, encode
-from remote_assist.core.keys import PrivateKey, public_line
 from remote_assist.core.messages import (
     PROTOCOL_VERSION,
     Acknowledged,
@@ -42,7 +41,8 @@ from remote_assist.core.messages import (
 from remote_assist.core.records import join_bytes
 from remote_assist.core.resume import wait_seconds
 from remote_assist.core.room import Room, room_of
-from remote_assist.core.sshsig import sign
+from remote_assist.core.signing.keys import PrivateKey, public_line
+from remote_assist.core.signing.sshsig import sign
 from remote_assist.errors import AssistError, RefusedError, RemoteProtocolError, UnreachableError, VerificationError
 from remote_assist.transport.link import Link
 

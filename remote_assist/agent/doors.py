@@ -13,8 +13,8 @@ from remote_assist.agent.conversation import Conversation, Executor
 from remote_assist.agent.forward_door import ForwardDoor
 from remote_assist.agent.gate import Gate
 from remote_assist.agent.people import People
-from remote_assist.agent.requests_run import run_string
-from remote_assist.agent.requests_shell import ShellRequests
+from remote_assist.agent.requests.run import run_string
+from remote_assist.agent.requests.shell import ShellRequests
 from remote_assist.agent.sftp_door import SftpDoor
 from remote_assist.core.messages import Message
 from remote_assist.core.records import Actor, RecordDraft

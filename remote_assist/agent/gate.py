@@ -16,7 +16,7 @@ from typing import Protocol, TypeVar
 from remote_assist.agent.actions import Action, Ending
 from remote_assist.agent.keeper import Keeper
 from remote_assist.agent.machine import Machine
-from remote_assist.agent.recorder import NotWritten, aborted_draft, intent_draft, outcome_draft, refusal_draft
+from remote_assist.agent.record.recorder import NotWritten, aborted_draft, intent_draft, outcome_draft, refusal_draft
 from remote_assist.agent.texts import say, status_words, why_refused
 from remote_assist.core.consent import ANY_SCOPE
 from remote_assist.core.hostile import SafeStr

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from remote_assist.agent.keeper import Keeper
 from remote_assist.agent.people import People, Technician
-from remote_assist.agent.recorder import Recorder
+from remote_assist.agent.record.recorder import Recorder
 from remote_assist.agent.session_facts import CUSTOMER, SessionFacts
 from remote_assist.core.consent import Granted, grants_of
 from remote_assist.core.messages import Grant

@@ -12,13 +12,13 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from remote_assist.agent.asking import consent_question
 from remote_assist.agent.assembly import assemble, shelf_for
 from remote_assist.agent.control import Identity
-from remote_assist.agent.disk_watch import check_disk
 from remote_assist.agent.log_proof import prove
 from remote_assist.agent.memory import KnownRelay
 from remote_assist.agent.pairing_attempt import Attempt, Known
+from remote_assist.agent.prompt.asking import consent_question
+from remote_assist.agent.record.disk_watch import check_disk
 from remote_assist.agent.recovery import recover
 from remote_assist.agent.session import Session
 from remote_assist.agent.session_facts import (
@@ -37,14 +37,14 @@ from remote_assist.agent.shelf import Shelf
 from remote_assist.agent.surroundings import Surroundings, disk_marks
 from remote_assist.agent.texts import say, wish_title
 from remote_assist.audit.receipt import NOT_PROVED, InTheLog, build_receipt, receipt_bytes
+from remote_assist.core.agreements.enrolment import open_code
 from remote_assist.core.codes import SupportCode
 from remote_assist.core.consent import wishes_of
-from remote_assist.core.enrolment import open_code
-from remote_assist.core.keys import PrivateKey, load_public, new_key, public_line
+from remote_assist.core.identity.statement import VerifiedTechnician
 from remote_assist.core.messages import EnrolmentProof, EnrolmentWish, Grant, Verdict
 from remote_assist.core.prompt import ConsentAnswer, Prompt
 from remote_assist.core.records import RecordDraft, parse_time
-from remote_assist.core.statement import VerifiedTechnician
+from remote_assist.core.signing.keys import PrivateKey, load_public, new_key, public_line
 from remote_assist.errors import AssistError, ConsentDenied, Exit, RefusedError, UnreachableError, VerificationError
 from remote_assist.settings import PairingSettings
 from remote_assist.transport.link import Link

@@ -1,7 +1,7 @@
 """The machine as the gate hands it to an action: this computer's target, minus what belongs to the agent itself.
 
 Rule: only the gate holds one. What is off limits is checked by name here, before anything is written down, and by
-device and inode in transport/posix_files.py, when a path is walked.
+device and inode in transport/posix/files.py, when a path is walked.
 """
 
 import asyncio
@@ -12,19 +12,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from remote_assist.core.picture import Picture
+from remote_assist.core.picture.png import Picture
 from remote_assist.errors import AssistError, RefusedError
 from remote_assist.transport.local_target import LocalTarget
 
 if TYPE_CHECKING:
-    from remote_assist.transport.posix_files import PosixFiles
-    from remote_assist.transport.posix_programs import RunningProgram
-    from remote_assist.transport.posix_pty import RunningTerminal
-    from remote_assist.transport.ssh_hop import SshHop
-    from remote_assist.transport.ssh_hop_program import HopProgram
-    from remote_assist.transport.ssh_hop_terminal import HopTerminal
-    from remote_assist.transport.winrm_hop import WinrmHop
-    from remote_assist.transport.winrm_program import WinrmProgram
+    from remote_assist.transport.hops.ssh import SshHop
+    from remote_assist.transport.hops.ssh_program import HopProgram
+    from remote_assist.transport.hops.ssh_terminal import HopTerminal
+    from remote_assist.transport.hops.winrm import WinrmHop
+    from remote_assist.transport.hops.winrm_program import WinrmProgram
+    from remote_assist.transport.posix.files import PosixFiles
+    from remote_assist.transport.posix.programs import RunningProgram
+    from remote_assist.transport.posix.pty import RunningTerminal
 
     AnyTarget = LocalTarget | SshHop | WinrmHop
     AnyProgram = RunningProgram | HopProgram | WinrmProgram

@@ -23,7 +23,7 @@ from remote_assist.core.attempts import AttemptMemory
 from remote_assist.core.codec import decode, encode
 from remote_assist.core.codes import SupportCode
 from remote_assist.core.consent import Moment
-from remote_assist.core.keys import PrivateKey, public_line
+from remote_assist.core.identity.statement import VerifiedTechnician, verify_envelope
 from remote_assist.core.messages import (
     AgentStatement,
     Burn,
@@ -42,8 +42,8 @@ from remote_assist.core.messages import (
     Verdict,
 )
 from remote_assist.core.pairing import AgentPairing, version_only
+from remote_assist.core.signing.keys import PrivateKey, public_line
 from remote_assist.core.spoken import OTHER_VERSION, UPDATE_OLDER
-from remote_assist.core.statement import VerifiedTechnician, verify_envelope
 from remote_assist.errors import (
     AssistError,
     CodeBurned,
@@ -85,8 +85,8 @@ class Known:
 class Attempt:
     """One try of one code over one link.
 
-    `wish`: this machine asks to be enrolled; `prove`: it is, and was called (core/enrolment.py). `made_here`: the code
-    is this machine's, and a technician who leaves before the first message costs nothing.
+    `wish`: this machine asks to be enrolled; `prove`: it is, and was called (core/agreements/enrolment.py).
+    `made_here`: the code is this machine's, and a technician who leaves before the first message costs nothing.
     """
 
     def __init__(

@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from remote_assist.agent.keeper import Keeper
-from remote_assist.core.certificates import Certificate
+from remote_assist.core.agreements.sharing import Invitation, Part
 from remote_assist.core.consent import wishes_of
-from remote_assist.core.keys import fingerprint
+from remote_assist.core.identity.certificates import Certificate
 from remote_assist.core.messages import Grant
 from remote_assist.core.records import Actor, format_time
 from remote_assist.core.requests import Participant
-from remote_assist.core.sharing import Invitation, Part
+from remote_assist.core.signing.keys import fingerprint
 from remote_assist.errors import RefusedError
 
 MAX_TECHNICIANS = 4

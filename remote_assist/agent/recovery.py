@@ -19,32 +19,32 @@ from pathlib import Path
 
 from remote_assist.agent.control import Control, Identity
 from remote_assist.agent.elevation import is_root, root_again
+from remote_assist.agent.fixes.settling import settle
+from remote_assist.agent.fixes.undo_journal import UndoFile, open_undo_files
+from remote_assist.agent.fixes.verifying_later import helped_after_restart
 from remote_assist.agent.gate import Gate
-from remote_assist.agent.hop_requests import load_hops
+from remote_assist.agent.hops.requests import load_hops
 from remote_assist.agent.keeper import Keeper
 from remote_assist.agent.machine import Machine, own_places
-from remote_assist.agent.recorder import Recorder
-from remote_assist.agent.settling import settle
+from remote_assist.agent.record.recorder import Recorder
+from remote_assist.agent.record.uploads import Uploads
 from remote_assist.agent.shelf import Shelf
 from remote_assist.agent.surroundings import Surroundings
 from remote_assist.agent.texts import say
-from remote_assist.agent.undo_journal import UndoFile, open_undo_files
-from remote_assist.agent.uploads import Uploads
-from remote_assist.agent.verifying_later import helped_after_restart
 from remote_assist.audit.journal import Journal
 from remote_assist.audit.journal_files import JOURNAL_KEY
 from remote_assist.audit.spool import Spool
+from remote_assist.core.catalog.packs import PackTrust
 from remote_assist.core.codec import decode
 from remote_assist.core.hostile import HostileStr
-from remote_assist.core.keys import PrivateKey, load_private
+from remote_assist.core.log.opening import log_keys_of, pack_trust_of
+from remote_assist.core.log.sealing import new_content_key
 from remote_assist.core.messages import SignedStatement
-from remote_assist.core.opening import log_keys_of, pack_trust_of
-from remote_assist.core.packs import PackTrust
 from remote_assist.core.prompt import Prompt
 from remote_assist.core.record_codes import CODES
 from remote_assist.core.records import Actor, Outcome, Record, RecordDraft, decode_record, parse_time
 from remote_assist.core.room import concludes
-from remote_assist.core.sealing import new_content_key
+from remote_assist.core.signing.keys import PrivateKey, load_private
 from remote_assist.core.wishes import parse_hop
 from remote_assist.diagnostics.verifying import Restarted
 from remote_assist.errors import AssistError, UsageError

@@ -5,9 +5,9 @@ Rule: a list only ever narrows. The relay can withhold one, and can show nothing
 
 from collections.abc import Collection
 
-from remote_assist.core.keys import load_public
-from remote_assist.core.lists import RevocationsList, open_list
-from remote_assist.core.statement import VerifiedTechnician
+from remote_assist.core.identity.lists import RevocationsList, open_list
+from remote_assist.core.identity.statement import VerifiedTechnician
+from remote_assist.core.signing.keys import load_public
 
 
 class Revocations:

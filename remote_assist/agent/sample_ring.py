@@ -15,9 +15,9 @@ from typing import TypeVar
 
 import msgspec
 
-from remote_assist.core.alarms import OpenAlarm
-from remote_assist.core.samples import Latest, Sample
-from remote_assist.core.trends import trend_facts
+from remote_assist.core.watching.alarms import OpenAlarm
+from remote_assist.core.watching.samples import Latest, Sample
+from remote_assist.core.watching.trends import trend_facts
 from remote_assist.errors import AuditUnavailable
 from remote_assist.transport.private_files import append_durably, make_private_folder, read_private, write_private
 

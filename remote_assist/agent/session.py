@@ -14,13 +14,13 @@ from weakref import WeakKeyDictionary
 
 from remote_assist.agent.chat import Chat
 from remote_assist.agent.control import Control
-from remote_assist.agent.disk_watch import DiskWatch
-from remote_assist.agent.doors import AgentDoors
 from remote_assist.agent.gate import Gate
 from remote_assist.agent.granting import Granting
 from remote_assist.agent.keeper import Keeper
 from remote_assist.agent.people import People, Technician
-from remote_assist.agent.recorder import Recorder
+from remote_assist.agent.record.disk_watch import DiskWatch
+from remote_assist.agent.record.recorder import Recorder
+from remote_assist.agent.record.uploads import Uploads
 from remote_assist.agent.revocations import Revocations
 from remote_assist.agent.session_end import FAREWELL_SECONDS, SessionEnd
 from remote_assist.agent.session_facts import (
@@ -39,7 +39,6 @@ from remote_assist.agent.session_facts import (
 )
 from remote_assist.agent.streams import Connection, Streams
 from remote_assist.agent.texts import say, wish_title
-from remote_assist.agent.uploads import Uploads
 from remote_assist.audit.journal import Journal
 from remote_assist.core.consent import Paused, Resumed, Revoked, State, TimePassed, wishes_of
 from remote_assist.core.messages import Grant, StreamOffered
@@ -53,6 +52,7 @@ from remote_assist.errors import (
     RefusedError,
     VerificationError,
 )
+from remote_assist.transport.doors import Doors
 from remote_assist.transport.folder_lock import FolderLock
 from remote_assist.transport.link import Link
 from remote_assist.transport.ssh import serve_technician
@@ -98,7 +98,7 @@ class Session:
         self.granting = Granting(facts, keeper, recorder, self.people)
         self._revocations = Revocations(facts.technician)
         self._logged_in: WeakKeyDictionary[Connection, str] = WeakKeyDictionary()
-        self._doors: AgentDoors | None = None
+        self._doors: Doors | None = None
         self._streams = Streams(
             key=facts.resume_key,
             patience_seconds=facts.settings.resume_patience_seconds,
@@ -124,7 +124,7 @@ class Session:
 
     # --- the beginning ----------------------------------------------------------------------------
 
-    def serve(self, doors: AgentDoors) -> None:
+    def serve(self, doors: Doors) -> None:
         """Use these doors for every stream."""
         self._doors = doors
 

@@ -8,9 +8,12 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
 
+from remote_assist.agent.fixes.settling import settle
+from remote_assist.agent.fixes.undo_journal import UndoFile
 from remote_assist.agent.gate import Gate
 from remote_assist.agent.keeper import Keeper
-from remote_assist.agent.recorder import Recorder
+from remote_assist.agent.record.recorder import Recorder
+from remote_assist.agent.record.uploads import Uploads
 from remote_assist.agent.session_facts import (
     CUSTOMER,
     ENDED_BY_CUSTOMER,
@@ -18,11 +21,8 @@ from remote_assist.agent.session_facts import (
     ENDED_BY_TECHNICIAN,
     SessionFacts,
 )
-from remote_assist.agent.settling import settle
 from remote_assist.agent.streams import Streams
 from remote_assist.agent.texts import say
-from remote_assist.agent.undo_journal import UndoFile
-from remote_assist.agent.uploads import Uploads
 from remote_assist.audit.journal import Journal
 from remote_assist.core.consent import Ended
 from remote_assist.core.messages import Acknowledgement

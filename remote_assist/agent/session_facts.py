@@ -3,10 +3,10 @@
 from dataclasses import dataclass, field
 
 from remote_assist.agent.people import Technician
-from remote_assist.core.keys import PrivateKey, fingerprint
+from remote_assist.core.agreements.sharing import Part
+from remote_assist.core.identity.statement import VerifiedTechnician
 from remote_assist.core.records import Actor
-from remote_assist.core.sharing import Part
-from remote_assist.core.statement import VerifiedTechnician
+from remote_assist.core.signing.keys import PrivateKey, fingerprint
 from remote_assist.settings import AgentSettings
 
 CUSTOMER = Actor(kind="customer")

@@ -31,11 +31,11 @@ from remote_assist.agent.gate import Gate, Running
 from remote_assist.agent.machine import Machine
 from remote_assist.core.records import Actor, RecordDraft
 from remote_assist.errors import AssistError, RefusedError, UsageError
-from remote_assist.transport import posix_changes
 from remote_assist.transport.doors import RemoteProgram
 from remote_assist.transport.file_wishes import Attributes, Opening
-from remote_assist.transport.posix_files import PosixFiles, split_path
-from remote_assist.transport.posix_open_file import OpenFile, digest_of, open_file
+from remote_assist.transport.posix import changes as posix_changes
+from remote_assist.transport.posix.files import PosixFiles, split_path
+from remote_assist.transport.posix.open_file import OpenFile, digest_of, open_file
 
 MAX_OPEN_FILES = 128
 """Files open on one channel at once."""

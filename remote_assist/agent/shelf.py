@@ -10,10 +10,10 @@ from pathlib import Path
 from remote_assist.agent.look_history import LookHistory
 from remote_assist.agent.sample_ring import SampleRing
 from remote_assist.agent.token_map import TokenMap
-from remote_assist.core.catalog_model import Catalog
-from remote_assist.core.estimates import Estimate, estimate
-from remote_assist.core.packs import NOBODY, PackTrust
-from remote_assist.core.preview import Preview
+from remote_assist.core.catalog.estimates import Estimate, estimate
+from remote_assist.core.catalog.model import Catalog
+from remote_assist.core.catalog.packs import NOBODY, PackTrust
+from remote_assist.core.catalog.preview import Preview
 from remote_assist.core.prompt import Prompt
 from remote_assist.core.wishes import scope_of
 from remote_assist.diagnostics.pack_catalog import Shelved, Stocked, stock

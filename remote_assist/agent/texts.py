@@ -261,7 +261,7 @@ def language(code: str) -> Language:
         raise KeyError(code)
     if code == "en":
         return ENGLISH
-    table = importlib.import_module(f"remote_assist.agent.texts_{code}")
+    table = importlib.import_module(f"remote_assist.agent.translations.{code}")
     return Language(table.TEXTS, table.SCOPE_WORDS, table.FIX_WITHOUT_ASKING)
 
 

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from cryptography import x509
 
 from remote_assist.audit.timestamp import open_stamp
-from remote_assist.core.anchoring import ANCHORED, anchored_details
 from remote_assist.core.api import Anchoring, LoggedRecord
 from remote_assist.core.checkpoint import Checkpoint, open_checkpoint
+from remote_assist.core.log.anchoring import ANCHORED, anchored_details
 from remote_assist.core.records import Record, decode_record, format_time
 from remote_assist.core.tree import check_consistency
 from remote_assist.errors import RemoteProtocolError, VerificationError

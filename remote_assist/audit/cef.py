@@ -11,7 +11,7 @@ import re
 
 from remote_assist import __version__
 from remote_assist.audit.siem_event import SiemEvent
-from remote_assist.core.keys import fingerprint
+from remote_assist.core.signing.keys import fingerprint
 from remote_assist.errors import RemoteProtocolError
 
 HEADER_FIELDS = 7

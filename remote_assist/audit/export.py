@@ -21,9 +21,9 @@ import msgspec
 
 from remote_assist.core.api import LoggedRecord
 from remote_assist.core.canonical import canonical_bytes
+from remote_assist.core.log.sealing import Disclosure, check_disclosure
 from remote_assist.core.messages import Acknowledgement
 from remote_assist.core.records import decode_record, format_time, place
-from remote_assist.core.sealing import Disclosure, check_disclosure
 from remote_assist.errors import RemoteProtocolError, VerificationError
 
 FORMAT = "remote-assist audit export/1"

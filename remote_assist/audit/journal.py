@@ -29,12 +29,12 @@ from remote_assist.audit.journal_files import (
     line_of,
     read_journal,
 )
-from remote_assist.core.chain import Chain, advance, extend, link, session_of
-from remote_assist.core.keys import PrivateKey, load_private, new_key, private_bytes, public_line
+from remote_assist.core.log.chain import Chain, advance, extend, link, session_of
 from remote_assist.core.messages import Acknowledgement, StoredRecord
 from remote_assist.core.record_codes import CODES, JOURNAL_KEY_CODES, NEVER_WAITING, SESSION_ENDED
 from remote_assist.core.records import RecordDraft, head_bytes, place, verify_acknowledgement
-from remote_assist.core.sshsig import sign
+from remote_assist.core.signing.keys import PrivateKey, load_private, new_key, private_bytes, public_line
+from remote_assist.core.signing.sshsig import sign
 from remote_assist.errors import AuditUnavailable, LocalProtocolError, VerificationError
 
 RESERVE_BYTES = 64 << 10

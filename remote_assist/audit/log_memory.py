@@ -5,8 +5,9 @@
 
 Rule 1: a checkpoint counts only with a log key's signature, and only when it continues the last one seen (F9, F10).
 Rule 2: what contradicts is never stored in place of what was seen; it goes into evidence, and the caller refuses.
-Rule 3: a log may change its key; then each key must have signed for the next (core/succession.py), else it is another
-log, whoever vouches for its key. Only a key that no list names any more is forgotten, and the memory begins anew.
+Rule 3: a log may change its key; then each key must have signed for the next (core/log/succession.py), else it is
+another log, whoever vouches for its key. Only a key that no list names any more is forgotten, and the memory begins
+anew.
 """
 
 import contextlib
@@ -20,9 +21,9 @@ import msgspec
 
 from remote_assist.audit.durable_file import make_folder, sync_folder, write_new
 from remote_assist.core.checkpoint import Checkpoint, open_checkpoint
+from remote_assist.core.log.succession import Succession, connects, follow
 from remote_assist.core.records import format_time
-from remote_assist.core.signed_note import MAX_NOTE_BYTES, log_origin
-from remote_assist.core.succession import Succession, connects, follow
+from remote_assist.core.signing.signed_note import MAX_NOTE_BYTES, log_origin
 from remote_assist.core.tree import check_consistency
 from remote_assist.errors import ContentError, VerificationError
 

@@ -17,8 +17,8 @@ import msgspec
 from remote_assist import __version__
 from remote_assist.audit.siem_event import SiemEvent
 from remote_assist.core.canonical import canonical_bytes
-from remote_assist.core.keys import fingerprint
 from remote_assist.core.records import leaf_hash
+from remote_assist.core.signing.keys import fingerprint
 from remote_assist.errors import ContentError
 
 VERSION = "1.8.0"

@@ -7,9 +7,9 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from remote_assist.audit.verify import Evidence, check_promise
-from remote_assist.core.chain import Chain, advance
+from remote_assist.core.log.chain import Chain, advance
+from remote_assist.core.log.organisation import OpenedChain, check_chain_opening, check_own_words
 from remote_assist.core.messages import StoredRecord
-from remote_assist.core.organisation import OpenedChain, check_chain_opening, check_own_words
 from remote_assist.core.records import Record, decode_record, place
 from remote_assist.errors import RemoteProtocolError, VerificationError
 

@@ -15,15 +15,15 @@ import msgspec
 from remote_assist.audit.inclusion import check_included
 from remote_assist.audit.timeline import outcome_words, subject_words, timeline
 from remote_assist.audit.verify import SessionReport, verify_session
-from remote_assist.core.certificates import ca_of, check_certificate
+from remote_assist.core.agreements.sharing import technicians_in
 from remote_assist.core.checkpoint import open_checkpoint
 from remote_assist.core.codec import decode
-from remote_assist.core.cosignature import check_cosigned
-from remote_assist.core.lists import OrganisationList, open_list
+from remote_assist.core.identity.certificates import ca_of, check_certificate
+from remote_assist.core.identity.lists import OrganisationList, open_list
+from remote_assist.core.log.opening import log_keys_of
 from remote_assist.core.messages import Acknowledgement, SignedStatement, StoredRecord
-from remote_assist.core.opening import log_keys_of
 from remote_assist.core.records import Opening, Outcome, Record, decode_record, format_time, parse_time, record_hash
-from remote_assist.core.sharing import technicians_in
+from remote_assist.core.signing.cosignature import check_cosigned
 from remote_assist.errors import RemoteProtocolError, UsageError, VerificationError
 
 FORMAT = "remote-assist receipt/1"

@@ -2,7 +2,7 @@
 
     heading           what it says in words, and the command that checks it
     first, last       session's opening and end: the relay's signed acknowledgements (record, leaf, time, hash)
-    tlog-proof        that the last one is in the tree a checkpoint signs (core/tlog_proof.py), with the checkpoint
+    tlog-proof        that the last one is in the tree a checkpoint signs (core/log/tlog_proof.py), with the checkpoint
 
 Rule 1: every line follows from what is signed: whoever checks it builds the text anew and compares, so that nothing in
 it can be changed. Rule 2: what surrounds it (a ticket system's own lines, spaces at the ends of lines) is passed over.
@@ -13,9 +13,9 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from remote_assist.core.checkpoint import Checkpoint
+from remote_assist.core.log.tlog_proof import FIRST_LINE, LogProof, proof_text, read_proof, verify_proof
 from remote_assist.core.messages import Acknowledgement
 from remote_assist.core.records import log_entry, verify_acknowledgement
-from remote_assist.core.tlog_proof import FIRST_LINE, LogProof, proof_text, read_proof, verify_proof
 from remote_assist.errors import VerificationError
 
 TITLE = "Proof of session "

@@ -11,7 +11,7 @@ import os
 from pathlib import Path
 
 from remote_assist.audit.durable_file import FULL, make_folder, sync_folder, write_new
-from remote_assist.core.chunk import MAX_STORED_BYTES
+from remote_assist.core.log.chunk import MAX_STORED_BYTES
 from remote_assist.errors import AuditUnavailable, VerificationError
 
 CHUNKS = "chunks"

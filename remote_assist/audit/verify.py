@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from remote_assist.core.chain import Chain, advance
+from remote_assist.core.agreements.sharing import Proven
+from remote_assist.core.log.chain import Chain, advance
+from remote_assist.core.log.opening import OpenedSession, check_opening
 from remote_assist.core.messages import Acknowledgement, StoredRecord
-from remote_assist.core.opening import OpenedSession, check_opening
 from remote_assist.core.record_codes import CODES
 from remote_assist.core.records import Record, decode_record, format_time, parse_time, place, verify_acknowledgement
-from remote_assist.core.sharing import Proven
 from remote_assist.errors import RemoteProtocolError, VerificationError
 
 MAX_NOTES = 100

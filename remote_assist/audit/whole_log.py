@@ -14,9 +14,9 @@ from remote_assist.audit.own_chain import ChainReport
 from remote_assist.audit.verify import SessionReport
 from remote_assist.core.api import ChainSummary, SessionSummary
 from remote_assist.core.checkpoint import Checkpoint
+from remote_assist.core.log.tlog_proof import ENTRY_BYTES
 from remote_assist.core.messages import Acknowledgement, Wrap
 from remote_assist.core.records import Record, leaf_hash, parse_time, place
-from remote_assist.core.tlog_proof import ENTRY_BYTES
 from remote_assist.core.tree import subtree_root
 from remote_assist.errors import RemoteProtocolError, VerificationError
 

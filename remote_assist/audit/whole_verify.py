@@ -16,12 +16,12 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from remote_assist.core import sshsig
 from remote_assist.core.checkpoint import Checkpoint
-from remote_assist.core.opening import check_opening
-from remote_assist.core.organisation import check_chain_opening, is_chain_id
+from remote_assist.core.log.opening import check_opening
+from remote_assist.core.log.organisation import check_chain_opening, is_chain_id
 from remote_assist.core.record_codes import JOURNAL_KEY_CODES
 from remote_assist.core.records import NO_RECORD, decode_record, head_bytes, place
+from remote_assist.core.signing import sshsig
 from remote_assist.core.tree import HASH_BYTES
 from remote_assist.errors import RemoteProtocolError, VerificationError
 

@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from remote_assist.authority.folder import AuthorityFolder, IssuedCertificate, read_text, write_public
-from remote_assist.core import keys
-from remote_assist.core.certificates import MAX_LIFE, issue_certificate
-from remote_assist.core.lists import MAX_SERIALS, RevocationsList
+from remote_assist.core.identity.certificates import MAX_LIFE, issue_certificate
+from remote_assist.core.identity.lists import MAX_SERIALS, RevocationsList
 from remote_assist.core.records import format_time
+from remote_assist.core.signing import keys
 from remote_assist.errors import ContentError, UsageError
 
 DEFAULT_LIFE = timedelta(hours=12)

@@ -18,9 +18,7 @@ from pathlib import Path
 import msgspec
 
 from remote_assist.authority.lock import locked
-from remote_assist.core import keys
-from remote_assist.core.keys import PrivateKey
-from remote_assist.core.lists import (
+from remote_assist.core.identity.lists import (
     MAX_LIST_BYTES,
     AnyList,
     OrganisationList,
@@ -31,6 +29,8 @@ from remote_assist.core.lists import (
     open_list,
     sign_list,
 )
+from remote_assist.core.signing import keys
+from remote_assist.core.signing.keys import PrivateKey
 from remote_assist.errors import ContentError, UsageError, VerificationError
 from remote_assist.transport.private_files import append_durably, read_private, write_private
 

@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from remote_assist.authority.folder import LISTS, AuthorityFolder, write_public
-from remote_assist.core import keys
-from remote_assist.core.lists import PacksList, ReviewerKey, ReviewersList, RevocationsList, kind_of, sign_list
+from remote_assist.core.identity.lists import PacksList, ReviewerKey, ReviewersList, RevocationsList, kind_of, sign_list
 from remote_assist.core.records import format_time
-from remote_assist.core.reviewer_keys import reviewer_key_file, reviewer_public, reviewer_public_file
+from remote_assist.core.signing import keys
+from remote_assist.core.signing.reviewer_keys import reviewer_key_file, reviewer_public, reviewer_public_file
 from remote_assist.errors import ContentError
 from remote_assist.transport.private_files import make_private_folder, sync_folder, write_private
 

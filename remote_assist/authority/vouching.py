@@ -10,9 +10,7 @@ import msgspec
 
 from remote_assist.authority.folder import LISTS, AuthorityFolder, read_bytes, read_text, write_public
 from remote_assist.authority.founding import REVIEWERS_LIFE
-from remote_assist.core import keys
-from remote_assist.core.keys import PrivateKey
-from remote_assist.core.lists import (
+from remote_assist.core.identity.lists import (
     KINDS,
     MAX_COSIGNERS,
     MAX_LIST_BYTES,
@@ -23,7 +21,9 @@ from remote_assist.core.lists import (
     open_adopt_request,
 )
 from remote_assist.core.records import format_time
-from remote_assist.core.reviewer_keys import (
+from remote_assist.core.signing import keys
+from remote_assist.core.signing.keys import PrivateKey
+from remote_assist.core.signing.reviewer_keys import (
     load_reviewer_public,
     reviewer_key_file,
     reviewer_public,

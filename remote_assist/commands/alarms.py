@@ -93,10 +93,13 @@ def _told(error: TicketSystemError) -> Exception:
     return RefusedError(f"the relay did not take the alarm: {error.message}", reason="refused")
 
 
-def _open(arguments: argparse.Namespace) -> int:
-    from remote_assist.cli import main
+def _open(arguments: argparse.Namespace) -> Any:
+    from remote_assist.commands.technician.consent import add_commands as add_invite
 
     named = read_ticket_id(arguments.link.removeprefix(LINK).removesuffix("/"))
     if not arguments.link.startswith(LINK) or named is None:
         raise UsageError("this is no link to an invite", advice=f"It looks like {LINK}TICKET.")
-    return main(["invite", "--ticket", str(named)])
+    parser = argparse.ArgumentParser(prog="remote-assist")
+    add_invite(parser.add_subparsers())
+    invite = parser.parse_args(["invite", "--ticket", str(named)])
+    return invite.run(invite)

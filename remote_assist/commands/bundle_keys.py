@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from remote_assist.core.reviewer_keys import MAX_KEY_BYTES, load_reviewer_key, load_reviewer_public
+from remote_assist.core.signing.reviewer_keys import MAX_KEY_BYTES, load_reviewer_key, load_reviewer_public
 from remote_assist.errors import ContentError
 
 

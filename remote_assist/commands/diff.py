@@ -11,7 +11,7 @@ from remote_assist.commands.printing import Printer, add_output_options
 from remote_assist.errors import Exit
 
 if TYPE_CHECKING:  # only a name for types: it loads the rule engine
-    from remote_assist.core.bundle_difference import Change
+    from remote_assist.core.watching.bundle_difference import Change
 
 MARKS = {"added": "+", "removed": "-", "changed": "~", "unknown": "?"}
 

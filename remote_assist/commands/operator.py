@@ -19,10 +19,10 @@ from remote_assist.authority.vouching import (
     revoke_pack,
 )
 from remote_assist.commands.printing import Printer, add_output_options
-from remote_assist.core.certificates import ROLES
-from remote_assist.core.cosignature import read_cosigner
 from remote_assist.core.durations import parse_duration
-from remote_assist.core.keys import fingerprint
+from remote_assist.core.identity.certificates import ROLES
+from remote_assist.core.signing.cosignature import read_cosigner
+from remote_assist.core.signing.keys import fingerprint
 from remote_assist.errors import AssistError, Exit
 
 AGAIN = "Relays learn this when you run `remote-assist ca adopt` for each of them again."

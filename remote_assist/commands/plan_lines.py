@@ -1,7 +1,7 @@
 """What will be done, in lines people read before it is: a fix's plan, a look's estimate."""
 
 from remote_assist.commands.progress_line import size_words
-from remote_assist.core.estimates import Estimate
+from remote_assist.core.catalog.estimates import Estimate
 from remote_assist.core.plan_words import diff_lines, is_diff
 from remote_assist.core.requests import Plan
 

@@ -357,7 +357,7 @@ class Chains(Told, frozen=True):
 
 
 class SuccessionsAnswer(Body, frozen=True):
-    """GET /v1/log/successions (anyone): the notes by which the log's keys followed each other (core/succession.py)."""
+    """GET /v1/log/successions (anyone): how the log's keys followed each other (core/log/succession.py)."""
 
     notes: tuple[str, ...]
 

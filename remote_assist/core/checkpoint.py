@@ -4,11 +4,11 @@
     SIZE LF                      leaves, decimal
     ROOT LF                      base64
     LF
-    — ORIGIN BASE64 LF           core/signed_note.py
+    — ORIGIN BASE64 LF           core/signing/signed_note.py
 
 Rule 1: one form is accepted: exactly three lines and our own log's signature; lines by unknown keys (witnesses) are
 passed over, as the note format asks, but must be well formed.
-Rule 2: a line of a cosigner (ML-DSA-44, core/cosignature.py) is checked by whoever knows its key.
+Rule 2: a line of a cosigner (ML-DSA-44, core/signing/cosignature.py) is checked by whoever knows its key.
 Rule 3: a signature of our key that does not hold refuses the whole note.
 Source: https://c2sp.org/tlog-checkpoint, https://c2sp.org/signed-note.
 """
@@ -17,9 +17,16 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from remote_assist.core.cosignature import held_cosignatures
-from remote_assist.core.keys import PrivateKey
-from remote_assist.core.signed_note import check_signed, from_base64, origin_of_signer, sign_note, split_note, to_base64
+from remote_assist.core.signing.cosignature import held_cosignatures
+from remote_assist.core.signing.keys import PrivateKey
+from remote_assist.core.signing.signed_note import (
+    check_signed,
+    from_base64,
+    origin_of_signer,
+    sign_note,
+    split_note,
+    to_base64,
+)
 from remote_assist.core.tree import HASH_BYTES, TreeHead
 from remote_assist.errors import LocalProtocolError, VerificationError
 
@@ -35,7 +42,7 @@ _SIZE = re.compile(r"0|[1-9][0-9]{0,15}")
 class Checkpoint:
     """A verified checkpoint: whose log, how large, which root, and the signed text it was read from.
 
-    `cosigners`: names of those known cosigners whose signatures hold as well (core/cosignature.py).
+    `cosigners`: names of those known cosigners whose signatures hold as well (core/signing/cosignature.py).
     """
 
     origin: str

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 import msgspec
 
-from remote_assist.core.catalog_model import SEVERITIES, Catalog, CollectUse, KnownIssue, OutcomeSpec
+from remote_assist.core.catalog.model import SEVERITIES, Catalog, CollectUse, KnownIssue, OutcomeSpec
+from remote_assist.core.catalog.templates import MissingValue, as_text, fill
 from remote_assist.core.conditions import Conditions, Unknown
-from remote_assist.core.templates import MissingValue, as_text, fill
 
 KEPT_BY_WATCH = frozenset({"trend"})
 """Facts that exist only where the customer runs `watch`; without it nobody expects them, so they are not unknown."""

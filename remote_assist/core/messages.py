@@ -63,7 +63,7 @@ class PairingVerdict(Message, frozen=True, tag="pairing-verdict"):
 
 
 class EnrolmentWish(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A machine asks to be enrolled under `name`: plain lines of the keys it made for that (core/enrolment.py)."""
+    """A machine asks to be enrolled under `name`: plain lines of keys made for that (core/agreements/enrolment.py)."""
 
     name: str
     enrolment_key: str
@@ -116,7 +116,7 @@ class SignedStatement(Message, frozen=True, tag="signed-statement"):
 
 
 class TechnicianEnvelope(Message, frozen=True, tag="technician-envelope"):
-    """Sealed in 4. `statement` is the exact bytes signed; `lists` are SignedList JSON (core/lists.py).
+    """Sealed in 4. `statement` is the exact bytes signed; `lists` are SignedList JSON (core/identity/lists.py).
 
     `enrolment`: the technician's yes to the machine's wish; then there is no session.
     """
@@ -264,7 +264,7 @@ class AppendRefused(Message, frozen=True, tag="append-refused"):
 
 
 class StoreChunk(Message, frozen=True, tag="store-chunk"):
-    """agent → relay: the sealed bytes whose hash the acknowledged record `seq` names as `stored` (core/chunk.py)."""
+    """agent → relay: the sealed bytes whose hash the acknowledged record `seq` names as `stored` (log/chunk.py)."""
 
     session: str
     seq: int
@@ -331,7 +331,7 @@ class AskSuccessions(Message, frozen=True, tag="ask-successions"):
 
 
 class SuccessionsGiven(Message, frozen=True, tag="successions"):
-    """relay → agent: the notes (core/succession.py), in no order; none for a log whose key never changed."""
+    """relay → agent: the notes (core/log/succession.py), in no order; none for a log whose key never changed."""
 
     notes: tuple[str, ...] = ()
 
@@ -366,7 +366,7 @@ class TicketClosed(Message, frozen=True, tag="ticket-closed"):
 
 
 class RevocationsGiven(Message, frozen=True, tag="revocations"):
-    """relay → agent: the organisation's newest list of revoked certificates (`signed`: the CA's file, core/lists.py).
+    """relay → agent: the organisation's newest list of revoked certificates (`signed`: as core/identity/lists.py).
 
     Whose certificate is on it is out of the session at once. Only the CA's signature is believed.
     """

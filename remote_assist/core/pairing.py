@@ -23,9 +23,10 @@ import msgspec
 from spake2 import SPAKE2_A, SPAKE2_B, SPAKEError
 from spake2.ed25519_basic import NotOnCurve
 
-from remote_assist.core import codec, keys
+from remote_assist.core import codec
 from remote_assist.core.attempts import AttemptMemory
 from remote_assist.core.codes import SupportCode, parse_code
+from remote_assist.core.identity.statement import VerifiedTechnician, sign_statement, verify_envelope
 from remote_assist.core.messages import (
     PROTOCOL_VERSION,
     AgentStatement,
@@ -43,8 +44,8 @@ from remote_assist.core.pairing_keys import (
     PairingKeys,
     transcript_hash,
 )
+from remote_assist.core.signing import keys
 from remote_assist.core.spoken import version_fault
-from remote_assist.core.statement import VerifiedTechnician, sign_statement, verify_envelope
 from remote_assist.errors import CodeBurned, ContentError, LocalProtocolError, RemoteProtocolError
 
 __all__ = [

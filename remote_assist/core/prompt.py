@@ -7,8 +7,8 @@ Strings here that came from a peer are `HostileStr`; the screen passes them thro
 from dataclasses import dataclass
 from typing import Protocol
 
+from remote_assist.core.catalog.preview import Preview
 from remote_assist.core.hostile import HostileStr
-from remote_assist.core.preview import Preview
 
 _NOTHING = HostileStr("")
 
@@ -33,7 +33,7 @@ class ConsentQuestion:
     newcomer: HostileStr = _NOTHING
     """Whom `name` asks to let in; empty when `name` asks for themselves."""
     part: str = ""
-    """The newcomer's part (core/sharing.py)."""
+    """The newcomer's part (core/agreements/sharing.py)."""
     preview: Preview | None = None
     """What a look at this machine would read, where one is asked for."""
     reading_seconds: float = 0.0

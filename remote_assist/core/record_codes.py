@@ -152,7 +152,7 @@ NEVER_WAITING = frozenset(
 """Acts that only narrow or restore: they happen first and are delivered when the relay returns."""
 
 CHUNK_CODES = frozenset({"RA1410E", "RA1411E", "RA1412E"})
-"""Records whose `stored` names sealed bytes that the relay stores beside the log (core/chunk.py)."""
+"""Records whose `stored` names sealed bytes that the relay stores beside the log (core/log/chunk.py)."""
 
 JOURNAL_KEY_CODES = frozenset({"RA1302E", "RA1303E", "RA1304E", "RA1902E", "RA1990E"})
 """What a journal key may sign at a next start: undo or verify of an acknowledged plan, left as is, closed."""

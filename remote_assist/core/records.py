@@ -12,10 +12,10 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from remote_assist.core import sshsig
 from remote_assist.core.canonical import canonical_bytes
 from remote_assist.core.messages import Acknowledgement
 from remote_assist.core.record_codes import CODES, ORGANISATION_WRITERS, Code
+from remote_assist.core.signing import sshsig
 from remote_assist.errors import LocalProtocolError, RemoteProtocolError, VerificationError
 
 __all__ = [
@@ -79,7 +79,7 @@ class Actor(_Part, frozen=True, kw_only=True):
 
 
 class SealedField(_Part, frozen=True, kw_only=True):
-    """A value only reviewers can open (core/sealing.py). `commitment` hex; `key` names the content key."""
+    """A value only reviewers can open (core/log/sealing.py). `commitment` hex; `key` names the content key."""
 
     commitment: str
     ciphertext: bytes
@@ -118,8 +118,8 @@ class SignedText(_Part, frozen=True, kw_only=True):
 
 
 class Second(_Part, frozen=True, kw_only=True):
-    """How a second technician came in (core/sharing.py): the first's invitation, the second's certificate and, once
-    they are there, their proof."""
+    """How a second technician came in (core/agreements/sharing.py): the first's invitation, the second's certificate
+    and, once they are there, their proof."""
 
     invitation: bytes
     signature: str
@@ -132,8 +132,8 @@ class RecordDraft(_Part, frozen=True, kw_only=True):
     """A record before the journal gives it its place. `action` ties an intent to its outcome.
 
     `program` is argv[0]'s base name, `paths` as `path_text` writes them, `sizes` named counts and bytes,
-    `recording` names what is kept of an action (core/chunk.py), `stored` is the SHA-256 (hex) of the sealed bytes the
-    relay stores for this record, `approver` is reserved. What is here is readable by the relay; what is not goes to
+    `recording` names what is kept of an action (core/log/chunk.py), `stored` is the SHA-256 (hex) of the sealed bytes
+    the relay stores for this record, `approver` is reserved. What is here is readable by the relay; what is not goes to
     `sealed`. Only in records of no session: `about` names what the record is about, `details` its words, `signed` a
     signed text.
     """

@@ -15,12 +15,12 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from remote_assist.core.anchors import Searched
-from remote_assist.core.catalog_model import FieldSpec
-from remote_assist.core.detectors import DETECTORS, SECRET_CLASSES
-from remote_assist.core.panel import Panel
-from remote_assist.core.seed_words import SeedWords
-from remote_assist.core.spans import Span, found, merge
+from remote_assist.core.catalog.model import FieldSpec
+from remote_assist.core.detect.anchors import Searched
+from remote_assist.core.detect.detectors import DETECTORS, SECRET_CLASSES
+from remote_assist.core.detect.panel import Panel
+from remote_assist.core.detect.seed_words import SeedWords
+from remote_assist.core.detect.spans import Span, found, merge
 from remote_assist.errors import LocalProtocolError, RefusedError
 
 PROFILES = ("strict", "secrets")

@@ -18,7 +18,7 @@ Rule 1: no request names steps or shell text; argv lists and catalog ids only.
 
 import msgspec
 
-from remote_assist.core.approval import Approval
+from remote_assist.core.identity.approval import Approval
 from remote_assist.core.messages import Acknowledgement, Grant, Message
 
 SUBSYSTEM = "remote-assist"
@@ -227,7 +227,7 @@ class Disclosed(Message, frozen=True, tag="disclosed"):
 
 
 class Share(Message, frozen=True, tag="share"):
-    """Ask the customer to let a second technician in (core/sharing.py). Answered by Done; only the customer lets in."""
+    """Ask the customer to let a second technician in (agreements/sharing.py). Only they can; answered by Done."""
 
     invitation: bytes
     signature: str
@@ -427,7 +427,7 @@ class Done(Message, frozen=True, tag="done"):
 
 
 class Expected(Message, frozen=True, tag="expected"):
-    """What a bundle takes by the agent's reckoning (core/estimates.py): packed bytes, and limits never passed.
+    """What a bundle takes by the agent's reckoning (core/catalog/estimates.py): packed bytes, and limits never passed.
 
     `seen`: of how many of its `items` an earlier run on this machine told.
     """

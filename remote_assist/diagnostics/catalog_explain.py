@@ -1,6 +1,6 @@
 """One item of the catalog in plain words: what `kb explain` prints."""
 
-from remote_assist.core.catalog_model import Bundle, Catalog, Collector, Fix, Implementation, KnownIssue
+from remote_assist.core.catalog.model import Bundle, Catalog, Collector, Fix, Implementation, KnownIssue
 
 Item = Collector | Bundle | KnownIssue | Fix
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from remote_assist.core.catalog_model import (
+from remote_assist.core.catalog.model import (
     PARAMETER_TYPES,
     STEP_VERBS,
     Fix,
@@ -13,7 +13,7 @@ from remote_assist.core.catalog_model import (
     Verify,
     digest_of,
 )
-from remote_assist.core.patterns import pattern_fault
+from remote_assist.core.catalog.patterns import pattern_fault
 from remote_assist.diagnostics.catalog_kinds import platforms, read_command
 from remote_assist.diagnostics.catalog_section import Section, near
 

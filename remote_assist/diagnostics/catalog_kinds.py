@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from remote_assist.core.catalog_model import (
+from remote_assist.core.catalog.model import (
     FIELD_TYPES,
     PLATFORMS,
     RESULTS,
@@ -20,7 +20,7 @@ from remote_assist.core.catalog_model import (
     OutcomeSpec,
     digest_of,
 )
-from remote_assist.core.patterns import pattern_fault
+from remote_assist.core.catalog.patterns import pattern_fault
 from remote_assist.diagnostics.catalog_section import Section
 
 MIB = 1 << 20

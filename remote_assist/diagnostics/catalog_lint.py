@@ -7,10 +7,10 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
-from remote_assist.core.catalog_model import Bundle, Catalog, Collector, ExtractSpec, Fix, KnownIssue, Step
+from remote_assist.core.catalog.model import Bundle, Catalog, Collector, ExtractSpec, Fix, KnownIssue, Step
+from remote_assist.core.catalog.templates import paths_in
 from remote_assist.core.conditions import Conditions, names_in
 from remote_assist.core.findings import Observed, evaluate_issue
-from remote_assist.core.templates import paths_in
 from remote_assist.diagnostics.builtins import BUILTINS
 from remote_assist.diagnostics.catalog_loader import Reading, read_catalog, shipped_folder
 from remote_assist.diagnostics.catalog_section import near

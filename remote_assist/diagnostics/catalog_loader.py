@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 
-from remote_assist.core.catalog_model import API_VERSION, Bundle, Catalog, Collector, Fix, KnownIssue
+from remote_assist.core.catalog.model import API_VERSION, Bundle, Catalog, Collector, Fix, KnownIssue
 from remote_assist.diagnostics.catalog_fixes import read_fix
 from remote_assist.diagnostics.catalog_kinds import read_bundle_spec, read_collector, read_issue
 from remote_assist.diagnostics.catalog_section import Section, near

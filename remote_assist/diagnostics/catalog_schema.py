@@ -4,7 +4,7 @@ Rule: made from the same tables the reader uses. What a schema cannot say (names
 not compile) is `kb lint`'s.
 """
 
-from remote_assist.core.catalog_model import (
+from remote_assist.core.catalog.model import (
     API_VERSION,
     FIELD_TYPES,
     PARAMETER_TYPES,

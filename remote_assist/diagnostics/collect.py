@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from remote_assist import __version__
-from remote_assist.core import catalog_model as model
+from remote_assist.core.catalog import model as model
 from remote_assist.core.redaction import Collected, Redacted, Redactor
 from remote_assist.core.requests import Progress
 from remote_assist.core.sealed_stream import ID_BYTES, Sealer

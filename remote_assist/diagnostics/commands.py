@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import msgspec
 
-from remote_assist.core.catalog_model import ExtractSpec, Implementation
-from remote_assist.core.powershell import powershell_argv
+from remote_assist.core.catalog.model import ExtractSpec, Implementation
+from remote_assist.core.catalog.powershell import powershell_argv
 from remote_assist.core.target import Command
 from remote_assist.diagnostics.catalog_section import size_in_bytes
 from remote_assist.diagnostics.look import ENVIRONMENT, Gathered, Look, Unavailable

@@ -12,9 +12,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from remote_assist.core.catalog_model import Catalog, Fix, canonical_json
+from remote_assist.core.catalog.fix_parameters import check_parameters
+from remote_assist.core.catalog.model import Catalog, Fix, canonical_json
 from remote_assist.core.conditions import Conditions, Unknown
-from remote_assist.core.fix_parameters import check_parameters
 from remote_assist.core.requests import Plan, PlanStep, Progress
 from remote_assist.core.target import MutableTarget, Target
 from remote_assist.diagnostics.catalog_section import near

@@ -5,7 +5,7 @@ import json
 import time
 from dataclasses import dataclass, field
 
-from remote_assist.core.catalog_model import Collector, FieldSpec, Implementation
+from remote_assist.core.catalog.model import Collector, FieldSpec, Implementation
 from remote_assist.diagnostics.builtins import BUILTINS
 from remote_assist.diagnostics.commands import run_command, run_powershell
 from remote_assist.diagnostics.look import Gathered, Look, Unavailable

@@ -5,7 +5,7 @@ Shadow files, private keys, credential stores, browser secrets, environments, ar
 
 import re
 
-from remote_assist.core.catalog_model import Collector
+from remote_assist.core.catalog.model import Collector
 
 NEVER_OPENED = re.compile(
     r"shadow|/\.ssh/|ssh_host_\w+_key(?!\.pub)|\.key$|private[-_]?key|keyring|/\.gnupg|/\.aws|/\.netrc|\.pgpass"

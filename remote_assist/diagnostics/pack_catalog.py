@@ -6,8 +6,8 @@ Rule: a pack that is refused costs its own items only, and why is said.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from remote_assist.core.catalog_model import Catalog
-from remote_assist.core.packs import InstalledPack, OpenedPack, PackTrust, foreign_items
+from remote_assist.core.catalog.model import Catalog
+from remote_assist.core.catalog.packs import InstalledPack, OpenedPack, PackTrust, foreign_items
 from remote_assist.diagnostics.catalog_loader import Reading, read_catalog, read_texts, shipped_folder
 from remote_assist.diagnostics.never_collect import forbidden_in
 from remote_assist.errors import AssistError, ContentError

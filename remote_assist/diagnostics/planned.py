@@ -7,8 +7,8 @@ Rule 2: every change has an undo record made from what was observed before it; d
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
+from remote_assist.core.catalog.templates import fill
 from remote_assist.core.target import MutableTarget
-from remote_assist.core.templates import fill
 from remote_assist.diagnostics.look import Look
 
 Json = dict[str, object]

@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 
-from remote_assist.core.catalog_model import Catalog, Collector
-from remote_assist.core.preview import PreviewItem
+from remote_assist.core.catalog.model import Catalog, Collector
+from remote_assist.core.catalog.preview import PreviewItem
 from remote_assist.diagnostics.catalog_section import near
 from remote_assist.diagnostics.collectors_linux.clutter import PLACES
 from remote_assist.diagnostics.collectors_linux.configuration import FILES, FOLDERS

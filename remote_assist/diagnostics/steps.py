@@ -4,12 +4,12 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 
-from remote_assist.core.catalog_model import Step
-from remote_assist.diagnostics import verbs_files as files
-from remote_assist.diagnostics import verbs_programs as programs
-from remote_assist.diagnostics import verbs_services as services
-from remote_assist.diagnostics import verbs_system as system
+from remote_assist.core.catalog.model import Step
 from remote_assist.diagnostics.planned import Doing, PlannedStep, Surroundings
+from remote_assist.diagnostics.verbs import files as files
+from remote_assist.diagnostics.verbs import programs as programs
+from remote_assist.diagnostics.verbs import services as services
+from remote_assist.diagnostics.verbs import system as system
 from remote_assist.errors import AssistError
 
 Plan = Callable[[Step, Surroundings], Awaitable[PlannedStep]]

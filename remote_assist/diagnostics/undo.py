@@ -15,15 +15,15 @@ import base64
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Protocol
 
-from remote_assist.core.powershell import powershell_command
+from remote_assist.core.catalog.powershell import powershell_command
 from remote_assist.core.requests import Progress
 from remote_assist.core.target import Command, FileStatus, MutableTarget
 from remote_assist.diagnostics.look import ENVIRONMENT, Look
 from remote_assist.diagnostics.planned import items_of, words_of
 from remote_assist.diagnostics.services.chosen import service_backend
 from remote_assist.diagnostics.services.unit import is_remote_access
-from remote_assist.diagnostics.verbs_files import entries_below
-from remote_assist.diagnostics.verbs_system import REMOVE_VALUE, WRITE_VALUE
+from remote_assist.diagnostics.verbs.files import entries_below
+from remote_assist.diagnostics.verbs.system import REMOVE_VALUE, WRITE_VALUE
 from remote_assist.errors import AssistError, RefusedError
 
 UNDO_TIMEOUT_SECONDS = 60.0

@@ -5,13 +5,13 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from remote_assist.core.catalog_model import Catalog, Fix, Precheck, Verify
+from remote_assist.core.catalog.fix_parameters import check_parameters
+from remote_assist.core.catalog.model import Catalog, Fix, Precheck, Verify
+from remote_assist.core.catalog.templates import MissingValue, fill
 from remote_assist.core.conditions import Conditions, Unknown, names_in
-from remote_assist.core.fix_parameters import check_parameters
 from remote_assist.core.target import Target
-from remote_assist.core.templates import MissingValue, fill
 from remote_assist.diagnostics.collect import collect_facts
-from remote_assist.diagnostics.verbs_system import BOOT_ID
+from remote_assist.diagnostics.verbs.system import BOOT_ID
 from remote_assist.errors import AssistError, RefusedError
 
 Clock = Callable[[], datetime]

@@ -44,9 +44,9 @@ from remote_assist.core.api import (
     TicketNote,
     Tickets,
 )
+from remote_assist.core.log.organisation import is_chain_id
 from remote_assist.core.messages import Acknowledgement, StoredRecord, Wrap
-from remote_assist.core.organisation import is_chain_id
-from remote_assist.core.signed_note import MAX_NOTE_BYTES
+from remote_assist.core.signing.signed_note import MAX_NOTE_BYTES
 from remote_assist.errors import RemoteProtocolError, UsageError, VerificationError
 from remote_assist.settings import TechnicianSettings
 from remote_assist.technician.relay_http import RelayHttp, safe_addresses

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from pathlib import Path
 
-from remote_assist.core.approval import Approval, approve
+from remote_assist.core.identity.approval import Approval, approve
 from remote_assist.technician.home import Home
 from remote_assist.technician.login import AskPassphrase, open_credential, read_certificate_line
 

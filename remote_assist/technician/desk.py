@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Self
 
 from remote_assist.audit.log_memory import LogMemory
 from remote_assist.core.api import Deliveries, LoggedRecord, NewNote, SessionSummary, Ticket
-from remote_assist.core.certificates import ca_of
-from remote_assist.core.keys import fingerprint
-from remote_assist.core.lists import TrustedLists, open_lists
+from remote_assist.core.identity.certificates import ca_of
+from remote_assist.core.identity.lists import TrustedLists, open_lists
 from remote_assist.core.messages import Acknowledgement
 from remote_assist.core.records import RecordDraft, decode_record
 from remote_assist.core.requests import Done
 from remote_assist.core.resume import LinkNews
+from remote_assist.core.signing.keys import fingerprint
 from remote_assist.core.ticket_ids import read_ticket_id
 from remote_assist.core.time_spent import MAX_MINUTES
 from remote_assist.errors import AssistError, RefusedError, UnreachableError, UsageError, VerificationError
@@ -40,9 +40,9 @@ from remote_assist.technician.login import (
 from remote_assist.technician.session_folder import SessionFacts, SessionFolder
 
 if TYPE_CHECKING:  # only names for types: SSH and pairing take a while to load, and who lists tickets needs neither
+    from remote_assist.core.agreements.enrolment import Machine
+    from remote_assist.core.agreements.sharing import Part
     from remote_assist.core.codes import SupportCode
-    from remote_assist.core.enrolment import Machine
-    from remote_assist.core.sharing import Part
     from remote_assist.technician.accept import OnPaired
     from remote_assist.technician.disclosing import Place
     from remote_assist.technician.disclosure_preview import Preview
@@ -300,7 +300,7 @@ class Desk:
 
     async def machines(self) -> tuple[EnrolledMachine, ...]:
         """The enrolled machines this relay knows, each with a signature of the organisation that holds."""
-        from remote_assist.core.enrolment import check_enrolment
+        from remote_assist.core.agreements.enrolment import check_enrolment
 
         found = []
         for one in await self.api.machines():
@@ -440,7 +440,7 @@ class Desk:
     async def timeline(self, session: str) -> tuple[str, ...]:
         """A session's records as lines for people, oldest first; unverified, and hostile until `safe_text`."""
         from remote_assist.audit.timeline import timeline
-        from remote_assist.core.sharing import technicians_in
+        from remote_assist.core.agreements.sharing import technicians_in
 
         records = [decode_record(one.record) for one in await self.api.records(session)]
         return tuple(line.text() for line in timeline(records, names=technicians_in(records)))

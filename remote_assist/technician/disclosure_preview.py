@@ -6,28 +6,45 @@ Rule: a preview holds the disclosure itself; what is sent is what was shown.
 import asyncio
 import secrets
 from collections import Counter
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from remote_assist.core.disclosure import BUNDLE, FILE, FINDINGS, TEXT
 from remote_assist.core.redaction import Redactor
 from remote_assist.errors import UsageError
-from remote_assist.technician.disclosing import Disclosure, check_words, disclose, of_file, of_findings, of_text
-from remote_assist.technician.session_folder import SessionFolder
+from remote_assist.technician.disclosing import Disclosure, Place, check_words, disclose, of_file, of_findings, of_text
+from remote_assist.technician.session_folder import SessionFacts, SessionFolder
 
 if TYPE_CHECKING:  # only a name for a type
-    from remote_assist.technician.desk import Desk
+    from remote_assist.technician.session import Session
 
 MAX_TEXT_BYTES = 1 << 20
 """Of what is disclosed, so much is looked at as text."""
+
+
+class Disclosing(Protocol):
+    """What a disclosure needs of the technician's desk."""
+
+    def session_facts(self, session: str) -> SessionFacts:
+        """What this machine knows of the session."""
+
+    def session_folder(self, session: str) -> SessionFolder:
+        """Its files."""
+
+    def disclosure_place(self, ticket: str) -> AbstractAsyncContextManager[Place]:
+        """Where disclosures on the ticket go."""
+
+    async def connect(self, session: str) -> "Session":
+        """The session itself."""
 
 
 @dataclass(frozen=True, slots=True)
 class Preview:
     """A disclosure before it is sent. `private`: what in it looks like a secret or personal, or empty."""
 
-    desk: "Desk"
+    desk: Disclosing
     session: str
     ticket: str
     what: Disclosure
@@ -40,7 +57,7 @@ class Preview:
             return await disclose(self.what, place, connected, session=self.session, where=self.ticket)
 
 
-async def preview(desk: "Desk", session: str, kind: str, readers: str, words: str) -> Preview:
+async def preview(desk: Disclosing, session: str, kind: str, readers: str, words: str) -> Preview:
     """Make it and ask the place whether it can keep it to these readers. Raises UsageError, TicketSystemError."""
     ticket = desk.session_facts(session).ticket
     what = await asyncio.to_thread(_made, kind, readers, words, desk.session_folder(session))

@@ -13,9 +13,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from remote_assist.core.certificates import ca_of
-from remote_assist.core.opening import pack_trust_of
-from remote_assist.core.packs import PackTrust
+from remote_assist.core.catalog.packs import PackTrust
+from remote_assist.core.identity.certificates import ca_of
+from remote_assist.core.log.opening import pack_trust_of
 from remote_assist.core.requests import Collect, PlanFix
 from remote_assist.errors import AssistError, ContentError, UsageError
 from remote_assist.technician.home import Home, default_home
@@ -23,10 +23,10 @@ from remote_assist.technician.login import read_certificate_line
 from remote_assist.transport.pack_folder import PackFolder
 
 if TYPE_CHECKING:  # only names for types: both load the catalog or the rule engine
-    from remote_assist.core.bundle_difference import Change
-    from remote_assist.core.catalog_model import Catalog
-    from remote_assist.core.estimates import Estimate
+    from remote_assist.core.catalog.estimates import Estimate
+    from remote_assist.core.catalog.model import Catalog
     from remote_assist.core.findings import Finding
+    from remote_assist.core.watching.bundle_difference import Change
     from remote_assist.diagnostics.bundle import Bundle, Manifest
 
 
@@ -97,7 +97,7 @@ def expected_bundle(bundle: str, last: Path) -> "Estimate":
 
     Raises UsageError for a bundle there is not.
     """
-    from remote_assist.core.estimates import estimate
+    from remote_assist.core.catalog.estimates import estimate
 
     collect_request(bundle)
     earlier: dict[str, tuple[float, int]] = {}
@@ -109,7 +109,7 @@ def expected_bundle(bundle: str, last: Path) -> "Estimate":
 
 def compare_bundles(before: Path, after: Path, key: bytes = b"") -> "BundlesCompared":
     """What changed from one bundle file to another, findings included. Raises as `evaluate_bundle`."""
-    from remote_assist.core.bundle_difference import changes_between, findings_between
+    from remote_assist.core.watching.bundle_difference import changes_between, findings_between
 
     old, new = _read(before, key), _read(after, key)
     changes = changes_between(old.facts, new.facts) + findings_between(_judged(old), _judged(new))

@@ -13,8 +13,8 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import quote
 
+from remote_assist.core.agreements.enrolment import open_code
 from remote_assist.core.codes import SupportCode, new_code, spoken
-from remote_assist.core.enrolment import open_code
 from remote_assist.core.messages import NameplateAssigned, PeerJoined, PeerLeft
 from remote_assist.errors import CodeBurned, UnreachableError
 from remote_assist.technician.pairing_attempt import Inviter, PairingAttempt, Wanted

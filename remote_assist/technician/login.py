@@ -10,11 +10,11 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from remote_assist.core.api import Login, LoginAnswer
-from remote_assist.core.certificates import ROLES, Certificate, ca_of, check_certificate, roles_of
-from remote_assist.core.keys import MAX_PRIVATE_BYTES, PrivateKey, load_private, public_line
-from remote_assist.core.lists import TrustedLists, open_lists
+from remote_assist.core.identity.certificates import ROLES, Certificate, ca_of, check_certificate, roles_of
+from remote_assist.core.identity.lists import TrustedLists, open_lists
 from remote_assist.core.records import format_time, login_bytes
-from remote_assist.core.sshsig import sign
+from remote_assist.core.signing.keys import MAX_PRIVATE_BYTES, PrivateKey, load_private, public_line
+from remote_assist.core.signing.sshsig import sign
 from remote_assist.errors import ContentError, UsageError, VerificationError
 from remote_assist.settings import TechnicianSettings
 from remote_assist.technician.api import RelayApi, open_api

@@ -7,9 +7,9 @@ does not fit, never one that says something else. Two programs of one person at 
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from remote_assist.core.chain import Chain, link
+from remote_assist.core.log.chain import Chain, link
+from remote_assist.core.log.organisation import persons_opening, sign_head
 from remote_assist.core.messages import Acknowledgement, StoredRecord
-from remote_assist.core.organisation import persons_opening, sign_head
 from remote_assist.core.records import Actor, RecordDraft, record_hash, verify_acknowledgement
 from remote_assist.errors import RefusedError, UsageError, VerificationError
 from remote_assist.technician.api import RelayApi

@@ -13,12 +13,11 @@ from typing import TypeVar
 
 import msgspec
 
+from remote_assist.core.agreements.enrolment import check_enrolment, check_machine, sign_enrolment
 from remote_assist.core.api import Ticket
 from remote_assist.core.codec import decode, encode
 from remote_assist.core.codes import SupportCode, session_id
 from remote_assist.core.consent import wishes_of
-from remote_assist.core.enrolment import check_enrolment, check_machine, sign_enrolment
-from remote_assist.core.keys import PrivateKey, fingerprint, load_public, new_key, private_bytes, public_line
 from remote_assist.core.messages import (
     PROTOCOL_VERSION,
     AgentStatement,
@@ -32,6 +31,7 @@ from remote_assist.core.messages import (
 )
 from remote_assist.core.pairing import TechnicianPairing, sign_statement
 from remote_assist.core.records import Actor, RecordDraft, format_time
+from remote_assist.core.signing.keys import PrivateKey, fingerprint, load_public, new_key, private_bytes, public_line
 from remote_assist.core.wishes import common, parse_wishes
 from remote_assist.errors import (
     CodeBurned,

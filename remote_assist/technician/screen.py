@@ -5,7 +5,7 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from remote_assist.core.picture import Picture, decode_png
+from remote_assist.core.picture.png import Picture, decode_png
 from remote_assist.core.requests import MAX_PICTURE_BYTES, TakeScreenshot
 from remote_assist.errors import RemoteProtocolError, VerificationError
 from remote_assist.technician.conversation import Conversation, check_done

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Self
 import msgspec
 
 from remote_assist.audit.log_memory import LogMemory
-from remote_assist.core.approval import Approval
 from remote_assist.core.chat import checked_line
 from remote_assist.core.codec import encode
 from remote_assist.core.consent import wishes_of
 from remote_assist.core.file_batch import FolderLimits
+from remote_assist.core.identity.approval import Approval
 from remote_assist.core.requests import (
     ApplyFix,
     AskStatus,
@@ -67,7 +67,7 @@ from remote_assist.technician.session_folder import SessionFolder
 from remote_assist.technician.terminal import Terminal, open_terminal
 
 if TYPE_CHECKING:  # only a name for types: the rule engine is loaded when findings are wanted
-    from remote_assist.core.estimates import Estimate
+    from remote_assist.core.catalog.estimates import Estimate
     from remote_assist.core.findings import Finding
 
 CONSENT_SECONDS = 180.0
@@ -209,7 +209,7 @@ class Session:
         """Size and time of a bundle: on the customer's machine by its agent's reckoning, on another one behind it by
         the last bundle of that machine.
         """
-        from remote_assist.core.estimates import Estimate
+        from remote_assist.core.catalog.estimates import Estimate
 
         if self._machine is not None:
             return await asyncio.to_thread(expected_bundle, bundle, self._bundle)

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import msgspec
 
-from remote_assist.core.keys import PrivateKey, load_private
 from remote_assist.core.messages import Acknowledgement
+from remote_assist.core.signing.keys import PrivateKey, load_private
 from remote_assist.errors import ContentError, RefusedError
 from remote_assist.transport.private_files import append_durably, read_private, write_private
 

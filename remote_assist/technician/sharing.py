@@ -9,15 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from remote_assist.core.certificates import check_certificate
-from remote_assist.core.keys import new_key, private_bytes, public_line
-from remote_assist.core.lists import TrustedLists
-from remote_assist.core.messages import PROTOCOL_VERSION
-from remote_assist.core.opening import OpenedSession, check_opening
-from remote_assist.core.record_codes import SECOND_ADMITTED
-from remote_assist.core.records import decode_record, format_time
-from remote_assist.core.requests import Attach, Attached, Refused, Share
-from remote_assist.core.sharing import (
+from remote_assist.core.agreements.sharing import (
     MAX_LIFE,
     Attachment,
     Invitation,
@@ -28,6 +20,14 @@ from remote_assist.core.sharing import (
     sign_attachment,
     sign_invitation,
 )
+from remote_assist.core.identity.certificates import check_certificate
+from remote_assist.core.identity.lists import TrustedLists
+from remote_assist.core.log.opening import OpenedSession, check_opening
+from remote_assist.core.messages import PROTOCOL_VERSION
+from remote_assist.core.record_codes import SECOND_ADMITTED
+from remote_assist.core.records import decode_record, format_time
+from remote_assist.core.requests import Attach, Attached, Refused, Share
+from remote_assist.core.signing.keys import new_key, private_bytes, public_line
 from remote_assist.errors import RefusedError, RemoteProtocolError, UsageError, VerificationError
 from remote_assist.settings import TechnicianSettings
 from remote_assist.technician.api import RelayApi

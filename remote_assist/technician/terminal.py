@@ -5,7 +5,7 @@
         async for raw in terminal.output():       ends with the terminal; terminal.done says how
             …
 
-Rule: what comes out is hostile bytes: emulate it, or pass it through core/terminal_filter.py.
+Rule: what comes out is hostile bytes: emulate it, or pass it through core/picture/terminal_filter.py.
 """
 
 import asyncio

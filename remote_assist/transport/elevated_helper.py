@@ -1,7 +1,7 @@
 """The helper that runs as root for one elevated action: takes calls on standard input, answers on standard output.
 
 Started by the agent through sudo or by polkit, with the customer's own password. It ends with its input: when the
-agent dies, what runs for it is stopped. Files are reached with the same care as everywhere (transport/posix_files.py):
+agent dies, what runs for it is stopped. Files are reached with the same care as everywhere (transport/posix/files.py):
 no link is followed, what belongs to the agent is off limits.
 """
 

@@ -19,8 +19,8 @@ from pathlib import Path
 
 from remote_assist.core.target import Command
 from remote_assist.errors import AssistError
-from remote_assist.transport.posix_programs import clean_environment, run_to_end
-from remote_assist.transport.posix_pty import RunningTerminal, Window, start_terminal
+from remote_assist.transport.posix.programs import clean_environment, run_to_end
+from remote_assist.transport.posix.pty import RunningTerminal, Window, start_terminal
 
 PKEXEC, AGENT, CHECK = "pkexec", "pkttyagent", "pkcheck"
 BUS = Path("/run/dbus/system_bus_socket")

@@ -19,7 +19,7 @@ from remote_assist.core.requests import KIND_DATA
 from remote_assist.core.target import Command, Completed, FileStatus
 from remote_assist.errors import AssistError, RefusedError, UnreachableError
 from remote_assist.transport.elevated_calls import READY, Answer, Call, length_of, pack, raise_fault, unpack_answer
-from remote_assist.transport.posix_programs import RunningProgram, clean_environment, start_program
+from remote_assist.transport.posix.programs import RunningProgram, clean_environment, start_program
 
 SUDO, POLKIT = "sudo", "polkit"
 READY_SECONDS = 20.0

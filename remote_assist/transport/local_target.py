@@ -12,7 +12,7 @@ from remote_assist.errors import AssistError
 __all__ = ["LocalTarget"]
 
 if sys.platform != "win32":
-    from remote_assist.transport.posix_target import PosixTarget as LocalTarget
+    from remote_assist.transport.posix.target import PosixTarget as LocalTarget
 else:
 
     class LocalTarget:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from remote_assist.core.packs import MAX_PACK_BYTES, InstalledPack, OpenedPack, Pin, check_newer
+from remote_assist.core.catalog.packs import MAX_PACK_BYTES, InstalledPack, OpenedPack, Pin, check_newer
 from remote_assist.errors import AssistError, ContentError, RefusedError
 from remote_assist.transport.private_files import make_private_folder, read_private, write_private
 

@@ -10,7 +10,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 
-from remote_assist.core.picture import MAX_POINTS, Picture, decode_ppm
+from remote_assist.core.picture.png import MAX_POINTS, Picture, decode_ppm
 from remote_assist.errors import ContentError, RefusedError
 
 NO_SCREEN = "no-screen"

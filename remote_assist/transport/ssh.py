@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, NoReturn
 
 from remote_assist import __version__
-from remote_assist.core.keys import PrivateKey, private_bytes
+from remote_assist.core.signing.keys import PrivateKey, private_bytes
 from remote_assist.core.spoken import GREETING
 from remote_assist.errors import AssistError, RefusedError, RemoteProtocolError, UnreachableError, VerificationError
 from remote_assist.transport.channel import PACKET_BYTES, WINDOW_BYTES

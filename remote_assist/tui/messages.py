@@ -12,7 +12,7 @@ from textual.message import Message
 from textual.message_pump import MessagePump
 
 from remote_assist.core.api import Deliveries, SessionSummary, Ticket
-from remote_assist.core.kept import Kept
+from remote_assist.core.log.kept import Kept
 from remote_assist.core.requests import Done, Entry, Plan, Status
 from remote_assist.core.resume import LinkNews
 from remote_assist.errors import AssistError

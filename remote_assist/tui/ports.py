@@ -10,19 +10,19 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from remote_assist.core.agreements.sharing import Part
 from remote_assist.core.api import Deliveries, SessionSummary, Ticket
-from remote_assist.core.asciicast import Event, Header
 from remote_assist.core.codes import SupportCode
-from remote_assist.core.kept import Kept
+from remote_assist.core.log.asciicast import Event, Header
+from remote_assist.core.log.kept import Kept
 from remote_assist.core.messages import AgentStatement
 from remote_assist.core.requests import ChatLine, Done, Entry, Plan, Progress, Status
 from remote_assist.core.resume import LinkNews
-from remote_assist.core.sharing import Part
 from remote_assist.technician.knowledge import Article
 from remote_assist.technician.transfers import FileMover
 
 if TYPE_CHECKING:  # only a name for a type: pairing takes a while to load
-    from remote_assist.core.enrolment import Machine
+    from remote_assist.core.agreements.enrolment import Machine
 
 OnProgress = Callable[[Progress], None]
 OnOutput = Callable[[int, bytes], None]

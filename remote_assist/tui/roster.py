@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from remote_assist.tui.widgets.session_header import LinkState
+from remote_assist.tui.link_state import LinkState
 
 HUES = ("#5aa9e6", "#e0a15c", "#7fc97f", "#d58ad0", "#5ec8c0", "#e27d7d", "#b0a7f0", "#c9c25a")
 """Colours of customers: told apart at a glance, and by their number where there is no colour."""

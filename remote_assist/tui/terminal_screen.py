@@ -1,8 +1,8 @@
 """A remote terminal as cells: what it shows, where its cursor is, what scrolled away. Draws nothing, sends nothing.
 
-Rule 1: bytes pass core/terminal_filter.py's allow-list before pyte sees them, and every cell is checked again when it
-is read: what is not printable becomes a sign that says so. Rule 2: the emulator answers no report, so nothing the
-customer's side shows can type. Rule 3: a sequence pyte stumbles over costs that sequence, not the screen.
+Rule 1: bytes pass core/picture/terminal_filter.py's allow-list before pyte sees them, and every cell is checked again
+when it is read: what is not printable becomes a sign that says so. Rule 2: the emulator answers no report, so nothing
+the customer's side shows can type. Rule 3: a sequence pyte stumbles over costs that sequence, not the screen.
 """
 
 import codecs
@@ -14,7 +14,7 @@ from typing import Any
 import pyte
 from pyte.screens import Char, Margins
 
-from remote_assist.core.terminal_filter import TerminalFilter
+from remote_assist.core.picture.terminal_filter import TerminalFilter
 
 MAX_SCROLLBACK = 2000
 """Lines kept above the screen."""

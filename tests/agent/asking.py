@@ -3,9 +3,9 @@
 import asyncio
 
 from remote_assist.agent.ask import ask
-from remote_assist.agent.code_screen import Offer
+from remote_assist.agent.prompt.code_screen import Offer
 from remote_assist.core.codes import SupportCode
-from remote_assist.core.keys import public_line
+from remote_assist.core.signing.keys import public_line
 from remote_assist.errors import AssistError
 from tests.agent.world import AgentWorld
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from remote_assist.agent.code_screen import Offer, code_lines
-from remote_assist.agent.columns import cells, wrapped
-from remote_assist.agent.prompt_terminal import PromptTerminal
+from remote_assist.agent.prompt.code_screen import Offer, code_lines
+from remote_assist.agent.prompt.columns import cells, wrapped
+from remote_assist.agent.prompt.terminal import PromptTerminal
 from remote_assist.agent.texts import LANGUAGES, use_language
 from remote_assist.core.codes import SupportCode
 from remote_assist.core.words import WORDS

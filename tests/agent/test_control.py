@@ -7,9 +7,9 @@ from typing import NoReturn, cast
 import pytest
 
 from remote_assist.agent.control import Control, Identity
-from remote_assist.agent.recorder import Recorder
-from remote_assist.core.keys import new_key
+from remote_assist.agent.record.recorder import Recorder
 from remote_assist.core.resume import FIRST_WAIT_SECONDS
+from remote_assist.core.signing.keys import new_key
 from remote_assist.errors import UnreachableError
 
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from remote_assist.agent.elevation import root_again
+from remote_assist.agent.fixes.undo_journal import UndoFile, open_undo_files
 from remote_assist.agent.texts import say
-from remote_assist.agent.undo_journal import UndoFile, open_undo_files
 from remote_assist.core.requests import ApplyFix, Plan, PlanFix, Run
 from remote_assist.diagnostics.catalog_loader import load_catalog
 from remote_assist.diagnostics.fixes import undo_fix
@@ -47,7 +47,7 @@ def item(world: AgentWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     own.write_text(OWN)
     catalog = load_catalog([own])
     monkeypatch.setattr("remote_assist.agent.shelf._shipped", lambda: Stocked(catalog, ()))
-    for module in ("elevation", "requests_fix"):
+    for module in ("elevation", "requests.fix"):
         monkeypatch.setattr(f"remote_assist.agent.{module}.is_root", lambda: False)
     fix = catalog.fixes["own.touch"]
     path = str(tmp_path / "made")

@@ -8,11 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from remote_assist.core.approval import approve
-from remote_assist.core.certificates import issue_certificate
-from remote_assist.core.keys import PrivateKey, fingerprint, new_key, public_line
-from remote_assist.core.lists import PacksList, sign_list
-from remote_assist.core.packs import Pack, PackTrust, build_pack, open_pack, sign_pack
+from remote_assist.core.catalog.packs import Pack, PackTrust, build_pack, open_pack, sign_pack
+from remote_assist.core.identity.approval import approve
+from remote_assist.core.identity.certificates import issue_certificate
+from remote_assist.core.identity.lists import PacksList, sign_list
 from remote_assist.core.requests import (
     Accepted,
     ApplyFix,
@@ -26,6 +25,7 @@ from remote_assist.core.requests import (
     Progress,
     Status,
 )
+from remote_assist.core.signing.keys import PrivateKey, fingerprint, new_key, public_line
 from remote_assist.diagnostics.bundle import read_bundle
 from remote_assist.diagnostics.catalog_loader import load_catalog
 from remote_assist.diagnostics.pack_catalog import stock

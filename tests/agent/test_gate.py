@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from remote_assist.agent.actions import Action, Ending, read_action, run_action
+from remote_assist.agent.alone.local_log import LocalLog
 from remote_assist.agent.gate import CANCELLED, Gate, Performed, Running
 from remote_assist.agent.keeper import Keeper
-from remote_assist.agent.local_log import LocalLog
 from remote_assist.agent.machine import Machine
-from remote_assist.agent.recorder import NotWritten
+from remote_assist.agent.record.recorder import NotWritten
 from remote_assist.core.consent import Ended, Granted, Moment, Revoked, grants_of
 from remote_assist.core.messages import Acknowledgement, Grant
 from remote_assist.core.records import Actor, RecordDraft

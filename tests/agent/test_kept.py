@@ -10,11 +10,11 @@ from typing import TypeVar
 import pytest
 from sqlalchemy import Connection
 
-from relay.chunks import Chunks
-from relay.schema import chunks
+from relay.log.chunks import Chunks
+from relay.storage.schema import chunks
 from remote_assist.agent.recovery import recover
 from remote_assist.audit.journal_files import JOURNAL_KEY
-from remote_assist.core.chunk import MAX_CHUNK_BYTES
+from remote_assist.core.log.chunk import MAX_CHUNK_BYTES
 from remote_assist.core.messages import StoreChunk
 from remote_assist.core.requests import Collect, EndSession, ReadFile
 from remote_assist.diagnostics.catalog_loader import load_catalog

@@ -4,10 +4,10 @@ import secrets
 
 import pytest
 
-from remote_assist.core.keys import new_key, public_line
-from remote_assist.core.lists import PacksList, sign_list
-from remote_assist.core.packs import InstalledPack, Pack, PackTrust, build_pack, open_pack, sign_pack
+from remote_assist.core.catalog.packs import InstalledPack, Pack, PackTrust, build_pack, open_pack, sign_pack
+from remote_assist.core.identity.lists import PacksList, sign_list
 from remote_assist.core.requests import Collect, Refused
+from remote_assist.core.signing.keys import new_key, public_line
 from remote_assist.diagnostics.bundle import read_bundle
 from remote_assist.diagnostics.pack_catalog import stock
 from remote_assist.transport.pack_folder import PackFolder

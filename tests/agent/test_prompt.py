@@ -8,13 +8,13 @@ import termios
 
 import pytest
 
-from remote_assist.agent.columns import cells, wrapped
-from remote_assist.agent.prompt_terminal import PromptTerminal
-from remote_assist.agent.prompt_unattended import PromptUnattended
+from remote_assist.agent.prompt.columns import cells, wrapped
+from remote_assist.agent.prompt.terminal import PromptTerminal
+from remote_assist.agent.prompt.unattended import PromptUnattended
 from remote_assist.core.hostile import HostileStr
 from remote_assist.core.prompt import LineTyped, PausePressed, PlanQuestion
 from remote_assist.errors import ConsentDenied
-from remote_assist.transport.terminal_posix import RawTerminal, keys_of
+from remote_assist.transport.posix.terminal import RawTerminal, keys_of
 from tests.agent.keyboard import NOW, Keyboard, question
 
 
@@ -58,7 +58,7 @@ async def test_a_yes_after_the_wait_is_a_yes() -> None:
 
 
 async def test_nobody_answering_is_a_no(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("remote_assist.agent.prompt_terminal.REDRAW_SECONDS", 0.001)
+    monkeypatch.setattr("remote_assist.agent.prompt.terminal.REDRAW_SECONDS", 0.001)
     keyboard = Keyboard()
     asking = asyncio.create_task(prompt(keyboard).consent(question()))
     await asyncio.sleep(0)

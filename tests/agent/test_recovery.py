@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from remote_assist.agent.fixes.undo_journal import UndoFile, open_undo_files
 from remote_assist.agent.recovery import recover
-from remote_assist.agent.undo_journal import UndoFile, open_undo_files
 from remote_assist.audit.journal_files import JOURNAL_KEY
 from remote_assist.core.consent import Moment
 from remote_assist.transport.folder_lock import hold_folder

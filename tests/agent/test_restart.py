@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from remote_assist.agent.recovery import recover
-from remote_assist.core.keys import new_key, public_line
-from remote_assist.core.lists import PacksList, sign_list
-from remote_assist.core.packs import Pack, PackTrust, build_pack, open_pack, sign_pack
+from remote_assist.core.catalog.packs import Pack, PackTrust, build_pack, open_pack, sign_pack
+from remote_assist.core.identity.lists import PacksList, sign_list
 from remote_assist.core.requests import ApplyFix, Plan, PlanFix
+from remote_assist.core.signing.keys import new_key, public_line
 from remote_assist.diagnostics import verifying
 from remote_assist.diagnostics.pack_catalog import stock
 from remote_assist.transport.pack_folder import PackFolder

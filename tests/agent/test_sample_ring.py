@@ -7,7 +7,7 @@ import pytest
 
 from remote_assist.agent import sample_ring
 from remote_assist.agent.sample_ring import SampleRing
-from remote_assist.core.samples import DiskLevel, Latest, Sample
+from remote_assist.core.watching.samples import DiskLevel, Latest, Sample
 from remote_assist.errors import AuditUnavailable
 
 

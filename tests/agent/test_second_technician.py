@@ -11,7 +11,14 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from remote_assist.core.keys import PrivateKey, fingerprint, new_key, public_line
+from remote_assist.core.agreements.sharing import (
+    Attachment,
+    Invited,
+    Part,
+    certificate_fingerprint,
+    sign_attachment,
+    sign_invitation,
+)
 from remote_assist.core.messages import PROTOCOL_VERSION, Message
 from remote_assist.core.records import format_time
 from remote_assist.core.requests import (
@@ -29,14 +36,7 @@ from remote_assist.core.requests import (
     Share,
     Status,
 )
-from remote_assist.core.sharing import (
-    Attachment,
-    Invited,
-    Part,
-    certificate_fingerprint,
-    sign_attachment,
-    sign_invitation,
-)
+from remote_assist.core.signing.keys import PrivateKey, fingerprint, new_key, public_line
 from remote_assist.errors import AssistError, RefusedError, UnreachableError
 from remote_assist.transport.channel import MessageChannel, open_channel
 from remote_assist.transport.ssh import connect_to_agent

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from remote_assist.audit.verify import verify_session
-from remote_assist.core.keys import public_line
 from remote_assist.core.requests import (
     Accepted,
     AskStatus,
@@ -24,6 +23,7 @@ from remote_assist.core.requests import (
     Status,
     WriteFile,
 )
+from remote_assist.core.signing.keys import public_line
 from remote_assist.errors import CodeBurned, ConsentDenied, RefusedError
 from tests.agent.world import AgentWorld, ask
 

@@ -12,14 +12,14 @@ from typing import TypeVar
 import pytest
 from sqlalchemy import Connection, select
 
-from relay.schema import chunks, wraps
-from relay.store import Store
-from remote_assist.core.asciicast import MARKER, OUTPUT, RESIZE, Event, output_bytes, read_cast
-from remote_assist.core.chunk import open_chunk
+from relay.storage.schema import chunks, wraps
+from relay.storage.store import Store
+from remote_assist.core.log.asciicast import MARKER, OUTPUT, RESIZE, Event, output_bytes, read_cast
+from remote_assist.core.log.chunk import open_chunk
+from remote_assist.core.log.sealing import unwrap
 from remote_assist.core.messages import Message, Wrap
 from remote_assist.core.records import Record, decode_record
 from remote_assist.core.requests import Accepted, Cancel, Done, InputEnd, OpenShell, Refused, Resize, Run
-from remote_assist.core.sealing import unwrap
 from remote_assist.transport.channel import MessageChannel
 from tests.agent.world import REVIEWER_PRIVATE, AgentWorld, agent_world, ask
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import pytest
 
 from remote_assist.agent import texts
-from remote_assist.agent.columns import cells, wrapped
-from remote_assist.agent.consent_screen import open_screen
-from remote_assist.agent.prompt_terminal import PromptTerminal
+from remote_assist.agent.prompt.columns import cells, wrapped
+from remote_assist.agent.prompt.consent_screen import open_screen
+from remote_assist.agent.prompt.terminal import PromptTerminal
 from remote_assist.agent.texts import ENGLISH, LANGUAGES, language, language_of, say, use_language
 from tests.agent.keyboard import NOW, Keyboard, question
 

@@ -23,8 +23,7 @@ from remote_assist.core.api import LoggedRecord, Records
 from remote_assist.core.codec import decode, encode
 from remote_assist.core.codes import SupportCode, choose_words, session_id
 from remote_assist.core.consent import Moment
-from remote_assist.core.keys import new_key, public_line
-from remote_assist.core.lists import ReviewerKey, ReviewersList, sign_list
+from remote_assist.core.identity.lists import ReviewerKey, ReviewersList, sign_list
 from remote_assist.core.messages import (
     PROTOCOL_VERSION,
     AgentStatement,
@@ -47,7 +46,8 @@ from remote_assist.core.pairing import TechnicianPairing, sign_statement
 from remote_assist.core.prompt import ConsentAnswer, ConsentQuestion, CustomerAct, PlanQuestion, TypedQuestion
 from remote_assist.core.records import Record, decode_record
 from remote_assist.core.requests import Done, Expected, Refused, Status
-from remote_assist.core.reviewer_keys import reviewer_public
+from remote_assist.core.signing.keys import new_key, public_line
+from remote_assist.core.signing.reviewer_keys import reviewer_public
 from remote_assist.settings import AgentSettings, PairingSettings
 from remote_assist.transport.channel import MessageChannel, open_channel
 from remote_assist.transport.link import Link, dial

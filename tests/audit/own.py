@@ -3,12 +3,12 @@
 from datetime import datetime, timedelta
 
 from remote_assist.core.api import LoggedRecord
-from remote_assist.core.certificates import Certificate, check_certificate, issue_certificate
-from remote_assist.core.chain import Chain, link
-from remote_assist.core.keys import PrivateKey, new_key, public_line
-from remote_assist.core.organisation import persons_opening, relays_opening, sign_head
+from remote_assist.core.identity.certificates import Certificate, check_certificate, issue_certificate
+from remote_assist.core.log.chain import Chain, link
+from remote_assist.core.log.organisation import persons_opening, relays_opening, sign_head
 from remote_assist.core.records import Actor, RecordDraft, SignedText, record_hash
-from remote_assist.core.sshsig import sign
+from remote_assist.core.signing.keys import PrivateKey, new_key, public_line
+from remote_assist.core.signing.sshsig import sign
 from tests.audit.world import CA, CA_LINE, LOG, LOG_LINE, START, Log, seed
 
 RITA = new_key(seed("rita"))

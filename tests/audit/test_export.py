@@ -8,9 +8,9 @@ from msgspec.structs import replace
 
 from remote_assist.audit.export import ExportWriter, Header, RecordLine, check_disclosures, read_export
 from remote_assist.audit.verify import verify_session
-from remote_assist.core.opening import log_keys_of
+from remote_assist.core.log.opening import log_keys_of
+from remote_assist.core.log.sealing import Disclosure, disclose
 from remote_assist.core.records import decode_record
-from remote_assist.core.sealing import Disclosure, disclose
 from remote_assist.errors import VerificationError
 from tests.audit.world import CA_LINE, RELAY, START, World, new_world, play, signed_lists
 

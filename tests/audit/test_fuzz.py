@@ -10,18 +10,18 @@ from remote_assist.audit.cef import parse_cef
 from remote_assist.audit.export import read_export
 from remote_assist.audit.receipt import read_receipt
 from remote_assist.audit.whole_log import read_leaves
-from remote_assist.core import sshsig
-from remote_assist.core.certificates import ca_of, roles_of
 from remote_assist.core.checkpoint import open_checkpoint, open_rollback, sign_checkpoint
 from remote_assist.core.codec import decode
-from remote_assist.core.keys import load_public
-from remote_assist.core.lists import open_adopt_request, open_list
+from remote_assist.core.identity.certificates import ca_of, roles_of
+from remote_assist.core.identity.lists import open_adopt_request, open_list
+from remote_assist.core.log.organisation import ChainStatement
+from remote_assist.core.log.tlog_proof import read_proof
 from remote_assist.core.messages import SignedStatement
-from remote_assist.core.organisation import ChainStatement
 from remote_assist.core.records import MAX_RECORD_BYTES, decode_record, parse_time
-from remote_assist.core.reviewer_keys import load_reviewer_key
-from remote_assist.core.signed_note import MAX_NOTE_BYTES
-from remote_assist.core.tlog_proof import read_proof
+from remote_assist.core.signing import sshsig
+from remote_assist.core.signing.keys import load_public
+from remote_assist.core.signing.reviewer_keys import load_reviewer_key
+from remote_assist.core.signing.signed_note import MAX_NOTE_BYTES
 from remote_assist.core.tree import EMPTY
 from remote_assist.errors import AssistError
 from tests.audit.own import ritas

@@ -15,7 +15,7 @@ from remote_assist import cli
 from remote_assist.audit.export import ExportWriter
 from remote_assist.audit.receipt import InTheLog, build_receipt, receipt_bytes
 from remote_assist.core.api import LoggedRecord
-from remote_assist.core.keys import new_key, public_line
+from remote_assist.core.signing.keys import new_key, public_line
 from tests.audit.own import relays, ritas
 from tests.audit.world import CA_LINE, LOG_LINE, RELAY, START, Log, Tree, World, new_world, play, seed, signed_lists
 

@@ -15,8 +15,8 @@ from remote_assist.audit.durable_file import Disk
 from remote_assist.audit.journal import RESERVE_BYTES, Journal
 from remote_assist.audit.journal_files import read_journal
 from remote_assist.audit.verify import verify_session
-from remote_assist.core.keys import load_private, public_line
 from remote_assist.core.records import Outcome, RecordDraft, decode_record, record_hash
+from remote_assist.core.signing.keys import load_private, public_line
 from remote_assist.errors import AuditUnavailable, LocalProtocolError, UsageError, VerificationError
 from tests.audit.world import CUSTOMER, LOG_LINE, Clock, Log, World, new_world, play
 

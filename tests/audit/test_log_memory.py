@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from remote_assist.audit.log_memory import LogContradiction, LogMemory, note_file, read_note
-from remote_assist.core.keys import new_key, public_line
 from remote_assist.core.messages import Acknowledgement
+from remote_assist.core.signing.keys import new_key, public_line
 from remote_assist.errors import VerificationError
 from tests.audit.world import LOG, LOG_LINE, RELAY, Clock, Log, Tree, seed
 

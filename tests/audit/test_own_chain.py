@@ -7,9 +7,9 @@ from msgspec.structs import replace
 
 from remote_assist.audit.own_chain import ChainReport, verify_chain
 from remote_assist.core.api import LoggedRecord
-from remote_assist.core.keys import new_key, public_line
-from remote_assist.core.organisation import is_chain_id, persons_opening
+from remote_assist.core.log.organisation import is_chain_id, persons_opening
 from remote_assist.core.records import decode_record
+from remote_assist.core.signing.keys import new_key, public_line
 from remote_assist.errors import VerificationError
 from tests.audit.own import RITA, certificate, kept, relays, review_draft, ritas
 from tests.audit.world import CA_LINE, LOG_LINE, START, Log, seed

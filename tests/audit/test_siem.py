@@ -17,7 +17,7 @@ from remote_assist.audit.siem_event import Context, SiemEvent, context_of, event
 from remote_assist.core.messages import Acknowledgement
 from remote_assist.core.record_codes import CODES, ORGANISATION_WRITERS
 from remote_assist.core.records import Actor, Outcome, Record, encode_record, record_hash
-from remote_assist.core.signed_note import log_origin
+from remote_assist.core.signing.signed_note import log_origin
 from remote_assist.errors import RemoteProtocolError
 from tests.audit.own import relays, ritas
 from tests.audit.world import LOG_LINE, Log, new_world, play

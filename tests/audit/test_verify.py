@@ -11,10 +11,10 @@ from msgspec.structs import replace
 
 from remote_assist.audit.verify import SessionCheck, SessionReport, verify_session
 from remote_assist.core.api import LoggedRecord
-from remote_assist.core.keys import PrivateKey, load_private, new_key, public_line
 from remote_assist.core.messages import Acknowledgement
 from remote_assist.core.records import Opening, Outcome, decode_record, encode_record, head_bytes, record_hash
-from remote_assist.core.sshsig import sign
+from remote_assist.core.signing.keys import PrivateKey, load_private, new_key, public_line
+from remote_assist.core.signing.sshsig import sign
 from remote_assist.errors import VerificationError
 from tests.audit.world import CA_LINE, LOG_LINE, Log, World, new_world, play, seed, signed_lists
 

@@ -10,11 +10,10 @@ from remote_assist.audit.durable_file import Disk
 from remote_assist.audit.journal import Journal
 from remote_assist.core import codec
 from remote_assist.core.api import LoggedRecord
-from remote_assist.core.certificates import issue_certificate
 from remote_assist.core.checkpoint import sign_checkpoint
 from remote_assist.core.codes import session_id
-from remote_assist.core.keys import PrivateKey, fingerprint, new_key, public_line
-from remote_assist.core.lists import (
+from remote_assist.core.identity.certificates import issue_certificate
+from remote_assist.core.identity.lists import (
     OrganisationList,
     PacksList,
     ReviewerKey,
@@ -22,6 +21,7 @@ from remote_assist.core.lists import (
     RevocationsList,
     sign_list,
 )
+from remote_assist.core.log.sealing import ContentKey, new_content_key, seal
 from remote_assist.core.messages import Acknowledgement, SignedStatement, StoredRecord
 from remote_assist.core.records import (
     Actor,
@@ -34,9 +34,9 @@ from remote_assist.core.records import (
     leaf_hash,
     record_hash,
 )
-from remote_assist.core.reviewer_keys import reviewer_public
-from remote_assist.core.sealing import ContentKey, new_content_key, seal
-from remote_assist.core.sshsig import sign
+from remote_assist.core.signing.keys import PrivateKey, fingerprint, new_key, public_line
+from remote_assist.core.signing.reviewer_keys import reviewer_public
+from remote_assist.core.signing.sshsig import sign
 from remote_assist.core.tree import (
     Node,
     TreeHead,

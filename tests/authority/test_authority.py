@@ -24,10 +24,10 @@ from remote_assist.authority.vouching import (
     remove_pack_key,
     remove_reviewer,
 )
-from remote_assist.core import keys
-from remote_assist.core.certificates import check_certificate
-from remote_assist.core.lists import KINDS, MAX_SERIALS, PacksList, RevocationsList, adopt_request, open_lists
-from remote_assist.core.reviewer_keys import load_reviewer_key, reviewer_public, reviewer_public_file
+from remote_assist.core.identity.certificates import check_certificate
+from remote_assist.core.identity.lists import KINDS, MAX_SERIALS, PacksList, RevocationsList, adopt_request, open_lists
+from remote_assist.core.signing import keys
+from remote_assist.core.signing.reviewer_keys import load_reviewer_key, reviewer_public, reviewer_public_file
 from remote_assist.errors import ContentError, RefusedError, UsageError, VerificationError
 from tests.core.pairs import ALICE_LINE, ISSUED, LOG, NOW, OTHER_CA, dice
 

@@ -9,9 +9,9 @@ from typing import Any, Self, TypeVar
 import pytest
 
 from remote_assist import cli
-from remote_assist.core.keys import private_bytes, public_line
 from remote_assist.core.messages import Wrap
 from remote_assist.core.records import Actor, Outcome
+from remote_assist.core.signing.keys import private_bytes, public_line
 from tests.relay.world import Agent, Person, RelayWorld
 
 T = TypeVar("T")

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from remote_assist.cli import main
-from remote_assist.core.cosignature import cosigner_key
-from remote_assist.core.keys import public_line
-from remote_assist.core.lists import adopt_request
-from remote_assist.core.signed_note import log_origin
+from remote_assist.core.identity.lists import adopt_request
+from remote_assist.core.signing.cosignature import cosigner_key
+from remote_assist.core.signing.keys import public_line
+from remote_assist.core.signing.signed_note import log_origin
 from remote_assist.errors import Exit
 from tests.core.pairs import LOG
 

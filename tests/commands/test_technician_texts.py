@@ -12,10 +12,10 @@ from remote_assist.cli import build_parser
 from remote_assist.commands.plan_lines import plan_lines
 from remote_assist.commands.printing import Printer, ascii_json
 from remote_assist.commands.progress_line import ProgressLine, size_words
-from remote_assist.commands.technician_fix import parse_settings
-from remote_assist.commands.technician_options import checked_session
-from remote_assist.commands.technician_run import exit_status, for_terminal, parse_command
-from remote_assist.commands.technician_tickets import ticket_lines
+from remote_assist.commands.technician.fix import parse_settings
+from remote_assist.commands.technician.options import checked_session
+from remote_assist.commands.technician.run import exit_status, for_terminal, parse_command
+from remote_assist.commands.technician.tickets import ticket_lines
 from remote_assist.core.api import Ticket, TicketNote
 from remote_assist.core.requests import Done, Plan, PlanStep, Progress
 from remote_assist.core.wishes import parse_wishes

@@ -4,11 +4,9 @@ import hashlib
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-from remote_assist.core import keys
-from remote_assist.core.certificates import issue_certificate
 from remote_assist.core.codes import SupportCode, parse_code
-from remote_assist.core.keys import PrivateKey
-from remote_assist.core.lists import (
+from remote_assist.core.identity.certificates import issue_certificate
+from remote_assist.core.identity.lists import (
     AnyList,
     OrganisationList,
     PacksList,
@@ -17,9 +15,11 @@ from remote_assist.core.lists import (
     RevocationsList,
     sign_list,
 )
+from remote_assist.core.identity.statement import sign_statement
 from remote_assist.core.messages import AgentStatement, SignedStatement, TechnicianEnvelope
 from remote_assist.core.pairing import AgentPairing, TechnicianPairing
-from remote_assist.core.statement import sign_statement
+from remote_assist.core.signing import keys
+from remote_assist.core.signing.keys import PrivateKey
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 ISSUED = "2026-03-01T11:00:00Z"

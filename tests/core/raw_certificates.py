@@ -8,10 +8,10 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
-from remote_assist.core import keys
-from remote_assist.core.keys import PrivateKey
-from remote_assist.core.sshsig import _sign_raw
-from remote_assist.core.sshwire import string
+from remote_assist.core.signing import keys
+from remote_assist.core.signing.keys import PrivateKey
+from remote_assist.core.signing.sshsig import _sign_raw
+from remote_assist.core.signing.sshwire import string
 from tests.core.pairs import ALICE_LINE, CA, NOW
 
 BEGIN = int(NOW.timestamp()) - 300

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from remote_assist.core.checkpoint import open_checkpoint, open_rollback, sign_checkpoint, sign_rollback
-from remote_assist.core.keys import new_key, public_line
-from remote_assist.core.signed_note import key_id, log_origin
-from remote_assist.core.tlog_proof import LogProof, proof_text, read_proof, verify_proof
+from remote_assist.core.log.tlog_proof import LogProof, proof_text, read_proof, verify_proof
+from remote_assist.core.signing.keys import new_key, public_line
+from remote_assist.core.signing.signed_note import key_id, log_origin
 from remote_assist.core.tree import EMPTY, Frontier, TreeHead, inclusion_ranges, leaf_of, proof_of, subtree_root
 from remote_assist.errors import ContentError, LocalProtocolError, VerificationError
 

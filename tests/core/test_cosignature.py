@@ -11,15 +11,15 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PublicKey
 
 from remote_assist.core.checkpoint import open_checkpoint, sign_checkpoint
-from remote_assist.core.cosignature import (
+from remote_assist.core.signing.cosignature import (
     check_cosigned,
     cosign,
     cosigner_key,
     is_cosigner_line,
     read_cosigner,
 )
-from remote_assist.core.keys import new_key, public_line
-from remote_assist.core.signed_note import log_origin
+from remote_assist.core.signing.keys import new_key, public_line
+from remote_assist.core.signing.signed_note import log_origin
 from remote_assist.core.tree import TreeHead
 from remote_assist.errors import ContentError, VerificationError
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from remote_assist.core.catalog_model import Catalog
+from remote_assist.core.catalog.model import Catalog
 from remote_assist.core.findings import Evidence, Finding, Observed, evaluate, evaluate_issue
 from remote_assist.diagnostics.catalog_loader import load_catalog
 

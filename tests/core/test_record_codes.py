@@ -5,10 +5,10 @@ from pathlib import Path
 
 from remote_assist.audit.export import Header, RecordLine, Trailer
 from remote_assist.audit.receipt import Evidence, Receipt
-from remote_assist.core.organisation import ChainStatement
+from remote_assist.core.log.organisation import ChainStatement
+from remote_assist.core.log.sealing import Disclosure
 from remote_assist.core.record_codes import CODES, JOURNAL_KEY_CODES, NEVER_WAITING, Kind
 from remote_assist.core.records import Actor, Opening, Outcome, Record, SealedField, SignedText
-from remote_assist.core.sealing import Disclosure
 
 DOCS = Path(__file__).parent.parent.parent / "docs" / "audit-format.md"
 

@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from remote_assist.core import sshsig
 from remote_assist.core.messages import Acknowledgement
 from remote_assist.core.records import (
     MAX_RECORD_BYTES,
@@ -31,6 +30,7 @@ from remote_assist.core.records import (
     record_hash,
     verify_acknowledgement,
 )
+from remote_assist.core.signing import sshsig
 from remote_assist.errors import LocalProtocolError, RemoteProtocolError, VerificationError
 
 VECTORS = Path(__file__).parent.parent / "vectors"

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from remote_assist.core.catalog_model import FieldSpec
+from remote_assist.core.catalog.model import FieldSpec
+from remote_assist.core.detect.spans import Span, merge
 from remote_assist.core.redaction import Collected, Redacted, Redactor
-from remote_assist.core.spans import Span, merge
 from remote_assist.errors import LocalProtocolError, RefusedError
 
 SAMPLE = Path(__file__).parent.parent / "diagnostics" / "data" / "redaction_sample.jsonl"

@@ -10,11 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from remote_assist.core.lists import ReviewerKey
-from remote_assist.core.messages import Wrap
-from remote_assist.core.records import SealedField
-from remote_assist.core.reviewer_keys import reviewer_public
-from remote_assist.core.sealing import (
+from remote_assist.core.identity.lists import ReviewerKey
+from remote_assist.core.log.sealing import (
     ContentKey,
     Disclosure,
     check_disclosure,
@@ -25,6 +22,9 @@ from remote_assist.core.sealing import (
     unwrap,
     wrap,
 )
+from remote_assist.core.messages import Wrap
+from remote_assist.core.records import SealedField
+from remote_assist.core.signing.reviewer_keys import reviewer_public
 from remote_assist.errors import LocalProtocolError, VerificationError
 
 VECTORS = Path(__file__).parent.parent / "vectors" / "sealed"

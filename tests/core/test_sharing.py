@@ -11,13 +11,7 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from remote_assist.core.certificates import issue_certificate
-from remote_assist.core.codec import encode
-from remote_assist.core.codes import session_id
-from remote_assist.core.keys import PrivateKey, fingerprint, new_key, public_line
-from remote_assist.core.messages import PROTOCOL_VERSION, SignedStatement
-from remote_assist.core.records import NO_RECORD, Actor, Opening, Record, Second, decode_record, format_time
-from remote_assist.core.sharing import (
+from remote_assist.core.agreements.sharing import (
     Attachment,
     Invitation,
     Invited,
@@ -31,8 +25,14 @@ from remote_assist.core.sharing import (
     sign_invitation,
     technicians_in,
 )
-from remote_assist.core.sshsig import sign
-from remote_assist.core.statement import sign_statement
+from remote_assist.core.codec import encode
+from remote_assist.core.codes import session_id
+from remote_assist.core.identity.certificates import issue_certificate
+from remote_assist.core.identity.statement import sign_statement
+from remote_assist.core.messages import PROTOCOL_VERSION, SignedStatement
+from remote_assist.core.records import NO_RECORD, Actor, Opening, Record, Second, decode_record, format_time
+from remote_assist.core.signing.keys import PrivateKey, fingerprint, new_key, public_line
+from remote_assist.core.signing.sshsig import sign
 from remote_assist.errors import AssistError, RefusedError, VerificationError
 
 NOW = datetime(2026, 3, 1, 9, 30, tzinfo=UTC)

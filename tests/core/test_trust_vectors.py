@@ -8,12 +8,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from remote_assist.core import codec, sshsig
-from remote_assist.core.certificates import check_certificate
+from remote_assist.core import codec
 from remote_assist.core.codes import parse_code
-from remote_assist.core.lists import open_lists
+from remote_assist.core.identity.certificates import check_certificate
+from remote_assist.core.identity.lists import open_lists
 from remote_assist.core.messages import AgentStatement, PairingReply, PairingStart, TechnicianEnvelope, Verdict
 from remote_assist.core.pairing import AgentPairing, TechnicianPairing
+from remote_assist.core.signing import sshsig
 from remote_assist.errors import CodeBurned, VerificationError
 from tests.core.pairs import agent_statement
 

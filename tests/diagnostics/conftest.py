@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from remote_assist.core.catalog_model import Catalog
+from remote_assist.core.catalog.model import Catalog
 from remote_assist.core.requests import Progress
 from remote_assist.diagnostics.catalog_loader import load_catalog
 from tests.diagnostics.real_target import RealTarget

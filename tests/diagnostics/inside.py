@@ -8,7 +8,7 @@ import json
 import subprocess
 import sys
 
-from remote_assist.core.catalog_model import Catalog
+from remote_assist.core.catalog.model import Catalog
 from remote_assist.core.findings import Finding, evaluate
 from remote_assist.diagnostics.catalog_loader import load_catalog
 from remote_assist.diagnostics.collect import collect_facts

@@ -12,7 +12,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from remote_assist.agent.undo_journal import UndoFile, open_undo_files
+from remote_assist.agent.fixes.undo_journal import UndoFile, open_undo_files
 from remote_assist.diagnostics.catalog_loader import load_catalog
 from remote_assist.diagnostics.fixes import apply_plan, plan_fix
 from remote_assist.diagnostics.verifying import Restarted

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from remote_assist.core.catalog_model import FIELD_TYPES, PARAMETER_TYPES, SENSITIVITIES, STEP_VERBS
+from remote_assist.core.catalog.model import FIELD_TYPES, PARAMETER_TYPES, SENSITIVITIES, STEP_VERBS
 from remote_assist.diagnostics.catalog_lint import lint, run_tests
 from remote_assist.diagnostics.catalog_loader import load_catalog, read_catalog, shipped_folder
 from remote_assist.errors import ContentError

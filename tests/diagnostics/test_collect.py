@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from remote_assist.core.catalog_model import Catalog
+from remote_assist.core.catalog.model import Catalog
 from remote_assist.core.requests import Progress
 from remote_assist.core.target import Command, Completed
 from remote_assist.diagnostics.bundle import Bundle, read_bundle

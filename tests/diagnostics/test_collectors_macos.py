@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from remote_assist.core.catalog_model import Catalog
+from remote_assist.core.catalog.model import Catalog
 from remote_assist.diagnostics.gather import gather
 from remote_assist.diagnostics.look import Look
 from tests.diagnostics.recorded_target import RecordedTarget, recorded

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from remote_assist.core.catalog_model import Catalog
-from remote_assist.core.powershell import powershell_argv, script_of
+from remote_assist.core.catalog.model import Catalog
+from remote_assist.core.catalog.powershell import powershell_argv, script_of
 from remote_assist.diagnostics.gather import gather
 from remote_assist.diagnostics.look import Look
 from tests.diagnostics.recorded_target import RecordedTarget

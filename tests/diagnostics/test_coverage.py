@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from remote_assist.core.catalog_model import PLATFORMS, SENSITIVITIES, Catalog
+from remote_assist.core.catalog.model import PLATFORMS, SENSITIVITIES, Catalog
 from remote_assist.diagnostics.builtins import BUILTINS
 from remote_assist.diagnostics.never_collect import forbidden_in
 

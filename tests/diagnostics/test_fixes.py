@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from remote_assist.core.catalog_model import Catalog
+from remote_assist.core.catalog.model import Catalog
 from remote_assist.core.findings import Finding, evaluate
 from remote_assist.core.requests import Progress
 from remote_assist.diagnostics.collect import collect_facts

@@ -5,7 +5,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from remote_assist.core.catalog_model import CommandSpec, Implementation
+from remote_assist.core.catalog.model import CommandSpec, Implementation
 from remote_assist.diagnostics.gather import gather
 from remote_assist.diagnostics.look import Look
 from tests.diagnostics.conftest import now

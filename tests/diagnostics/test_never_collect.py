@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from remote_assist.core.catalog_model import Catalog
+from remote_assist.core.catalog.model import Catalog
 from remote_assist.core.requests import Progress
 from remote_assist.diagnostics import collectors_linux, collectors_macos
 from remote_assist.diagnostics.bundle import read_bundle

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from remote_assist.core.catalog_model import Catalog, Step
-from remote_assist.core.powershell import script_of
+from remote_assist.core.catalog.model import Catalog, Step
+from remote_assist.core.catalog.powershell import script_of
 from remote_assist.core.target import Command, Completed, FileStatus
 from remote_assist.diagnostics.fixes import apply_plan, plan_fix, undo_fix
 from remote_assist.diagnostics.look import Look

@@ -2,10 +2,10 @@
 
 import pytest
 
-from remote_assist.core.catalog_model import Catalog
+from remote_assist.core.catalog.model import Catalog
+from remote_assist.core.catalog.packs import InstalledPack, Pack, PackTrust, Pin, build_pack, open_pack, sign_pack
 from remote_assist.core.findings import evaluate
-from remote_assist.core.keys import new_key, public_line
-from remote_assist.core.packs import InstalledPack, Pack, PackTrust, Pin, build_pack, open_pack, sign_pack
+from remote_assist.core.signing.keys import new_key, public_line
 from remote_assist.diagnostics.pack_catalog import Stocked, check_pack, stock
 from remote_assist.errors import ContentError
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from remote_assist.core.catalog_model import Catalog
+from remote_assist.core.catalog.model import Catalog
 from remote_assist.core.target import Command, Completed, FileStatus
 from remote_assist.diagnostics.builtins import BUILTINS
 from remote_assist.diagnostics.bundle import read_bundle

@@ -1,7 +1,7 @@
 """What `watch` samples on macOS and Windows, over recorded outputs: the same facts and rules. Never run there."""
 
-from remote_assist.core.catalog_model import Catalog
-from remote_assist.core.samples import Latest, Sample, take
+from remote_assist.core.catalog.model import Catalog
+from remote_assist.core.watching.samples import Latest, Sample, take
 from remote_assist.diagnostics.gather import gather
 from remote_assist.diagnostics.look import Look
 from tests.diagnostics.test_collectors_macos import NOW, mac

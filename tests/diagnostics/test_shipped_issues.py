@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from remote_assist.core.catalog_model import PLATFORMS, Catalog, Fix, KnownIssue
+from remote_assist.core.catalog.model import PLATFORMS, Catalog, Fix, KnownIssue
 from remote_assist.core.findings import evaluate
 from remote_assist.diagnostics.catalog_lint import run_tests
 from remote_assist.diagnostics.catalog_loader import load_catalog, shipped_folder

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from remote_assist.core.catalog_model import Catalog
+from remote_assist.core.catalog.model import Catalog
 from remote_assist.diagnostics.catalog_loader import load_catalog
 from remote_assist.diagnostics.fixes import PreparedPlan, apply_plan, plan_fix, undo_fix
 from remote_assist.errors import RefusedError

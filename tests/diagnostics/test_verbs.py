@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from remote_assist.core.catalog_model import Step
+from remote_assist.core.catalog.model import Step
 from remote_assist.core.target import Command, Completed
 from remote_assist.diagnostics.fixes import FixResult, apply_plan, undo_fix
 from remote_assist.diagnostics.look import Look

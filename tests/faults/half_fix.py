@@ -19,13 +19,13 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from remote_assist.agent.undo_journal import UndoFile, open_undo_files
-from remote_assist.core.catalog_model import Catalog
+from remote_assist.agent.fixes.undo_journal import UndoFile, open_undo_files
+from remote_assist.core.catalog.model import Catalog
 from remote_assist.diagnostics.catalog_loader import load_catalog
 from remote_assist.diagnostics.fixes import apply_plan, plan_fix, undo_fix
-from remote_assist.transport import posix_changes
 from remote_assist.transport.local_target import LocalTarget
-from remote_assist.transport.posix_guard import GUARD
+from remote_assist.transport.posix import changes as posix_changes
+from remote_assist.transport.posix.guard import GUARD
 from tests.faults.grounds import Files, Ground, Packages, Services, reap
 
 PR_SET_CHILD_SUBREAPER = 36

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from remote_assist.agent.ask import ask
-from remote_assist.agent.code_screen import Offer
 from remote_assist.agent.join import join
 from remote_assist.agent.keeper import system_moment
 from remote_assist.agent.memory import AgentHome
-from remote_assist.agent.prompt_unattended import PromptUnattended
+from remote_assist.agent.prompt.code_screen import Offer
+from remote_assist.agent.prompt.unattended import PromptUnattended
 from remote_assist.agent.surroundings import Surroundings
 from remote_assist.core.attempts import AttemptMemory
 from remote_assist.core.codes import SupportCode

@@ -15,9 +15,9 @@ from pathlib import Path
 
 from sqlalchemy import Connection, insert
 
-from relay.database import SqliteFile
-from relay.schema import tickets
-from relay.store import Store
+from relay.storage.database import SqliteFile
+from relay.storage.schema import tickets
+from relay.storage.store import Store
 from remote_assist.core.records import Outcome
 from remote_assist.errors import AuditUnavailable, LocalProtocolError
 from tests.audit.world import new_world

@@ -11,7 +11,6 @@ from aiohttp import WSMsgType, web
 
 from remote_assist.core.api import Records
 from remote_assist.core.codec import decode, encode
-from remote_assist.core.keys import new_key, private_bytes
 from remote_assist.core.messages import (
     Acknowledged,
     Acknowledgement,
@@ -24,7 +23,8 @@ from remote_assist.core.messages import (
     StreamOpened,
 )
 from remote_assist.core.records import acknowledgement_bytes, decode_record
-from remote_assist.core.sshsig import sign
+from remote_assist.core.signing.keys import new_key, private_bytes
+from remote_assist.core.signing.sshsig import sign
 from remote_assist.errors import AssistError, VerificationError
 from remote_assist.technician.desk import Desk
 from tests.faults.evil_relay import Data, Passage, flipped, text

@@ -14,8 +14,8 @@ from msgspec.structs import replace
 from remote_assist.audit.export import ExportWriter
 from remote_assist.audit.receipt import InTheLog, build_receipt, read_receipt, receipt_bytes, verify_receipt
 from remote_assist.audit.whole_log import read_leaves
-from remote_assist.commands.audit_trust import Trust
-from remote_assist.commands.audit_verify import _verify_export
+from remote_assist.commands.audit.trust import Trust
+from remote_assist.commands.audit.verify import _verify_export
 from remote_assist.commands.printing import Printer
 from remote_assist.core.api import LoggedRecord
 from remote_assist.core.checkpoint import open_checkpoint

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.relay.test_front_door import tls_files
+from tests.relay.links.test_front_door import tls_files
 from tests.relay.world import Organisation, TurnableClock
 
 PER_ADDRESS = 100

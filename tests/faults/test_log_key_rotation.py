@@ -13,10 +13,10 @@ import pytest
 
 from remote_assist.audit.log_memory import note_file
 from remote_assist.audit.receipt import read_receipt, verify_receipt
-from remote_assist.core.keys import load_private, public_line
 from remote_assist.core.messages import SuccessionsGiven
 from remote_assist.core.records import verify_acknowledgement
-from remote_assist.core.signed_note import log_origin
+from remote_assist.core.signing.keys import load_private, public_line
+from remote_assist.core.signing.signed_note import log_origin
 from remote_assist.errors import AssistError, VerificationError
 from remote_assist.technician.desk import Desk
 from tests.faults.evil_relay import Data, EvilRelay, Passage, honest, text

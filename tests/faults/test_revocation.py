@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from remote_assist.core.keys import new_key
-from remote_assist.core.lists import RevocationsList, sign_list
+from remote_assist.core.identity.lists import RevocationsList, sign_list
 from remote_assist.core.messages import Acknowledged, RevocationsGiven
+from remote_assist.core.signing.keys import new_key
 from tests.faults.evil_relay import Data, EvilRelay, Passage, text
 from tests.faults.parties import Parties, opened
 from tests.faults.remotes import wait_until

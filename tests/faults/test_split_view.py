@@ -10,8 +10,8 @@ import pytest
 from remote_assist.audit.log_memory import note_file
 from remote_assist.audit.receipt import read_receipt, verify_receipt
 from remote_assist.core.checkpoint import open_checkpoint, sign_checkpoint
-from remote_assist.core.keys import load_private, public_line
 from remote_assist.core.messages import CheckpointGiven
+from remote_assist.core.signing.keys import load_private, public_line
 from remote_assist.core.tree import TreeHead
 from remote_assist.errors import VerificationError
 from tests.faults.evil_relay import Data, Passage, text

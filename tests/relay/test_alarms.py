@@ -15,11 +15,11 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from remote_assist.agent.alarm_targets import relay_target
+from remote_assist.agent.alone.alarm_targets import relay_target
+from remote_assist.agent.alone.watch import Watching, look_once
 from remote_assist.agent.keeper import system_moment
-from remote_assist.agent.watch import Watching, look_once
 from remote_assist.core.api import Ticket, Tickets
-from remote_assist.core.samples import Ending
+from remote_assist.core.watching.samples import Ending
 from remote_assist.settings import AlarmSourceSettings, TicketRules, TicketSystemSettings
 from tests.programs import needs
 from tests.relay.world import RelayWorld

@@ -10,8 +10,8 @@ import pytest
 
 from relay.__main__ import main
 from relay.backup import back_up, restore
-from relay.checkpoints import CHECKPOINT
-from relay.data_folder import LOG_KEY
+from relay.log.checkpoints import CHECKPOINT
+from relay.storage.data_folder import LOG_KEY
 from remote_assist.core.messages import Wrap
 from remote_assist.errors import ContentError, UsageError, VerificationError
 from tests.relay.world import Agent, RelayWorld

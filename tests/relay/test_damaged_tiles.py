@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection, update
 
-from relay.database import open_engine
-from relay.log_tree import LogTree, TreeReader
+from relay.log.tree import LogTree, TreeReader
 from relay.migrations import migrate
-from relay.schema import tiles
+from relay.storage.database import open_engine
+from relay.storage.schema import tiles
 from remote_assist.core.records import leaf_hash
 from remote_assist.core.tree import check_inclusion
 from remote_assist.errors import VerificationError

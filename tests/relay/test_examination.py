@@ -11,8 +11,8 @@ import pytest
 from relay.__main__ import main
 from relay.examination import Finding, examine
 from remote_assist.settings import RelaySettings
+from tests.relay.links.test_front_door import tls_files
 from tests.relay.test_backup import append, opened
-from tests.relay.test_front_door import tls_files
 from tests.relay.world import Organisation, RelayWorld, TurnableClock
 
 WHAT = [

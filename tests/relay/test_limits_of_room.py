@@ -80,10 +80,10 @@ async def test_a_disk_that_is_nearly_full_begins_no_session_and_goes_on_with_tho
     room = {"warn_free_bytes": 3000, "new_session_free_bytes": 2000, "min_free_bytes": 1000}
     async with started(**room) as world:
         agent, token = await opened_session(world)
-        monkeypatch.setattr("relay.store.Store.free_bytes", property(lambda store: 2500))
+        monkeypatch.setattr("relay.storage.store.Store.free_bytes", property(lambda store: 2500))
         assert json.loads(str(await agent.link.recv()))["level"] == "warn"
         assert (await world.call("GET", "/readyz"))[0] == 200
-        monkeypatch.setattr("relay.store.Store.free_bytes", property(lambda store: 1500))
+        monkeypatch.setattr("relay.storage.store.Store.free_bytes", property(lambda store: 1500))
         async with asyncio.timeout(10):
             while (await world.call("GET", "/readyz"))[0] != 503:
                 await asyncio.sleep(0.05)

@@ -7,12 +7,12 @@ import time
 import pytest
 from websockets.exceptions import InvalidStatus
 
-from relay.log_keys import LogKeys
+from relay.log.keys import LogKeys
 from remote_assist.core.api import ChallengeAnswer
 from remote_assist.core.codec import decode
 from remote_assist.core.messages import NameplateAssigned, PeerJoined, PeerLeft, Rendezvous, StreamOffered
+from tests.relay.log.test_rotation import rotated
 from tests.relay.test_limits import Started, dial, is_closed, nameplate, refused
-from tests.relay.test_rotation import rotated
 from tests.relay.test_streams import opened_session
 from tests.relay.world import RelayWorld, understood
 

@@ -6,12 +6,12 @@ from datetime import timedelta
 
 import pytest
 
-from remote_assist.core import sshsig
 from remote_assist.core.api import About, ChallengeAnswer, ListsAnswer
 from remote_assist.core.codec import decode
-from remote_assist.core.keys import public_line
-from remote_assist.core.lists import open_lists
+from remote_assist.core.identity.lists import open_lists
 from remote_assist.core.records import format_time, login_bytes, parse_time
+from remote_assist.core.signing import sshsig
+from remote_assist.core.signing.keys import public_line
 from tests.relay.world import RelayWorld
 
 

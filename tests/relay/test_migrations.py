@@ -11,10 +11,10 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, select
 
-from relay.database import open_engine
 from relay.migrations import FOLDER, Standing, migrate, revisions, standing
-from relay.postgres import open_server
-from relay.schema import metadata, records, tickets, tiles
+from relay.storage.database import open_engine
+from relay.storage.postgres import open_server
+from relay.storage.schema import metadata, records, tickets, tiles
 from remote_assist.errors import ContentError
 from tests.relay.postgres import Postgres
 
@@ -40,7 +40,7 @@ def old_file(folder: Path, version: int) -> Path:
 
 
 def check_tables(engine: Engine) -> None:
-    """The tables are those of relay/schema.py."""
+    """The tables are those of relay/storage/schema.py."""
     with engine.connect() as connection:
         differences = compare_metadata(MigrationContext.configure(connection, opts={"compare_type": True}), metadata)
         assert differences == []

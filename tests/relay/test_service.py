@@ -101,7 +101,7 @@ async def test_a_relay_is_ready_until_its_disk_is_full(tmp_path: Path) -> None:
 async def test_a_disk_that_fills_up_makes_the_relay_not_ready(
     world: RelayWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("relay.store.Store.free_bytes", property(lambda store: 0))
+    monkeypatch.setattr("relay.storage.store.Store.free_bytes", property(lambda store: 0))
     status, raw = await world.call("GET", "/readyz")
     assert (status, json.loads(raw)["reason"]) == (503, "store-full")
     assert (await world.call("GET", "/healthz"))[0] == 200

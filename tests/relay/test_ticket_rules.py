@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from websockets.exceptions import InvalidStatus
 
-from relay.courier import Courier
+from relay.tickets.courier import Courier
 from remote_assist.cli import main
 from remote_assist.core.api import NewTicket, Ticket
 from remote_assist.core.messages import AppendRefused, NameplateAssigned, PeerLeft, TicketClosed

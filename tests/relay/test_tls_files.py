@@ -12,7 +12,7 @@ from websockets.asyncio.client import ClientConnection
 
 from relay.tls_files import TlsFiles
 from remote_assist.core.messages import Acknowledged
-from tests.relay.test_front_door import tls_files
+from tests.relay.links.test_front_door import tls_files
 from tests.relay.test_streams import stream
 from tests.relay.world import RelayWorld
 

@@ -18,15 +18,13 @@ import aiohttp
 import msgspec
 from websockets.asyncio.client import ClientConnection, connect
 
-from relay.data_folder import DATABASE, adopt, initialise, open_database
 from relay.server import Relay
-from remote_assist.core import sshsig
+from relay.storage.data_folder import DATABASE, adopt, initialise, open_database
 from remote_assist.core.api import ChallengeAnswer, Login, LoginAnswer
-from remote_assist.core.certificates import issue_certificate
 from remote_assist.core.codec import decode, encode
 from remote_assist.core.codes import session_id
-from remote_assist.core.keys import PrivateKey, fingerprint, new_key, public_line
-from remote_assist.core.lists import (
+from remote_assist.core.identity.certificates import issue_certificate
+from remote_assist.core.identity.lists import (
     AnyList,
     OrganisationList,
     PacksList,
@@ -62,6 +60,8 @@ from remote_assist.core.records import (
     login_bytes,
     record_hash,
 )
+from remote_assist.core.signing import sshsig
+from remote_assist.core.signing.keys import PrivateKey, fingerprint, new_key, public_line
 from remote_assist.core.spoken import HEADER, OWN
 from remote_assist.settings import RelaySettings
 from tests.relay.postgres import copy_database

@@ -15,13 +15,12 @@ from remote_assist.agent.assembly import assemble
 from remote_assist.agent.keeper import system_moment
 from remote_assist.agent.memory import AgentHome
 from remote_assist.agent.pairing_attempt import Attempt, Known
-from remote_assist.agent.prompt_unattended import PromptUnattended
+from remote_assist.agent.prompt.unattended import PromptUnattended
 from remote_assist.agent.session import Session
 from remote_assist.agent.session_facts import SessionFacts
 from remote_assist.agent.surroundings import Surroundings
 from remote_assist.core.codes import SupportCode
 from remote_assist.core.file_batch import FileHead, digest_of, head_line
-from remote_assist.core.keys import new_key, public_line
 from remote_assist.core.messages import Acknowledgement, Grant, Message, Verdict
 from remote_assist.core.prompt import ConsentAnswer
 from remote_assist.core.records import Actor, Outcome, RecordDraft
@@ -53,6 +52,7 @@ from remote_assist.core.requests import (
     Status,
     WriteFile,
 )
+from remote_assist.core.signing.keys import new_key, public_line
 from remote_assist.errors import AssistError
 from remote_assist.settings import AgentSettings
 from remote_assist.transport.channel import MessageChannel
@@ -243,7 +243,7 @@ class HostileAgent:
         technician = await attempt.run(lambda: None)
         facts = SessionFacts(technician, host_key, public_line(host_key), "host", settings, attempt.resume_key)
         session = self.doors.session = assemble(facts, around, PromptUnattended(ALL_SCOPES, 600))
-        session.serve(self.doors)  # type: ignore[arg-type]  # in place of the agent's own doors
+        session.serve(self.doors)  # in place of the agent's own doors
         session.start()
         try:
             yield session, attempt

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.relay.test_front_door import tls_files
+from tests.relay.links.test_front_door import tls_files
 from tests.scenarios.test_deployment import DEPLOY, program, running
 from tests.scenarios.world import World, free_port, wait_for_port
 

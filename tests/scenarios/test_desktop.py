@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from remote_assist.core.picture import decode_png
+from remote_assist.core.picture.png import decode_png
 from tests.scenarios.onscreen import OnScreen
 from tests.scenarios.stock import need
 from tests.scenarios.world import World, free_port, next_line, served_world, wait_for_port

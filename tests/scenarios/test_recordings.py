@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, update
 
-from relay.schema import chunks
+from relay.storage.schema import chunks
 from tests.scenarios.tmux import TmuxScreen
 from tests.scenarios.world import World, find_program, served_world
 

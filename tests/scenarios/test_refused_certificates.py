@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from remote_assist.core import keys
-from remote_assist.core.keys import PrivateKey, fingerprint, load_private, new_key, public_line
+from remote_assist.core.signing import keys
+from remote_assist.core.signing.keys import PrivateKey, fingerprint, load_private, new_key, public_line
 from remote_assist.errors import VerificationError
 from tests.agent.world import agent_world
 from tests.core.raw_certificates import RawCertificate

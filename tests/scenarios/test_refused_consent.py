@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from remote_assist.agent.join import join
-from remote_assist.agent.prompt_terminal import PromptTerminal
+from remote_assist.agent.prompt.terminal import PromptTerminal
 from remote_assist.errors import ConsentDenied
 from tests.agent.keyboard import Keyboard
 from tests.agent.world import agent_world

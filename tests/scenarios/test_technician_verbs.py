@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from remote_assist.core.reviewer_keys import reviewer_key_file, reviewer_public, reviewer_public_file
+from remote_assist.core.signing.reviewer_keys import reviewer_key_file, reviewer_public, reviewer_public_file
 from tests.scenarios.world import TakenPort, World, served_world
 
 pytestmark = pytest.mark.slow

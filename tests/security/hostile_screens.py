@@ -18,8 +18,8 @@ import msgspec
 from textual.events import Event, Key
 
 from remote_assist.core.api import Delivery, TicketNote
-from remote_assist.core.asciicast import MARKER, OUTPUT
-from remote_assist.core.asciicast import Event as CastEvent
+from remote_assist.core.log.asciicast import MARKER, OUTPUT
+from remote_assist.core.log.asciicast import Event as CastEvent
 from remote_assist.core.requests import KIND_DATA, KIND_ERROR, Done, Entry, PlanStep, Progress
 from remote_assist.errors import RefusedError
 from remote_assist.technician.disclosing import Disclosure

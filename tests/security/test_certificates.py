@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from remote_assist.core import keys
-from remote_assist.core.certificates import check_certificate
-from remote_assist.core.sshwire import string
+from remote_assist.core.identity.certificates import check_certificate
+from remote_assist.core.signing import keys
+from remote_assist.core.signing.sshwire import string
 from remote_assist.errors import VerificationError
 from tests.core.pairs import ALICE, ALICE_LINE, CA, CA_LINE, NOW, OTHER_CA, certificate
 from tests.core.raw_certificates import BEGIN, END, RawCertificate

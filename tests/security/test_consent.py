@@ -17,14 +17,13 @@ import pytest
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
-from relay.sockets import say
-from remote_assist.agent.consent_screen import open_screen
+from relay.links.sockets import say
 from remote_assist.agent.memory import AgentHome
-from remote_assist.agent.prompt_terminal import PromptTerminal
+from remote_assist.agent.prompt.consent_screen import open_screen
+from remote_assist.agent.prompt.terminal import PromptTerminal
 from remote_assist.core.codec import encode
 from remote_assist.core.codes import parse_code
 from remote_assist.core.consent import Consent, Granted, Moment, Revoked, grants_of
-from remote_assist.core.keys import fingerprint, public_line
 from remote_assist.core.messages import (
     Acknowledged,
     AppendRefused,
@@ -61,6 +60,7 @@ from remote_assist.core.requests import (
     Status,
     WriteFile,
 )
+from remote_assist.core.signing.keys import fingerprint, public_line
 from remote_assist.errors import AssistError, RefusedError, VerificationError
 from tests.agent.keyboard import NOW, Keyboard, question
 from tests.agent.world import ALL_SCOPES, AgentWorld, LiveSession, agent_world

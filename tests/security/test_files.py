@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from remote_assist.agent.machine import Machine
-from remote_assist.agent.requests_many_files import Reading
+from remote_assist.agent.requests.many_files import Reading
 from remote_assist.errors import AssistError, RefusedError, UsageError
 from remote_assist.transport.local_target import LocalTarget
-from remote_assist.transport.posix_files import LinkRefused, PosixFiles
-from remote_assist.transport.posix_new_file import open_new_file, replace_file
+from remote_assist.transport.posix.files import LinkRefused, PosixFiles
+from remote_assist.transport.posix.new_file import open_new_file, replace_file
 
 SECRET, PLAIN = b"outside", b"inside"
 ROUNDS = 10_000

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from remote_assist.core.catalog_model import Fix, Parameter
-from remote_assist.core.fix_parameters import check_parameters
+from remote_assist.core.catalog.fix_parameters import check_parameters
+from remote_assist.core.catalog.model import Fix, Parameter
 from remote_assist.diagnostics.catalog_loader import load_catalog
 from remote_assist.diagnostics.fixes import apply_plan, plan_fix
 from remote_assist.errors import RefusedError

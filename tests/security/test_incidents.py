@@ -50,7 +50,7 @@ INCIDENTS: dict[str, tuple[str, dict[str, str]]] = {
         "a link raced into the way of a fix or an upload",
         {
             "tests/diagnostics/test_verbs.py": "test_links_raced_into_the_way_never_carry_a_fix_elsewhere",
-            "tests/transport/test_posix_changes.py": (
+            "tests/transport/posix/test_changes.py": (
                 "test_a_folder_swapped_for_a_link_ten_thousand_times_leads_nowhere_outside"
             ),
         },

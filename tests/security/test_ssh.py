@@ -7,8 +7,8 @@ from typing import Any
 import asyncssh
 import pytest
 
-from remote_assist.core.keys import private_bytes, public_line
 from remote_assist.core.requests import SUBSYSTEM
+from remote_assist.core.signing.keys import private_bytes, public_line
 from remote_assist.core.stream import Kind, build_frame, parse_frame
 from remote_assist.errors import AssistError, RefusedError, RemoteProtocolError, VerificationError
 from remote_assist.transport import ssh

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from remote_assist.core.keys import private_bytes
+from remote_assist.core.signing.keys import private_bytes
 from remote_assist.settings import TechnicianSettings
 from remote_assist.technician.desk import Desk
 from remote_assist.technician.login import LoggedIn, login

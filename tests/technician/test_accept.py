@@ -10,7 +10,6 @@ import pytest
 
 from remote_assist.core.codec import decode, encode
 from remote_assist.core.codes import SupportCode, new_code
-from remote_assist.core.keys import new_key, public_line
 from remote_assist.core.messages import (
     AgentStatement,
     Burn,
@@ -25,6 +24,7 @@ from remote_assist.core.messages import (
     Verdict,
 )
 from remote_assist.core.pairing import AgentPairing
+from remote_assist.core.signing.keys import new_key, public_line
 from remote_assist.core.words import WORDS
 from remote_assist.errors import CodeBurned, ConsentDenied, RefusedError, UsageError
 from remote_assist.technician.desk import Desk

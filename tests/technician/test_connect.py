@@ -8,10 +8,10 @@ from dataclasses import replace
 import pytest
 
 from remote_assist.core.codec import decode
-from remote_assist.core.keys import PrivateKey, new_key, private_bytes, public_line
 from remote_assist.core.messages import StreamOffered, StreamOpened
 from remote_assist.core.records import format_time
 from remote_assist.core.requests import CheckpointSeen, ShowCheckpoint, Status
+from remote_assist.core.signing.keys import PrivateKey, new_key, private_bytes, public_line
 from remote_assist.errors import RefusedError, UnreachableError, UsageError, VerificationError
 from remote_assist.technician.desk import Desk
 from remote_assist.technician.session_folder import SessionFacts

@@ -8,8 +8,8 @@ import pytest
 
 from remote_assist.core.findings import Finding
 from remote_assist.core.requests import Disclose, Disclosed
-from remote_assist.core.reviewer_keys import reviewer_public
 from remote_assist.core.sealed_stream import open_stream
+from remote_assist.core.signing.reviewer_keys import reviewer_public
 from remote_assist.errors import ContentError, Fault, RefusedError, TicketSystemError, UsageError
 from remote_assist.settings import TicketSystemSettings
 from remote_assist.technician.disclosing import (

@@ -9,10 +9,9 @@ from datetime import datetime
 import msgspec
 import pytest
 
-from remote_assist.core.certificates import ca_of, check_certificate
 from remote_assist.core.codec import decode, encode
 from remote_assist.core.codes import SupportCode, parse_code
-from remote_assist.core.keys import load_private, new_key, public_line
+from remote_assist.core.identity.certificates import ca_of, check_certificate
 from remote_assist.core.messages import (
     AgentStatement,
     Burn,
@@ -24,6 +23,7 @@ from remote_assist.core.messages import (
     Verdict,
 )
 from remote_assist.core.pairing import AgentPairing, version_only
+from remote_assist.core.signing.keys import load_private, new_key, public_line
 from remote_assist.errors import CodeBurned, ConsentDenied, RefusedError, UsageError
 from remote_assist.technician.desk import Desk
 from remote_assist.technician.invite import Invitation

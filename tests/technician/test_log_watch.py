@@ -9,9 +9,9 @@ import pytest
 
 from remote_assist.audit.log_memory import LogContradiction, LogMemory
 from remote_assist.core.checkpoint import open_checkpoint
-from remote_assist.core.keys import new_key, public_line
+from remote_assist.core.log.succession import sign_succession
 from remote_assist.core.requests import CheckpointSeen
-from remote_assist.core.succession import sign_succession
+from remote_assist.core.signing.keys import new_key, public_line
 from remote_assist.errors import UsageError
 from remote_assist.technician.agent_link import AgentLink
 from remote_assist.technician.api import RelayApi

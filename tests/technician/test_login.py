@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from remote_assist.core.keys import private_bytes, public_line
+from remote_assist.core.signing.keys import private_bytes, public_line
 from remote_assist.errors import ContentError, RefusedError, UnreachableError, UsageError, VerificationError
 from remote_assist.settings import TechnicianSettings
 from remote_assist.technician.desk import Desk

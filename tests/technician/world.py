@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from remote_assist.core.keys import PrivateKey, new_key, private_bytes, public_line
 from remote_assist.core.messages import Acknowledgement
 from remote_assist.core.records import acknowledgement_bytes, format_time
 from remote_assist.core.requests import Accepted, Done
-from remote_assist.core.sshsig import sign
+from remote_assist.core.signing.keys import PrivateKey, new_key, private_bytes, public_line
+from remote_assist.core.signing.sshsig import sign
 from remote_assist.technician.conversation import Conversation, Ledger
 from remote_assist.technician.session_folder import SessionFacts, SessionFolder
 from remote_assist.transport.channel import MessageChannel, open_channel

@@ -5,7 +5,7 @@ import asyncio
 import asyncssh
 import pytest
 
-from remote_assist.core.keys import private_bytes, public_line
+from remote_assist.core.signing.keys import private_bytes, public_line
 from remote_assist.errors import AssistError, RefusedError, UnreachableError
 from remote_assist.transport.doors import RemoteProgram, allowed_environment
 from remote_assist.transport.ssh import STOCK_KEY_EXCHANGE, serve_technician

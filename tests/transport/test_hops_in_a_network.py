@@ -13,7 +13,7 @@ import pytest
 from remote_assist.core.target import Command
 from remote_assist.errors import UnreachableError
 from tests.scenarios.ssh_machine import Network, SshMachine, dropbear, openssh
-from tests.transport.test_ssh_hop import logged_in
+from tests.transport.hops.test_ssh import logged_in
 
 pytestmark = [pytest.mark.slow, pytest.mark.root, pytest.mark.full]
 

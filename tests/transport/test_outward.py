@@ -8,8 +8,8 @@ import pytest
 
 from remote_assist.core.wishes import Endpoint, parse_hop
 from remote_assist.errors import RefusedError, UnreachableError
+from remote_assist.transport.hops.ssh_login import open_connection
 from remote_assist.transport.outward import dial, pin
-from remote_assist.transport.ssh_hop_login import open_connection
 
 PUBLIC = "192.0.2.10"
 

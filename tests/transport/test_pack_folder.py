@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from remote_assist.core.packs import Pack, build_pack, open_pack
+from remote_assist.core.catalog.packs import Pack, build_pack, open_pack
 from remote_assist.errors import ContentError, RefusedError
 from remote_assist.transport.pack_folder import PackFolder
 

@@ -7,8 +7,8 @@ import pytest
 from asyncssh.constants import MSG_IGNORE
 from asyncssh.packet import SSHPacket
 
-from remote_assist.core.keys import public_line
 from remote_assist.core.requests import AskStatus, Done, ReadFile
+from remote_assist.core.signing.keys import public_line
 from remote_assist.errors import RefusedError, UnreachableError, VerificationError
 from remote_assist.transport.channel import open_channel
 from remote_assist.transport.ssh import connect_to_agent, serve_technician

@@ -22,9 +22,9 @@ from remote_assist.core.requests import KIND_DATA, KIND_ERROR
 from remote_assist.core.target import Command
 from remote_assist.core.wishes import HopPlace, parse_hop
 from remote_assist.errors import AssistError, RefusedError, UnreachableError
+from remote_assist.transport.hops.winrm import WinrmHop
+from remote_assist.transport.hops.winrm_files import content_of, statuses_of
 from remote_assist.transport.outward import Pinned, pin
-from remote_assist.transport.winrm_files import content_of, statuses_of
-from remote_assist.transport.winrm_hop import WinrmHop
 from tests.scenarios.stock import need
 from tests.scenarios.world import free_port, wait_for_port
 from tests.scenarios.wsman_peer import words_of

@@ -14,7 +14,7 @@ import pytest
 
 from remote_assist.core.target import Command
 from remote_assist.errors import RefusedError
-from remote_assist.transport.winrm_connection import takes_tickets
+from remote_assist.transport.hops.winrm_connection import takes_tickets
 from tests.scenarios.world import free_port, wait_for_port
 from tests.transport.test_winrm_hop import Windows, peer
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 
 import asyncssh
 
-from remote_assist.core.keys import PrivateKey, new_key, public_line
 from remote_assist.core.messages import Message
 from remote_assist.core.requests import AskStatus, Done, InputEnd, ReadFile
+from remote_assist.core.signing.keys import PrivateKey, new_key, public_line
 from remote_assist.transport.channel import ConversationEnded, MessageChannel
 from remote_assist.transport.doors import ClosedDoors
 from remote_assist.transport.link import dial

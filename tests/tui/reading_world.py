@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from remote_assist.core.asciicast import MARKER, OUTPUT, Event
-from remote_assist.core.certificates import Certificate
-from remote_assist.core.enrolment import Enrolment, Machine
+from remote_assist.core.agreements.enrolment import Enrolment, Machine
+from remote_assist.core.identity.certificates import Certificate
+from remote_assist.core.log.asciicast import MARKER, OUTPUT, Event
 from remote_assist.technician.knowledge import Article
 
 

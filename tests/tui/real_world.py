@@ -16,7 +16,7 @@ from textual.pilot import Pilot
 from textual.screen import Screen
 
 from remote_assist.core.codes import parse_code
-from remote_assist.core.reviewer_keys import reviewer_public
+from remote_assist.core.signing.reviewer_keys import reviewer_public
 from remote_assist.technician.desk import Desk
 from remote_assist.technician.tui_settings import TuiSettings
 from remote_assist.tui.app import DEFAULTS, AssistApp

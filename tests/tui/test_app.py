@@ -75,7 +75,7 @@ async def test_attention_is_called_for_as_chosen(world: World, notify: str, ring
 def test_a_start_loads_nothing_that_only_a_reviewer_needs() -> None:
     program = (
         "import argparse, sys, remote_assist.tui.app as app\n"
-        "from remote_assist.commands import technician\n"
+        "from remote_assist.commands.technician import sessions as technician\n"
         "app.run_tui = lambda *_, open_recordings, **__: opened.append(open_recordings)\n"
         "opened, verbs = [], argparse.ArgumentParser().add_subparsers()\n"
         "technician.add_commands(verbs)\n"

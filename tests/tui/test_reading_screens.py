@@ -7,8 +7,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from remote_assist.core.asciicast import OUTPUT, Event
-from remote_assist.core.kept import RECORDING, Kept
+from remote_assist.core.log.asciicast import OUTPUT, Event
+from remote_assist.core.log.kept import RECORDING, Kept
 from remote_assist.tui.messages import RecordingsListed
 from remote_assist.tui.screens.compare import BundlesScreen, ComparedScreen
 from remote_assist.tui.screens.knowledge import KnowledgeScreen

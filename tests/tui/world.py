@@ -11,14 +11,14 @@ from pathlib import Path
 
 import msgspec
 
+from remote_assist.core.agreements.sharing import Part
 from remote_assist.core.api import Deliveries, Delivery, SessionSummary, Ticket
-from remote_assist.core.asciicast import Event, Header, read_cast
 from remote_assist.core.codes import SupportCode
-from remote_assist.core.kept import BUNDLE, RECORDING, Kept
+from remote_assist.core.log.asciicast import Event, Header, read_cast
+from remote_assist.core.log.kept import BUNDLE, RECORDING, Kept
 from remote_assist.core.messages import AgentStatement
 from remote_assist.core.requests import Done
 from remote_assist.core.resume import LinkNews
-from remote_assist.core.sharing import Part
 from remote_assist.errors import AssistError, CodeBurned, ContentError, UnreachableError
 from remote_assist.technician.disclosing import Disclosure
 from remote_assist.technician.knowledge import Article

@@ -1,4 +1,4 @@
-"""Sealed chunks beside the log: pieces of recordings, bundles and files (relay/chunks.py)."""
+"""Sealed chunks beside the log: pieces of recordings, bundles and files (relay/log/chunks.py)."""
 
 from alembic import op
 from sqlalchemy import BigInteger, Column, ForeignKey, Integer, LargeBinary, String

@@ -1,4 +1,4 @@
-"""Technicians besides the one who paired, as the agent's records let them in (relay/participants.py)."""
+"""Technicians besides the one who paired, as the agent's records let them in (relay/log/participants.py)."""
 
 from alembic import op
 from sqlalchemy import BigInteger, Column, ForeignKey, Integer, String

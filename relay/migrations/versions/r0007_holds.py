@@ -1,4 +1,4 @@
-"""Legal holds in force, as records of the organisation set them (relay/retention.py)."""
+"""Legal holds in force, as records of the organisation set them (relay/log/retention.py)."""
 
 from alembic import op
 from sqlalchemy import Column, String

@@ -1,4 +1,4 @@
-"""Checkpoints that outside witnesses got, and what they answered (relay/anchors.py)."""
+"""Checkpoints that outside witnesses got, and what they answered (relay/witness/anchors.py)."""
 
 from alembic import op
 from sqlalchemy import BigInteger, Column, Integer, LargeBinary, String

@@ -1,4 +1,4 @@
-"""Enrolled machines, and which worker took which alarm (relay/standby.py, relay/alarm_work.py)."""
+"""Enrolled machines, and which worker took which alarm (relay/links/standby.py, relay/pages/alarm_work.py)."""
 
 from alembic import op
 from sqlalchemy import Column, LargeBinary, String

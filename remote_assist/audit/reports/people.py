@@ -4,8 +4,8 @@ from remote_assist.audit.reports.report import Report, Table, foundation_of
 from remote_assist.audit.reviews import queue, reviews_in
 from remote_assist.audit.timeline import outcome_words
 from remote_assist.audit.whole_log import SessionLog, WholeLog
-from remote_assist.core.certificates import ca_of, check_certificate
-from remote_assist.core.organisation import RELAY
+from remote_assist.core.identity.certificates import ca_of, check_certificate
+from remote_assist.core.log.organisation import RELAY
 from remote_assist.core.records import Opening, format_time, parse_time
 from remote_assist.errors import AssistError
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from remote_assist.audit.whole_log import LAST_TIME, WholeLog
 from remote_assist.core.hostile import HostileStr, safe_text
-from remote_assist.core.signed_note import MAX_NOTE_BYTES
+from remote_assist.core.signing.signed_note import MAX_NOTE_BYTES
 
 MAX_CELL_CHARS = 400
 MAX_NAMED = 20

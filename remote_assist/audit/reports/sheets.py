@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from remote_assist.audit.reports.report import Report, Table
 from remote_assist.core.hostile import HostileStr, safe_text
-from remote_assist.core.signed_note import MAX_NOTE_BYTES
+from remote_assist.core.signing.signed_note import MAX_NOTE_BYTES
 
 FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
 

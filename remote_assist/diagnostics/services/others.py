@@ -3,7 +3,7 @@
 import json
 import re
 
-from remote_assist.core.powershell import powershell_argv, powershell_command
+from remote_assist.core.catalog.powershell import powershell_argv, powershell_command
 from remote_assist.core.target import Command, MutableTarget
 from remote_assist.diagnostics.look import ENVIRONMENT, Look, Unavailable
 from remote_assist.diagnostics.services.unit import Unit

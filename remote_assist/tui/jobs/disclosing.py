@@ -3,9 +3,9 @@
 from textual.dom import DOMNode
 from textual.message import Message
 
+from remote_assist.tui.choices import Chosen
 from remote_assist.tui.messages import DisclosureMade, DisclosureSent, Job
 from remote_assist.tui.ports import PreviewPort
-from remote_assist.tui.screens.disclose import Chosen
 from remote_assist.tui.work import Work
 
 

@@ -3,9 +3,9 @@
 from textual.dom import DOMNode
 from textual.message import Message
 
-from remote_assist.core.sharing import Part
+from remote_assist.core.agreements.sharing import Part
+from remote_assist.tui.choices import Colleague
 from remote_assist.tui.messages import ColleagueLetIn, Job
-from remote_assist.tui.screens.share import Colleague
 from remote_assist.tui.work import Work
 
 

@@ -17,6 +17,7 @@ from textual.widgets import Static
 from remote_assist.core.resume import LinkNews
 from remote_assist.tui import messages as say
 from remote_assist.tui.jobs import reading
+from remote_assist.tui.link_state import LinkState
 from remote_assist.tui.messages import Job, Problem
 from remote_assist.tui.pace import Pace
 from remote_assist.tui.ports import SessionPort
@@ -24,7 +25,7 @@ from remote_assist.tui.roster import Roster
 from remote_assist.tui.theme import FAINT
 from remote_assist.tui.widgets.actions import ActionLine, action_text
 from remote_assist.tui.widgets.lines import ProblemPanel, TwoEnds, keys_line
-from remote_assist.tui.widgets.session_header import HeaderState, LinkState, SessionHeader
+from remote_assist.tui.widgets.session_header import HeaderState, SessionHeader
 from remote_assist.tui.widgets.text import joined, shown
 from remote_assist.tui.work import Work
 

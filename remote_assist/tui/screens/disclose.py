@@ -1,6 +1,5 @@
 """What of a session goes onto its ticket: chosen here, then shown as it would go, then sent or not."""
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 from rich.text import Text
@@ -13,6 +12,7 @@ from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
 from remote_assist.core.disclosure import BUNDLE, CUSTOMER, FILE, FINDINGS, INTERNAL, TEXT
+from remote_assist.tui.choices import Chosen
 from remote_assist.tui.ports import PreviewPort
 from remote_assist.tui.screens.forms import LEAVE
 from remote_assist.tui.theme import BAD, FAINT, WARN
@@ -30,15 +30,6 @@ KINDS = {
 VISIBLE = "visible"
 READERS = {INTERNAL: "the organisation alone", CUSTOMER: "the customer and the organisation"}
 MAX_SHOWN_CHARS = 20_000
-
-
-@dataclass(frozen=True, slots=True)
-class Chosen:
-    """What to disclose to whom; `words`: a path, or the text itself."""
-
-    kind: str
-    readers: str
-    words: str = ""
 
 
 class DiscloseScreen(ModalScreen[Chosen | None]):

@@ -9,8 +9,8 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.widgets import Input
 
-from remote_assist.core.asciicast import MARKER, OUTPUT, RESIZE, Event
-from remote_assist.core.reel import MAX_IDLE_SECONDS, SPEEDS, Reel
+from remote_assist.core.log.asciicast import MARKER, OUTPUT, RESIZE, Event
+from remote_assist.core.log.reel import MAX_IDLE_SECONDS, SPEEDS, Reel
 from remote_assist.errors import ContentError
 from remote_assist.tui.pace import Pace
 from remote_assist.tui.ports import RecordingPort

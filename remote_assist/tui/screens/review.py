@@ -15,7 +15,7 @@ from textual.widgets.option_list import Option
 
 from remote_assist.core.api import SessionSummary
 from remote_assist.core.hostile import safe_text
-from remote_assist.core.kept import RECORDING, Kept
+from remote_assist.core.log.kept import RECORDING, Kept
 from remote_assist.technician.log_file import LogFile
 from remote_assist.tui.jobs import reading, recordings
 from remote_assist.tui.messages import JobFailed, RecordingFetched, RecordingsListed, SessionsLoaded, TimelineRead

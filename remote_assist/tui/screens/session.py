@@ -15,7 +15,9 @@ from textual.widgets import Input, TabbedContent, TabPane
 from remote_assist.core.time_spent import minutes_between
 from remote_assist.technician.log_file import LogFile
 from remote_assist.tui import messages as say
+from remote_assist.tui.choices import Chosen, Colleague
 from remote_assist.tui.jobs import disclosing, sharing
+from remote_assist.tui.link_state import LinkState
 from remote_assist.tui.messages import Job
 from remote_assist.tui.pace import Pace
 from remote_assist.tui.panes.chat import ChatPane
@@ -26,11 +28,11 @@ from remote_assist.tui.ports import FindingPort, PreviewPort, SessionPort
 from remote_assist.tui.replies import LOOK_EVERY, ReplyWatch, is_own_system
 from remote_assist.tui.roster import Roster
 from remote_assist.tui.screens.connected import ConnectedScreen
-from remote_assist.tui.screens.disclose import Chosen, DiscloseScreen, PreviewScreen
+from remote_assist.tui.screens.disclose import DiscloseScreen, PreviewScreen
 from remote_assist.tui.screens.forms import DEFAULT_CONSENT_SECONDS, Closing, EndScreen, NoteScreen, ScopesScreen, Wish
 from remote_assist.tui.screens.log import LogScreen
 from remote_assist.tui.screens.plan import PlanScreen
-from remote_assist.tui.screens.share import Colleague, ShareScreen
+from remote_assist.tui.screens.share import ShareScreen
 from remote_assist.tui.theme import FAINT
 from remote_assist.tui.widgets.actions import ActionLine, ActionsPane
 from remote_assist.tui.widgets.findings import FIRST_LOOK, HIDDEN_OUTCOMES, FindingsPane
@@ -38,7 +40,6 @@ from remote_assist.tui.widgets.fixes import FixesPane
 from remote_assist.tui.widgets.keys import KeysFooter
 from remote_assist.tui.widgets.log import LogPane
 from remote_assist.tui.widgets.progress import summary_text
-from remote_assist.tui.widgets.session_header import LinkState
 from remote_assist.tui.widgets.text import joined, shown
 from remote_assist.tui.words import parse_time
 from remote_assist.tui.work import Work

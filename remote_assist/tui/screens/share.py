@@ -1,6 +1,5 @@
 """A colleague for this session: who (their certificate), as what, for how long."""
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
@@ -12,7 +11,8 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
-from remote_assist.core.sharing import Part
+from remote_assist.core.agreements.sharing import Part
+from remote_assist.tui.choices import Colleague
 from remote_assist.tui.screens.forms import DEFAULT_CONSENT_SECONDS, LEAVE, MAX_CONSENT_SECONDS
 from remote_assist.tui.theme import BAD, FAINT
 from remote_assist.tui.widgets.lines import keys_line
@@ -24,15 +24,6 @@ PARTS = {
     Part.OBSERVER: "only watches: status and log, no action at all",
     Part.SUCCESSOR: "takes over: my own access ends when they are in",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Colleague:
-    """The holder of a certificate, what they become, and for how many seconds."""
-
-    certificate: Path
-    part: Part
-    seconds: int
 
 
 class ShareScreen(ModalScreen[Colleague | None]):

@@ -3,30 +3,20 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from enum import Enum
 
 from rich.text import Text
 from textual.app import RenderResult
 from textual.widget import Widget
 
 from remote_assist.core.requests import Status
-from remote_assist.tui.theme import ACCENT, BAD, FAINT, GOOD, WARN
+from remote_assist.tui.link_state import LinkState
+from remote_assist.tui.theme import ACCENT, BAD, FAINT, WARN
 from remote_assist.tui.widgets.lines import two_ends
 from remote_assist.tui.widgets.text import joined, shown
 from remote_assist.tui.words import clock_time, minutes_left, parse_time
 
 SOON_SECONDS = 5 * 60
 """From here on the time left is shown as a warning."""
-
-
-class LinkState(Enum):
-    """How the way to the agent stands: sign, words, colour."""
-
-    CONNECTING = ("…", "connecting", WARN)
-    UP = ("▲", "linked", GOOD)
-    RECONNECTING = ("▼", "reconnecting…", WARN)
-    DOWN = ("▼", "link down", BAD)
-    OVER = ("■", "ended", FAINT)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from remote_assist.core.catalog_model import Catalog
+from remote_assist.core.catalog.model import Catalog
 from remote_assist.core.target import Command, Completed, FileStatus
 from remote_assist.diagnostics.collect import collect_facts
 from remote_assist.diagnostics.fixes import apply_plan, plan_fix

@@ -1,0 +1,1 @@
+"""How much of anything an address or a person may have."""

@@ -1,0 +1,1 @@
+"""Connections: agents, pairings and streams, and the road between two ends."""

@@ -1,0 +1,1 @@
+"""The log: what may enter, in which order, under which key, and what is read from it."""

@@ -1,0 +1,1 @@
+"""What one relay is made of, in the order it is put together."""

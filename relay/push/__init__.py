@@ -1,0 +1,1 @@
+"""The live push of records to other systems."""

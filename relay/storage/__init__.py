@@ -1,0 +1,1 @@
+"""Tables, databases, copies of them, and the data folder."""

@@ -1,0 +1,1 @@
+"""Tickets: the built-in book, other systems, and notes on their way to both."""

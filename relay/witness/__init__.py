@@ -1,0 +1,1 @@
+"""Checkpoints anchored outside."""

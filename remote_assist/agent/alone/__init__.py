@@ -1,0 +1,1 @@
+"""What the customer does alone, offline: `self-check` and `watch`."""

@@ -1,0 +1,1 @@
+"""Machines nobody sits at: enrolled once, called by standing consent."""

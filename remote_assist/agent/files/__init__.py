@@ -1,0 +1,1 @@
+"""Files of the machine an action acts on, wherever it is."""

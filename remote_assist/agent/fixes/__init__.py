@@ -1,0 +1,1 @@
+"""What outlives a fix: how to undo it, what to ask after a crash, what to verify after a restart."""

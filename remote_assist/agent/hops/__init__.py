@@ -1,0 +1,1 @@
+"""Machines behind the customer's, as the agent reaches them."""

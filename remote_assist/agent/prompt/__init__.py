@@ -1,0 +1,1 @@
+"""Asking the customer: the screens behind core/prompt.Prompt."""

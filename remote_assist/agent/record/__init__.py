@@ -1,0 +1,1 @@
+"""Writes down: the journal and its delivery, recordings, and an eye on log and disk."""

@@ -1,0 +1,1 @@
+"""The customer's sentences in other languages, one file each."""

@@ -1,0 +1,1 @@
+"""The verbs of whoever writes known issues and fixes."""

@@ -1,0 +1,1 @@
+"""What people signed beforehand: a second technician, an enrolled machine, a standing consent."""

@@ -1,0 +1,1 @@
+"""What a catalog says, and what is decided by it."""

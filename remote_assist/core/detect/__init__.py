@@ -1,0 +1,1 @@
+"""What redaction looks for, and where it is worth looking."""

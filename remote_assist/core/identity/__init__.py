@@ -1,0 +1,1 @@
+"""Who somebody is: certificates, the CA's lists, what a technician states."""

@@ -1,0 +1,1 @@
+"""What the log holds: chains, sealed fields, chunks and recordings, proofs, anchors."""

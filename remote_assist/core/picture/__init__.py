@@ -1,0 +1,1 @@
+"""What of a screen may reach another screen."""

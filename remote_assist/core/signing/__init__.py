@@ -1,0 +1,1 @@
+"""Keys, signatures and signed notes, in the formats of OpenSSH and C2SP."""

@@ -1,0 +1,1 @@
+"""A machine over time: samples, trends, forecasts, alarms, what changed."""

@@ -1,0 +1,1 @@
+"""The verbs of fixes, each with its check and its undo."""

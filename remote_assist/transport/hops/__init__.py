@@ -1,0 +1,1 @@
+"""Other machines as targets, over SSH and WinRM."""

@@ -1,0 +1,1 @@
+"""This machine as a target, where it is Linux or macOS."""

@@ -1,0 +1,24 @@
+"""What a technician chose on a form: the screen answers with it, a job does it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from remote_assist.core.agreements.sharing import Part
+
+
+@dataclass(frozen=True, slots=True)
+class Colleague:
+    """The holder of a certificate, what they become, and for how many seconds."""
+
+    certificate: Path
+    part: Part
+    seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """What to disclose to whom; `words`: a path, or the text itself."""
+
+    kind: str
+    readers: str
+    words: str = ""

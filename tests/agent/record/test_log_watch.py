@@ -1,0 +1,38 @@
+"""An agent's look at the log after its key changed, when another session of this computer saw the new key first."""
+
+from pathlib import Path
+
+from remote_assist.agent.record.log_watch import LogWatch
+from remote_assist.audit.log_memory import LogMemory
+from remote_assist.core.checkpoint import open_checkpoint
+from remote_assist.core.log.succession import sign_succession
+from remote_assist.core.messages import AskCheckpoint, CheckpointGiven
+from remote_assist.core.signing.keys import new_key
+from tests.audit.world import LOG, LOG_LINE, RELAY, START, Clock, Log, Tree, seed
+
+NEXT = new_key(seed("next"))
+TREE = Tree([Log(first_index=-1).sign("s-aaaaaaaaaaaaaaaa", 8, seed("8").hex(), "2026-03-01T09:30:00.000000Z", 8)])
+
+
+class Relay:
+    """Shows its log of so many records, signed by the key that followed."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+
+    async def ask(self, question: AskCheckpoint) -> CheckpointGiven:
+        proof = TREE.consistency(question.since, self.size) if 0 < question.since < self.size else ()
+        return CheckpointGiven(since=question.since, checkpoint=TREE.checkpoint(self.size, key=NEXT), consistency=proof)
+
+    async def successions(self) -> tuple[str, ...]:
+        return (sign_succession(LOG, NEXT, open_checkpoint(TREE.checkpoint(4), (LOG_LINE,)).head, START),)
+
+
+async def test_an_older_session_follows_a_note_that_another_one_stored(tmp_path: Path) -> None:
+    told: list[str] = []
+    older, newer = (LogWatch(LogMemory(tmp_path, RELAY, [LOG_LINE], clock=Clock()), tell=told.append) for _ in range(2))
+    older.memory.take(TREE.checkpoint(4), ())
+    await newer.agree(Relay(6), "")
+    note, _ = await older.agree(Relay(9), "")
+    assert (note, told) == (TREE.checkpoint(9, key=NEXT), [])
+    assert not (tmp_path / "evidence").exists()
