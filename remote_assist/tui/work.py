@@ -10,7 +10,7 @@ import contextlib
 import functools
 import hashlib
 from collections.abc import Awaitable, Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from textual.dom import DOMNode
@@ -270,7 +270,7 @@ class Work:
         async def call() -> Message:
             folder = self.downloads / session.id
             await asyncio.to_thread(folder.mkdir, 0o700, parents=True, exist_ok=True)
-            file = folder / f"{bundle}-{now:%Y%m%dT%H%M%SZ}.tar.zst"
+            file = await asyncio.to_thread(_unused, folder, bundle, now)
             await session.collect(bundle, file, self._board(screen, Job.COLLECT).report)
             return BundleCollected(bundle)
 
@@ -401,3 +401,10 @@ def post(screen: MessagePump, message: Message) -> None:
     """Tell a screen or pane, unless it is gone."""
     if screen.is_running:
         screen.post_message(message)
+
+
+def _unused(folder: Path, bundle: str, now: datetime) -> Path:
+    """A name for a bundle of this second; the next one's when another look ended in the same."""
+    while (file := folder / f"{bundle}-{now:%Y%m%dT%H%M%SZ}.tar.zst").exists():
+        now += timedelta(seconds=1)
+    return file

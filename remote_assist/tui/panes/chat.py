@@ -40,6 +40,7 @@ class ChatPane(Container):
         self._work = work
         self._session: SessionPort | None = None
         self._lines: list[ChatLine] = []
+        self._saying = False
         self._translated: dict[int, str] = {}
         self._unread = 0
 
@@ -100,14 +101,14 @@ class ChatPane(Container):
     @on(Input.Submitted, "#say")
     def send(self, submitted: Input.Submitted) -> None:
         submitted.stop()
-        if self._session is not None and submitted.value.strip():
-            submitted.input.disabled = True
+        if self._session is not None and submitted.value.strip() and not self._saying:
+            self._saying = True  # the field keeps the keys meanwhile: an escape now leaves it, not the screen
             jobs.say(self._work, self, self._session, submitted.value)
 
     @on(LineSaid)
     def clear_field(self) -> None:
         field = self.query_one(Input)
-        field.value, field.disabled = "", False
+        field.value, self._saying = "", False
         self.query_one("#chat-fault").display = False
         if self._seen:
             field.focus()
@@ -115,13 +116,13 @@ class ChatPane(Container):
     @on(JobFailed)
     def show_problem(self, failed: JobFailed) -> None:
         failed.stop()
+        self._saying = False
         if failed.job is Job.CHAT:
             return  # the connection is gone; the screen says so and brings another
         fault = self.query_one("#chat-fault", Static)
         problem = failed.problem
         fault.update(joined(("✖ ", BAD), shown(f"{problem.sentence}  {problem.advice}", max_chars=400)))
         fault.display = True
-        self.query_one(Input).disabled = False
 
     def _draw(self) -> None:
         log = self.query_one(WrappedLog)
