@@ -101,13 +101,14 @@ def test_the_whole_job_is_done_by_keys_and_the_log_tells_it(world: World, troubl
         screen.wait_for("End the session on")
         screen.write("Port was taken; freed and verified.")
         screen.press("Enter")
-        screen.wait_for("Port was taken; freed and verified.")
+        screen.wait_for("– ended")
         session = _session(world)
         screen.press("Escape")
         screen.wait_for("tickets · all")
         screen.press("q")
         assert screen.wait_until_over() == 0
     assert agent.wait(60) == 0
+    assert "Port was taken; freed and verified." in world.command("tickets", "show", "1001").stdout
     fetched = list((world.folder / "alice-home" / "collected" / session / "files").iterdir())
     assert [one.name for one in fetched if (Path("/var/log") / one.name).is_file()], fetched
     told = world.command("audit", "show", session, home="alice-home").stdout
