@@ -90,7 +90,7 @@ def _sources() -> list[Path]:
 
 
 @functools.cache
-def _parsed(path: Path) -> ast.Module:
+def parsed(path: Path) -> ast.Module:
     """A source file's tree. Python 3.11 miscounts its depth when a finalizer runs in mid-parse, so none may."""
     gc.disable()
     try:
@@ -111,7 +111,7 @@ def _room(path: Path) -> str:
 
 
 def _imports(path: Path) -> Iterator[tuple[str, int]]:
-    for node in ast.walk(_parsed(path)):
+    for node in ast.walk(parsed(path)):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 yield alias.name, node.lineno
@@ -138,7 +138,7 @@ def _faults_in(path: Path) -> Iterator[str]:
 
 
 def _machine_touches(path: Path) -> Iterator[str]:
-    for node in ast.walk(_parsed(path)):
+    for node in ast.walk(parsed(path)):
         line = getattr(node, "lineno", 0)
         if isinstance(node, ast.Call) and _acts(node):
             yield f"{_name(path)}:{line} calls {ast.unparse(node.func)}"
@@ -166,7 +166,7 @@ def test_only_the_gate_holds_the_machine() -> None:
 def test_no_shell_strings_and_no_archive_extraction_anywhere() -> None:
     found = []
     for path in _sources():
-        for node in ast.walk(_parsed(path)):
+        for node in ast.walk(parsed(path)):
             if not isinstance(node, ast.Call):
                 continue
             name = ast.unparse(node.func)
@@ -224,7 +224,7 @@ def test_what_shows_waits_for_no_network_no_file_and_no_clock() -> None:
     for path in _sources():
         if not _name(path).startswith(SHOWS):
             continue
-        for node in ast.walk(_parsed(path)):
+        for node in ast.walk(parsed(path)):
             waited = node.value if isinstance(node, ast.Await) else None
             if isinstance(node, ast.AsyncFor | ast.AsyncWith) or (waited and _called(waited) not in TOOLKIT_WAITS):
                 faults.append(f"{_name(path)} waits: {ast.unparse(node)[:60]}")
@@ -239,7 +239,7 @@ def _called(waited: ast.expr) -> str:
 
 
 def test_every_module_says_what_truth_lives_in_it() -> None:
-    assert [_name(p) for p in _sources() if not ast.get_docstring(_parsed(p))] == []
+    assert [_name(p) for p in _sources() if not ast.get_docstring(parsed(p))] == []
 
 
 def test_tests_mirror_the_source() -> None:
