@@ -102,8 +102,6 @@ def test_the_whole_job_is_done_by_keys_and_the_log_tells_it(world: World, troubl
         screen.write("Port was taken; freed and verified.")
         screen.press("Enter")
         screen.wait_for("– ended")
-        screen.press("BTab", "End")  # the thread begins at its oldest note
-        screen.wait_for("Port was taken; freed and verified.")
         session = _session(world)
         screen.press("Escape")
         screen.wait_for("tickets · all")
