@@ -1,11 +1,14 @@
 """One ticket: the thread, its sessions, and the invitation with all its ends."""
 
+import re
 from datetime import timedelta
 
 import msgspec
 import pytest
 import segno
+from textual.events import MouseScrollUp
 
+from remote_assist.core.api import TicketNote
 from remote_assist.core.codes import QR_PREFIX, parse_code
 from remote_assist.errors import ConsentDenied, RefusedError, UnreachableError
 from remote_assist.tui.screens.forms import PassphraseScreen, ScopesScreen
@@ -13,6 +16,7 @@ from remote_assist.tui.screens.invite import InviteScreen, spaced_code
 from remote_assist.tui.screens.session import SessionScreen
 from remote_assist.tui.screens.ticket import TicketScreen
 from remote_assist.tui.widgets.qr import QUIET, qr_text
+from tests.tui.customer_world import rfc
 from tests.tui.stage import NARROW, WIDE, Stage, stage
 from tests.tui.world import NOW, World, summary
 
@@ -43,6 +47,80 @@ async def test_notes_and_who_sees_them(world: World) -> None:
         assert "nginx fails after the update." in here.text
         assert "Since lunch the shop is down." in here.text
         assert "customer sees this" in here.text
+
+
+def told(world: World, *numbers: int) -> None:
+    """So many notes of two lines."""
+    ticket = world.tickets[0]
+    notes = [
+        TicketNote(
+            id=100 + number, time=rfc(NOW), author="Alice Example", text=f"note {number}\nends", visibility="internal"
+        )
+        for number in numbers
+    ]
+    world.tickets[0] = msgspec.structs.replace(ticket, notes=(*ticket.notes, *notes))
+
+
+async def test_a_long_ticket_opens_at_its_newest_note_and_stays_there(world: World) -> None:
+    told(world, *range(30))
+    async with stage(world) as here:
+        await open_ticket(here)
+        assert "note 29" in here.text and "note 3\n" not in here.text
+        told(world, 30, 31)
+        await here.press("r")
+        assert "note 31" in here.text
+
+
+def notes_seen(here: Stage) -> list[str]:
+    """Each line of the notes that is in view."""
+    return re.findall(r"note \d+|ends", here.text)
+
+
+@pytest.mark.parametrize(
+    ("away", "back"),
+    [("home", "end"), ("pageup", "pagedown"), ("up", "down"), ("k", "j"), ("g", "G"), ("ctrl+u", "ctrl+d")],
+)
+async def test_who_scrolled_away_stays_there_until_they_come_back(world: World, away: str, back: str) -> None:
+    told(world, *range(30))
+    async with stage(world) as here:
+        await open_ticket(here)
+        await here.press("shift+tab", away, away)
+        seen = notes_seen(here)
+        assert seen[-2:] != ["note 29", "ends"]
+        told(world, 30)
+        await here.press("r")
+        assert notes_seen(here) == seen
+        await here.press(*[back] * 6)
+        assert "note 30" in here.text
+        told(world, 31)
+        await here.press("r")
+        assert "note 31" in here.text
+
+
+async def test_the_wheel_scrolls_the_notes_and_new_ones_leave_the_place(world: World) -> None:
+    told(world, *range(30))
+    async with stage(world) as here:
+        await open_ticket(here)
+        for _ in range(3):
+            await here.pilot._post_mouse_events([MouseScrollUp], "#thread")
+        await here.settle()
+        seen = notes_seen(here)
+        assert "note 29" not in seen
+        told(world, 30)
+        await here.press("r")
+        assert notes_seen(here) == seen
+
+
+async def test_a_first_session_takes_the_keys_and_without_one_the_notes_have_them(world: World) -> None:
+    sessions, world.summaries = world.summaries, []
+    told(world, *range(30))
+    async with stage(world) as here:
+        await open_ticket(here)
+        await here.press("home")
+        assert "Since lunch the shop is down." in here.text
+        world.summaries = sessions
+        await here.press("r", "enter")
+        here.screen(SessionScreen)
 
 
 async def test_enter_opens_a_live_session_and_escape_comes_back(world: World) -> None:

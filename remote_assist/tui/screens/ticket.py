@@ -33,7 +33,7 @@ MAX_NOTES_SHOWN = 500
 
 
 class TicketScreen(Screen[None]):
-    """Notes and sessions of one ticket."""
+    """Notes and sessions of one ticket. The newest note is in view until somebody scrolls away from it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("i", "invite", "invite", id="ticket.invite"),
@@ -61,15 +61,16 @@ class TicketScreen(Screen[None]):
             with VerticalScroll(id="thread", can_focus=True):
                 yield Static(id="notes")
             with Vertical(id="sessions"):
-                yield Static("Sessions", classes="title", markup=False)
                 yield FitTable(("state", "opened", "technician", "records"), flexible=2)
                 yield Static(id="empty", classes="empty")
         yield KeysFooter()
 
     def on_mount(self) -> None:
         self.query_one("#thread").border_title = "Notes"
+        self.query_one("#thread").focus()
+        self.query_one("#sessions").border_title = "Sessions"
         self.query_one("#empty").display = False
-        self.query_one(FitTable).focus()
+        self.query_one(FitTable).display = False
         if is_own_system(self._ticket_id):
             self.set_interval(LOOK_EVERY * self._pace.poll_seconds, self.look_again)
 
@@ -132,10 +133,14 @@ class TicketScreen(Screen[None]):
         for reply in self._replies.news(loaded.ticket):
             self.notify(shown(f"{reply.author} wrote on the ticket", max_chars=120).plain, markup=False)
             self.post_message(Attention("somebody wrote on the ticket"))
+        if (notes := self.query_one("#thread", VerticalScroll)).is_vertical_scroll_end:
+            notes.anchor()  # each time: a key that leads past the end would let go of it
         self.query_one("#notes", Static).update(thread(loaded.ticket))
         table = self.query_one(FitTable)
         table.show_rows([session_row(session) for session in reversed(list(loaded.sessions))])
-        table.display = bool(loaded.sessions)
+        first, table.display = bool(loaded.sessions) and not table.display, bool(loaded.sessions)
+        if first:
+            self.set_focus(table)
         empty = self.query_one("#empty", Static)
         keys = (("i", "bold"), " to invite the customer, ", ("c", "bold"), " to take a code of theirs.")
         empty.update(joined("None yet. Press ", *keys))
