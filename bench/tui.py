@@ -163,11 +163,12 @@ def wait_for(master: int, mark: bytes) -> None:
         seen += os.read(master, 65536)
 
 
-def wait_until_quiet(master: int, seconds: float = 0.2) -> None:
-    """Read on for so long, so that the next wait sees only what is new."""
-    end = time.monotonic() + seconds
+def wait_until_quiet(master: int, seconds: float = 0.2) -> int:
+    """Read on for so long, so that the next wait sees only what is new; how many bytes it was."""
+    end, sent = time.monotonic() + seconds, 0
     while (left := end - time.monotonic()) > 0 and select.select([master], [], [], left)[0]:
-        os.read(master, 65536)
+        sent += len(os.read(master, 65536))
+    return sent
 
 
 def log_figures(gibibytes: float = 1.0) -> None:
