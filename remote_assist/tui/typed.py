@@ -9,8 +9,9 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 
 from textual.app import App
+from textual.binding import Binding
 from textual.dom import DOMNode
-from textual.events import Event
+from textual.events import Event, Key
 
 from remote_assist.tui.focus import takes_every_key
 
@@ -44,7 +45,7 @@ class TypedAhead:
                 self._waiting.append(event)
             return
         target = await self._send(event)
-        self._under_way = asyncio.create_task(self._follow(target))
+        self._under_way = asyncio.create_task(self._follow(target, event))
 
     def drop(self) -> None:
         """Forget what waits: the app ends."""
@@ -57,15 +58,16 @@ class TypedAhead:
         await self._deliver(event)
         return target
 
-    async def _follow(self, target: DOMNode) -> None:
-        await _arrival(target)
+    async def _follow(self, target: DOMNode, event: Event) -> None:
+        await _arrival(target, event)
         while self._waiting and self._app.screen_stack:
-            await _arrival(await self._send(self._waiting.popleft()))
+            following = self._waiting.popleft()
+            await _arrival(await self._send(following), following)
 
 
-async def _arrival(target: DOMNode) -> None:
+async def _arrival(target: DOMNode, event: Event) -> None:
     """Wait until a key given to `target` was dealt with there or, on its way up, by one of its parents."""
-    if takes_every_key(target):
+    if takes_every_key(target) and not _leads_elsewhere(target, event):
         return
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):
@@ -75,3 +77,9 @@ async def _arrival(target: DOMNode) -> None:
                     await passed.wait()
     except TimeoutError:
         return
+
+
+def _leads_elsewhere(terminal: DOMNode, event: Event) -> bool:
+    """Whether this is one of the few keys that do not go to the program there: after it, others may have the keys."""
+    kept = {binding.key for binding in terminal.BINDINGS if isinstance(binding, Binding)}
+    return isinstance(event, Key) and event.key in kept

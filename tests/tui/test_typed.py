@@ -1,7 +1,7 @@
 """Keys that arrive in one burst go where the key before them led."""
 
 from textual.events import Key
-from textual.widgets import Input
+from textual.widgets import Input, TabbedContent
 
 from tests.tui.stage import stage
 from tests.tui.world import SESSION, World
@@ -18,6 +18,17 @@ async def test_words_typed_right_after_a_tab_s_number_land_in_that_tab(world: Wo
             await it.pilot.pause()
         assert it.app.screen.query_one("#say", Input).value == "nice to meet you"
         assert len(it.app.screen_stack) == 3, "a letter opened another screen"
+
+
+async def test_a_tab_s_number_right_after_the_way_out_of_a_terminal_is_not_typed_into_it(world: World) -> None:
+    world.scopes = (*world.scopes, "terminal")
+    async with stage(world, session=SESSION) as it:
+        await it.press("8", "t", "a")
+        for key in ("b", "ctrl+right_square_bracket", "7"):
+            it.app.post_message(Key(key, key if len(key) == 1 else None))
+        await it.settle()
+        assert it.app.screen.query_one(TabbedContent).active == "log-tab"
+        assert world.terminals[0].typed == b"ab"
 
 
 async def test_a_key_pressed_while_the_program_ends_does_nothing(world: World) -> None:
