@@ -1,10 +1,12 @@
 """`make demo`: one support session on this machine's real state, from support code to verified log.
 
-On a terminal it opens the TUI on a real session with an agent on this machine. Without one it plays the session as a
-script, prints each step as it happens, and exits 0 only if every step, the final `audit verify` included, held.
+On a terminal it opens the TUI on a real session with an agent on this machine; who wants to be a customer too runs the
+script it names, in a second terminal. Without a terminal it plays the session as a script. It prints each step as it
+happens, and exits 0 only if every step, the final `audit verify` included, held.
 """
 
 import json
+import shlex
 import shutil
 import subprocess
 import sys
@@ -15,9 +17,16 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent.parent))
 
-from tests.scenarios.world import StepFailed, TakenPort, World
+from tests.scenarios.world import StepFailed, TakenPort, World, find_program
 
 Step = Callable[[], str]
+
+CUSTOMER = """#!/bin/sh
+# One more customer of this demo, on this machine. It asks for the code of an invitation.
+cd {folder} || exit 1
+export REMOTE_ASSIST_RELAY={relay} REMOTE_ASSIST_HOME="$PWD/customer-$$"
+exec {program} join --ca org/ca.pub --services {services} "$@"
+"""
 
 
 class Demo:
@@ -26,6 +35,7 @@ class Demo:
     def __init__(self, world: World, trouble: TakenPort) -> None:
         self.world = world
         self.trouble = trouble
+        self.customer = world.folder / "customer"
         self.ticket = self.session = ""
         self.finding: dict[str, object] = {}
         self.agent: subprocess.Popen[str] | None = None
@@ -37,6 +47,12 @@ class Demo:
             ("Alice logs in with her certificate", self.login),
             ("a ticket", self.open_ticket),
             ("invite, join, pairing, consent", self.pair),
+        ]
+
+    def leave(self) -> list[tuple[str, Step]]:
+        return [
+            ("what was left open ends", self.end_all),
+            ("every log verifies", self.verify_all),
         ]
 
     def story(self) -> list[tuple[str, Step]]:
@@ -68,8 +84,20 @@ class Demo:
         return "by signed challenge; the relay keeps no password"
 
     def open_ticket(self) -> str:
-        self.ticket = self.world.new_ticket("The shop's web server does not start")
+        self.ticket = self.world.new_ticket("The shop's web server does not start", f"{self.write_customer()}.")
         return f"#{self.ticket} The shop's web server does not start"
+
+    def write_customer(self) -> str:
+        """The script for a second terminal, and the words that name it."""
+        places = {
+            "folder": self.world.folder,
+            "services": self.trouble.folder,
+            "program": find_program("remote-assist"),
+        }
+        quoted = {name: shlex.quote(str(place)) for name, place in places.items()}
+        self.customer.write_text(CUSTOMER.format(relay=self.world.relay_url, **quoted))
+        self.customer.chmod(0o755)
+        return f"To be one more customer of this demo, run in a second terminal: {self.customer}"
 
     def pair(self) -> str:
         options = ("--services", str(self.trouble.folder))
@@ -134,6 +162,20 @@ class Demo:
             raise StepFailed(f"the agent ended with {self.agent.returncode}: {self.world.log('agent.log')}")
         return "the agent has left; the customer holds a receipt"
 
+    def _sessions(self) -> list[dict[str, object]]:
+        return [json.loads(line) for line in self.world.command("sessions", "--json").stdout.splitlines()]
+
+    def end_all(self) -> str:
+        left = [str(one["id"]) for one in self._sessions() if one["state"] != "ended"]
+        for session in left:
+            self.world.command("end", session, "--note", "Demo left.", expect=None)  # its customer may be gone
+        return " ".join(left) or "nothing was"
+
+    def verify_all(self) -> str:
+        return "\n".join(
+            self.world.command("audit", "verify", str(one["id"])).stdout.strip() for one in self._sessions()
+        )
+
     def show_ticket(self) -> str:
         return self.world.command("tickets", "show", self.ticket).stdout.strip()
 
@@ -163,13 +205,12 @@ def play(steps: list[tuple[str, Step]], *, first: int = 1) -> None:
 
 
 def on_terminal(demo: Demo) -> None:
-    """The TUI on the session just made; when it is left, the session ends and the log is verified."""
-    play(demo.prepare())
-    words = [str(Path(sys.executable).parent / "remote-assist"), "tui", demo.session]
+    """The TUI on the session just made; when it is left, every session ends and every log is verified."""
+    steps = demo.prepare()
+    play([*steps, ("a script to be a customer oneself", demo.write_customer)])
+    words = [find_program("remote-assist"), "tui", demo.session]
     subprocess.run(words, cwd=demo.world.folder, env=demo.world.environment("alice-home"), check=False)
-    if demo.agent is not None and demo.agent.poll() is None:
-        demo.world.command("end", demo.session, "--note", "Demo left.", expect=None)
-    play([("the log verifies", demo.verify)], first=6)
+    play(demo.leave(), first=len(steps) + 2)
 
 
 def main() -> int:

@@ -136,8 +136,9 @@ class World:
         """Log in with the key made by `found_organisation`."""
         self.command("login", "--key", name, home=f"{name}-home")
 
-    def new_ticket(self, subject: str = "Web server does not start") -> str:
-        return self.command("tickets", "new", "--subject", subject, "--plain").stdout.strip()
+    def new_ticket(self, subject: str = "Web server does not start", description: str = "") -> str:
+        words = ["--subject", subject, *(["--description", description] if description else [])]
+        return self.command("tickets", "new", *words, "--plain").stdout.strip()
 
     def invite(self, ticket: str, scopes: str = SCOPES) -> tuple[subprocess.Popen[str], str]:
         """Start `invite`; answer it and the code it printed."""
