@@ -1,8 +1,8 @@
 """The last line shows whole keys only, and always the one that shows the help."""
 
 import pytest
-from textual.widgets._footer import FooterKey
 
+from remote_assist.tui.widgets.keys import KeysFooter
 from tests.tui.stage import Stage, stage
 from tests.tui.world import SESSION, World
 
@@ -12,7 +12,7 @@ def footer(it: Stage) -> str:
 
 
 def named(it: Stage) -> list[str]:
-    return [key.description for key in it.app.screen.query(FooterKey)]
+    return [key.words for key in it.app.screen.query_one(KeysFooter).shown]
 
 
 @pytest.mark.parametrize("width", [40, 57, 80, 200])

@@ -2,15 +2,19 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from rich.cells import cell_len
-from textual.app import ComposeResult
-from textual.events import Resize
+from rich.style import Style
+from rich.text import Text
+from textual.app import RenderResult
 from textual.screen import Screen
-from textual.widgets import Footer
-from textual.widgets._footer import FooterKey  # a footer's keys have no public name
+from textual.widget import Widget
 
 from remote_assist.tui.focus import takes_every_key
+from remote_assist.tui.theme import ACCENT
+from remote_assist.tui.widgets.lines import PRESSES
+from remote_assist.tui.widgets.text import joined
 
 HELP, PALETTE = "help", "command_palette"
 STAY = frozenset({HELP, "app.help", PALETTE, "app.command_palette"})
@@ -40,27 +44,44 @@ class KeyWords:
         return cell_len(self.display) + cell_len(self.words) + AROUND
 
 
-class KeysFooter(Footer):
-    """Leaves out what does not fit; the key that shows the help is always there."""
+class KeysFooter(Widget):
+    """Leaves out what does not fit; the key that shows the help is always there. Each is a button too.
 
-    _shown: Sequence[KeyWords] = ()
+    One widget that draws a line: one for each key would be made and laid out anew whenever the focus moves.
+    """
 
-    def compose(self) -> ComposeResult:
-        if self._bindings_ready and self.screen.is_current:
-            self._shown = list(self._active())
-        for one in fitting(self._shown, self.app.size.width):
-            side = "-command-palette" if one.is_palette else ""
-            key = FooterKey(one.key, one.display, one.words, one.action, disabled=not one.enabled, classes=side)
-            yield key if one.is_palette else key.data_bind(compact=Footer.compact)
+    ALLOW_SELECT = False
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"keys--edge"}
+    DEFAULT_CSS = """
+    KeysFooter { dock: bottom; height: 1; background: $footer-background; }
+    KeysFooter > .keys--edge { color: $foreground 20%; }
+    """
 
-    def bindings_changed(self, screen: Screen[object]) -> None:
-        """A screen below another keeps the keys it had: what is mounted there is laid out late."""
-        if screen.is_current:
-            super().bindings_changed(screen)
+    _keys: Sequence[KeyWords] = ()
+    _outdated = True
 
-    def on_resize(self, _: Resize) -> None:
-        if self.screen.is_current:
-            self.call_after_refresh(self.recompose)
+    def on_mount(self) -> None:
+        self.screen.bindings_updated_signal.subscribe(self, self._look_again)
+
+    @property
+    def shown(self) -> Sequence[KeyWords]:
+        """The keys that have room. A screen below another keeps those it had."""
+        if self._outdated and self.screen.is_current:
+            self._keys, self._outdated = tuple(self._active()), False
+        return tuple(fitting(self._keys, self.size.width))
+
+    def render(self) -> RenderResult:
+        shown = self.shown
+        gap = " " * (self.size.width - sum(one.width for one in shown))
+        edge = Text("▏", self.get_component_rich_style("keys--edge"), end="")
+        left = [_button(f" {one.display} ", f"{one.words} ", one) for one in shown if not one.is_palette]
+        right = [_button(one.display, f" {one.words}", one) for one in shown if one.is_palette]
+        return joined(*left, gap, edge, *right, " ")
+
+    def _look_again(self, screen: Screen[object]) -> None:
+        if screen.app.app_focus:
+            self._outdated = True
+            self.refresh()
 
     def _active(self) -> Iterator[KeyWords]:
         """What the keys do; inside a remote terminal only those that do not go to the program there."""
@@ -76,6 +97,13 @@ class KeysFooter(Footer):
             binding = palette.binding
             display = self.app.get_key_display(binding)
             yield KeyWords(binding.key, display, "all", binding.action, palette.enabled)
+
+
+def _button(key: str, words: str, one: KeyWords) -> Text:
+    """` d look `; a click presses the key."""
+    text = joined((key, f"bold {ACCENT}"), words)
+    text.stylize(Style(meta={PRESSES: one.key}) if one.enabled else Style(dim=True))
+    return text
 
 
 def fitting(keys: Sequence[KeyWords], columns: int) -> Iterator[KeyWords]:
