@@ -73,10 +73,12 @@ class KeysFooter(Widget):
     def render(self) -> RenderResult:
         shown = self.shown
         gap = " " * (self.size.width - sum(one.width for one in shown))
+        return joined(*(self._palette(gap, one) if one.is_palette else _key(one) for one in shown))
+
+    def _palette(self, gap: str, one: KeyWords) -> Text:
+        """`▏^p all `, at the right end."""
         edge = Text("▏", self.get_component_rich_style("keys--edge"), end="")
-        left = [_button(f" {one.display} ", f"{one.words} ", one) for one in shown if not one.is_palette]
-        right = [_button(one.display, f" {one.words}", one) for one in shown if one.is_palette]
-        return joined(*left, gap, edge, *right, " ")
+        return joined(gap, edge, _button(one, one.display, f" {one.words}"), " ")
 
     def _look_again(self, screen: Screen[object]) -> None:
         if screen.app.app_focus:
@@ -99,8 +101,13 @@ class KeysFooter(Widget):
             yield KeyWords(binding.key, display, "all", binding.action, palette.enabled)
 
 
-def _button(key: str, words: str, one: KeyWords) -> Text:
-    """` d look `; a click presses the key."""
+def _key(one: KeyWords) -> Text:
+    """` d look `"""
+    return _button(one, f" {one.display} ", f"{one.words} ")
+
+
+def _button(one: KeyWords, key: str, words: str) -> Text:
+    """A click presses the key."""
     text = joined((key, f"bold {ACCENT}"), words)
     text.stylize(Style(meta={PRESSES: one.key}) if one.enabled else Style(dim=True))
     return text
