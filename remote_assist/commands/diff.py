@@ -6,9 +6,9 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from remote_assist.commands.bundle_keys import private_key
 from remote_assist.commands.printing import Printer, add_output_options
 from remote_assist.errors import Exit
+from remote_assist.transport.bundle_keys import private_key
 
 if TYPE_CHECKING:  # only a name for types: it loads the rule engine
     from remote_assist.core.watching.bundle_difference import Change

@@ -45,6 +45,7 @@ if TYPE_CHECKING:  # only names for types: SSH and pairing take a while to load,
     from remote_assist.core.codes import SupportCode
     from remote_assist.technician.accept import OnPaired
     from remote_assist.technician.disclosing import Place
+    from remote_assist.technician.disclosure_choice import Choice
     from remote_assist.technician.disclosure_preview import Preview
     from remote_assist.technician.evidence import BundlesCompared
     from remote_assist.technician.invite import Invitation
@@ -221,11 +222,11 @@ class Desk:
         finally:
             await system.close()
 
-    async def preview_disclosure(self, session: str, kind: str, readers: str, words: str = "") -> "Preview":
-        """What would go onto a session's ticket; `words`: the text, or a file's path. Raises UsageError."""
+    async def preview_disclosure(self, session: str, choice: "Choice") -> "Preview":
+        """What would go onto a session's ticket. Raises as `disclosure_preview.preview`."""
         from remote_assist.technician import disclosure_preview
 
-        return await disclosure_preview.preview(self, session, kind, readers, words)
+        return await disclosure_preview.preview(self, session, choice)
 
     # --- sessions ---------------------------------------------------------------------------------
 

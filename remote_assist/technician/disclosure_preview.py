@@ -11,11 +11,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from remote_assist.core.disclosure import BUNDLE, FILE, FINDINGS, TEXT
+from remote_assist.core.disclosure import BUNDLE, FINDINGS, TEXT
 from remote_assist.core.redaction import Redactor
 from remote_assist.errors import UsageError
-from remote_assist.technician.disclosing import Disclosure, Place, check_words, disclose, of_file, of_findings, of_text
+from remote_assist.technician.disclosing import (
+    Disclosure,
+    Place,
+    check_words,
+    disclose,
+    of_digest,
+    of_file,
+    of_findings,
+    of_text,
+    sealed,
+)
+from remote_assist.technician.disclosure_choice import Choice
 from remote_assist.technician.session_folder import SessionFacts, SessionFolder
+from remote_assist.transport.bundle_keys import public_key
 
 if TYPE_CHECKING:  # only a name for a type
     from remote_assist.technician.session import Session
@@ -42,7 +54,10 @@ class Disclosing(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """A disclosure before it is sent. `private`: what in it looks like a secret or personal, or empty."""
+    """A disclosure before it is sent. `private`: what in it looks like a secret or personal, or empty.
+
+    `sealed_to`: the file of the key whose holder alone can read it, or None.
+    """
 
     desk: Disclosing
     session: str
@@ -50,6 +65,7 @@ class Preview:
     what: Disclosure
     text: str
     private: str
+    sealed_to: Path | None = None
 
     async def send(self) -> str:
         """Record and send exactly this; answers its id on the ticket. Raises as `disclose`."""
@@ -57,15 +73,19 @@ class Preview:
             return await disclose(self.what, place, connected, session=self.session, where=self.ticket)
 
 
-async def preview(desk: Disclosing, session: str, kind: str, readers: str, words: str) -> Preview:
-    """Make it and ask the place whether it can keep it to these readers. Raises UsageError, TicketSystemError."""
+async def preview(desk: Disclosing, session: str, choice: Choice) -> Preview:
+    """Make it and ask the place whether it can keep it to these readers.
+
+    Raises UsageError, RefusedError for a support code in it, ContentError for a key that is none, TicketSystemError.
+    """
+    choice.check()
     ticket = desk.session_facts(session).ticket
-    what = await asyncio.to_thread(_made, kind, readers, words, desk.session_folder(session))
+    what = await asyncio.to_thread(_made, choice, desk.session_folder(session).bundle)
     check_words(what)
     async with desk.disclosure_place(ticket) as place:
         await place.check(what)
-    text = text_of(what)
-    return Preview(desk, session, ticket, what, text, await asyncio.to_thread(private_in, text))
+    text = "" if choice.seal_to else text_of(what)
+    return Preview(desk, session, ticket, what, text, await asyncio.to_thread(private_in, text), choice.seal_to)
 
 
 def text_of(what: Disclosure) -> str:
@@ -83,17 +103,19 @@ def private_in(text: str) -> str:
     return ", ".join(f"{count} × {kind}" for kind, count in sorted(counts.items()))
 
 
-def _made(kind: str, readers: str, words: str, folder: SessionFolder) -> Disclosure:
-    if kind == TEXT:
-        return of_text(words, readers)
-    if kind == FILE:
-        return of_file(Path(words).expanduser(), readers)
-    if kind not in {BUNDLE, FINDINGS}:
-        raise UsageError("a disclosure is findings, a bundle, a file or a text")
-    if not folder.bundle.is_file():
-        raise UsageError("no bundle was collected yet", advice="Take a look first.")
-    if kind == BUNDLE:
-        return of_file(folder.bundle, readers, BUNDLE)
-    from remote_assist.technician.evidence import evaluate_bundle  # the rule engine takes a while to load
+def _made(choice: Choice, bundle: Path) -> Disclosure:
+    if choice.kind == TEXT:
+        return of_text(choice.words, choice.readers)
+    path = bundle if choice.kind in {BUNDLE, FINDINGS} else Path(choice.words).expanduser()
+    if path is bundle and not bundle.is_file():
+        raise UsageError("no bundle was collected yet", advice="Take a look first: `remote-assist diagnose`.")
+    if choice.kind == FINDINGS:
+        from remote_assist.technician.evidence import evaluate_bundle  # the rule engine takes a while to load
 
-    return of_findings(evaluate_bundle(folder.bundle), (), readers)
+        return of_findings(evaluate_bundle(bundle), choice.issues, choice.readers)
+    if choice.digest_only:
+        return of_digest(path, choice.readers)
+    file = of_file(path, choice.readers, choice.kind)
+    if choice.seal_to is None:
+        return file
+    return sealed(file, public_key(choice.seal_to.expanduser()), secrets.token_bytes(16))

@@ -13,12 +13,3 @@ class Colleague:
     certificate: Path
     part: Part
     seconds: int
-
-
-@dataclass(frozen=True, slots=True)
-class Chosen:
-    """What to disclose to whom; `words`: a path, or the text itself."""
-
-    kind: str
-    readers: str
-    words: str = ""

@@ -18,6 +18,7 @@ from remote_assist.core.log.kept import Kept
 from remote_assist.core.messages import AgentStatement
 from remote_assist.core.requests import ChatLine, Done, Entry, Plan, Progress, Status
 from remote_assist.core.resume import LinkNews
+from remote_assist.technician.disclosure_choice import Choice
 from remote_assist.technician.knowledge import Article
 from remote_assist.technician.transfers import FileMover
 
@@ -263,7 +264,7 @@ class DisclosurePort(Protocol):
 
 
 class PreviewPort(Protocol):
-    """A disclosure before it is sent. `private`: what in it looks like a secret, or empty."""
+    """A disclosure before it is sent. `private`: what in it looks like a secret, or empty. `sealed_to`: a key."""
 
     @property
     def ticket(self) -> str: ...
@@ -273,6 +274,8 @@ class PreviewPort(Protocol):
     def text(self) -> str: ...
     @property
     def private(self) -> str: ...
+    @property
+    def sealed_to(self) -> Path | None: ...
     async def send(self) -> str:
         """Record it, show it to the customer, put it on the ticket."""
 
@@ -280,7 +283,7 @@ class PreviewPort(Protocol):
 class DisclosingPort(Protocol):
     """Putting what of a session on its ticket: shown first, sent then."""
 
-    async def preview_disclosure(self, session: str, kind: str, readers: str, words: str = "") -> PreviewPort: ...
+    async def preview_disclosure(self, session: str, choice: Choice) -> PreviewPort: ...
 
 
 class SharingPort(Protocol):

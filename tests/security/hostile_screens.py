@@ -23,6 +23,7 @@ from remote_assist.core.log.asciicast import Event as CastEvent
 from remote_assist.core.requests import KIND_DATA, KIND_ERROR, Done, Entry, PlanStep, Progress
 from remote_assist.errors import RefusedError
 from remote_assist.technician.disclosing import Disclosure
+from remote_assist.technician.disclosure_choice import Choice
 from remote_assist.technician.knowledge import Article
 from remote_assist.tui.app import AssistApp
 from remote_assist.tui.messages import Job
@@ -100,7 +101,7 @@ class HostileDesk(WorldDesk):
         connected.words, connected.subject, connected.ticket = self.words, self.words(), self.words()
         return connected
 
-    async def preview_disclosure(self, session: str, kind: str, readers: str, words: str = "") -> WorldPreview:
+    async def preview_disclosure(self, session: str, choice: Choice) -> WorldPreview:
         self._world.check("preview")
         return WorldPreview(
             self._world, Disclosure(self.words(), self.words(), self.words(), self.words()), self.words()

@@ -21,6 +21,7 @@ from remote_assist.core.requests import Done
 from remote_assist.core.resume import LinkNews
 from remote_assist.errors import AssistError, CodeBurned, ContentError, UnreachableError
 from remote_assist.technician.disclosing import Disclosure
+from remote_assist.technician.disclosure_choice import Choice
 from remote_assist.technician.knowledge import Article
 from remote_assist.tui.ports import AskPassphrase, EnrolledPort, OnLink
 from tests.tui.customer_world import CustomerWorld, WorldSession, rfc
@@ -162,9 +163,11 @@ class WorldDesk:
         self._world.check("compare", older.name, newer.name)
         return WorldCompared(tuple(self._world.changes), ("The older one was made by another version.",))
 
-    async def preview_disclosure(self, session: str, kind: str, readers: str, words: str = "") -> "WorldPreview":
-        self._world.check("preview", session, kind, readers, words)
-        return WorldPreview(self._world, Disclosure(kind, readers, f"{len(self._world.findings)} findings", TOLD))
+    async def preview_disclosure(self, session: str, choice: Choice) -> "WorldPreview":
+        extra = [*([str(choice.seal_to)] if choice.seal_to else []), *(["digest"] if choice.digest_only else [])]
+        self._world.check("preview", session, choice.kind, choice.readers, choice.words, *extra)
+        what = Disclosure(choice.kind, choice.readers, f"{len(self._world.findings)} findings", TOLD)
+        return WorldPreview(self._world, what, sealed_to=choice.seal_to)
 
     async def machines(self) -> Sequence[EnrolledPort]:
         self._world.check("machines")
@@ -199,6 +202,7 @@ class WorldPreview:
     world: World
     what: Disclosure
     private: str = "1 × email"
+    sealed_to: Path | None = None
 
     @property
     def ticket(self) -> str:

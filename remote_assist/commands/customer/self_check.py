@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from remote_assist.commands.bundle_keys import public_key
 from remote_assist.commands.printing import Printer
 from remote_assist.commands.progress_line import ProgressLine, size_words
 from remote_assist.commands.relay_options import add_relay_options, relay_origins
 from remote_assist.core.chat import MAX_CHARS
 from remote_assist.errors import AssistError, Exit, RefusedError, UsageError
+from remote_assist.transport.bundle_keys import public_key
 
 if TYPE_CHECKING:  # only names for types: they load the rule engine
     from remote_assist.agent.alone.self_check import Checked, SelfCheck

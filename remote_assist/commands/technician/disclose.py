@@ -1,13 +1,10 @@
 """The verb `disclose`: what of a session goes onto its ticket, chosen, previewed, recorded, then sent."""
 
 import argparse
-import asyncio
-import secrets
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from remote_assist.commands.bundle_keys import private_key, public_key
 from remote_assist.commands.printing import Printer
 from remote_assist.commands.progress_line import size_words
 from remote_assist.commands.technician.options import (
@@ -16,12 +13,13 @@ from remote_assist.commands.technician.options import (
     checked_session,
     open_desk,
 )
-from remote_assist.core.disclosure import BUNDLE, CUSTOMER, FILE, INTERNAL, SCREENSHOT
+from remote_assist.core.disclosure import BUNDLE, CUSTOMER, FILE, FINDINGS, INTERNAL, SCREENSHOT, TEXT
 from remote_assist.errors import Exit, RefusedError, UsageError
+from remote_assist.technician.disclosure_choice import Choice
+from remote_assist.transport.bundle_keys import private_key
 
-if TYPE_CHECKING:  # only names for types: they load SSH and HTTP
-    from remote_assist.technician.desk import Desk
-    from remote_assist.technician.disclosing import Disclosure
+if TYPE_CHECKING:  # only names for types: it loads the redaction
+    from remote_assist.technician.disclosure_preview import Preview
 
 MAX_PREVIEW_LINES = 20
 
@@ -64,77 +62,60 @@ def add_commands(verbs: Any) -> None:
 
 
 async def _disclose(arguments: argparse.Namespace) -> int:
-    from remote_assist.technician.disclosing import check_words, disclose
-
     printer, session = Printer(arguments), checked_session(arguments.session)
+    choice = _choice(arguments)
+    choice.check()
     async with await open_desk(arguments) as desk:
-        ticket = desk.session_facts(session).ticket
-        what = await asyncio.to_thread(_chosen, arguments, desk, session)
-        check_words(what)
-        async with desk.disclosure_place(ticket) as place:
-            await place.check(what)
-            _show(printer, what, ticket)
-            if arguments.preview:
-                return Exit.DONE
-            if not arguments.yes:
-                _ask(printer)
-            async with await desk.connect(session) as connected:
-                remote = await disclose(what, place, connected, session=session, where=ticket)
-    printer.object({"ticket": ticket, "id": remote, "sha256": what.sha256, "readers": what.readers})
-    printer.line(f"on ticket {ticket}")
+        preview = await desk.preview_disclosure(session, choice)
+        _show(printer, preview)
+        if arguments.preview:
+            return Exit.DONE
+        if not arguments.yes:
+            _ask(printer)
+        remote, what = await preview.send(), preview.what
+    printer.object({"ticket": preview.ticket, "id": remote, "sha256": what.sha256, "readers": what.readers})
+    printer.line(f"on ticket {preview.ticket}")
     if printer.plain:
         printer.value("id", remote)
     return Exit.DONE
 
 
-def _chosen(arguments: argparse.Namespace, desk: "Desk", session: str) -> "Disclosure":
-    from remote_assist.technician.disclosing import of_digest, of_findings, of_text, sealed
-
-    readers = CUSTOMER if arguments.visible else INTERNAL
-    path, kind = _file_of(arguments, desk, session)
-    if path is None and (arguments.seal_to or arguments.digest_only):
-        raise UsageError("--seal-to and --digest-only are for files")
-    if arguments.text is not None:
-        return of_text(arguments.text, readers)
-    if path is None:
-        from remote_assist.technician.evidence import evaluate_bundle
-
-        bundle = desk.session_folder(session).bundle
-        if not bundle.is_file():
-            raise UsageError("no bundle was collected yet", advice=f"Collect one: remote-assist diagnose {session}")
-        found = evaluate_bundle(bundle)
-        return of_findings(found, [one for one in arguments.finding if one], readers)
-    if arguments.digest_only:
-        return of_digest(path, readers)
-    from remote_assist.technician.disclosing import of_file
-
-    file = of_file(path, readers, kind)
-    return sealed(file, public_key(arguments.seal_to), secrets.token_bytes(16)) if arguments.seal_to else file
+def _choice(arguments: argparse.Namespace) -> Choice:
+    kind, words = _kind_and_words(arguments)
+    return Choice(
+        kind,
+        CUSTOMER if arguments.visible else INTERNAL,
+        words,
+        tuple(issue for issue in arguments.finding or () if issue),
+        arguments.seal_to,
+        arguments.digest_only,
+    )
 
 
-def _file_of(arguments: argparse.Namespace, desk: "Desk", session: str) -> tuple[Path | None, str]:
+def _kind_and_words(arguments: argparse.Namespace) -> tuple[str, str]:
     if arguments.bundle:
-        return desk.session_folder(session).bundle, BUNDLE
+        return BUNDLE, ""
+    if arguments.text is not None:
+        return TEXT, arguments.text
     if arguments.screenshot is not None:
-        return arguments.screenshot, SCREENSHOT
-    return arguments.file, FILE
+        return SCREENSHOT, str(arguments.screenshot)
+    return (FINDINGS, "") if arguments.file is None else (FILE, str(arguments.file))
 
 
-def _show(printer: Printer, what: "Disclosure", ticket: str) -> None:
+def _show(printer: Printer, preview: "Preview") -> None:
     """What goes, byte for byte where it is text, and who will read it."""
-    from remote_assist.technician.disclosure_preview import private_in, text_of
-
+    what, lines = preview.what, preview.text.splitlines()
     readers = "the customer and the organisation" if what.readers == CUSTOMER else "the organisation alone"
-    printer.note(f"onto ticket {ticket}, to be read by {readers}:")
+    printer.note(f"onto ticket {preview.ticket}, to be read by {readers}:")
     printer.note(f"  {what.kind}: {what.name}, {size_words(len(what.raw))}, SHA-256 {what.sha256}")
-    text = text_of(what)
-    lines = text.splitlines()
+    if preview.sealed_to is not None:
+        printer.note(f"  sealed: only the holder of the private key of {preview.sealed_to} can read it")
     for line in lines[:MAX_PREVIEW_LINES]:
         printer.note(f"  | {line}")
     if len(lines) > MAX_PREVIEW_LINES:
         printer.note(f"  | … and {len(lines) - MAX_PREVIEW_LINES} further lines")
-    if taken := private_in(text):
-        printer.note(f"  ! it holds what looks like {taken}; `remote-assist redact` takes such things out")
+    if preview.private:
+        printer.note(f"  ! it holds what looks like {preview.private}; `remote-assist redact` takes such things out")
 
 
 def _ask(printer: Printer) -> None:

@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from remote_assist.commands.bundle_keys import private_key, public_key
 from remote_assist.commands.printing import Printer
 from remote_assist.commands.progress_line import ProgressLine, size_words
 from remote_assist.commands.technician.options import (
@@ -23,6 +22,7 @@ from remote_assist.core.catalog.roles import preset_for
 from remote_assist.core.codes import is_session_id
 from remote_assist.core.durations import parse_duration
 from remote_assist.errors import Exit, UnreachableError, UsageError
+from remote_assist.transport.bundle_keys import private_key, public_key
 
 if TYPE_CHECKING:  # only names for types: they load SSH and the rule engine
     from remote_assist.core.findings import Finding

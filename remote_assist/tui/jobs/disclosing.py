@@ -3,18 +3,18 @@
 from textual.dom import DOMNode
 from textual.message import Message
 
-from remote_assist.tui.choices import Chosen
+from remote_assist.technician.disclosure_choice import Choice
 from remote_assist.tui.messages import DisclosureMade, DisclosureSent, Job
 from remote_assist.tui.ports import PreviewPort
 from remote_assist.tui.work import Work
 
 
-def prepare(work: Work, screen: DOMNode, session: str, chosen: Chosen) -> None:
+def prepare(work: Work, screen: DOMNode, session: str, choice: Choice) -> None:
     """Make it; nothing is recorded or sent."""
 
     async def call() -> Message:
         desk = await work.desk()
-        return DisclosureMade(await desk.preview_disclosure(session, chosen.kind, chosen.readers, chosen.words))
+        return DisclosureMade(await desk.preview_disclosure(session, choice))
 
     work.start(screen, Job.PREVIEW, call)
 

@@ -13,9 +13,10 @@ from textual.content import Content
 from textual.widgets import Input, TabbedContent, TabPane
 
 from remote_assist.core.time_spent import minutes_between
+from remote_assist.technician.disclosure_choice import Choice
 from remote_assist.technician.log_file import LogFile
 from remote_assist.tui import messages as say
-from remote_assist.tui.choices import Chosen, Colleague
+from remote_assist.tui.choices import Colleague
 from remote_assist.tui.jobs import disclosing, sharing
 from remote_assist.tui.link_state import LinkState
 from remote_assist.tui.messages import Job
@@ -291,9 +292,9 @@ class SessionScreen(ConnectedScreen):
         if self._session is not None:
             self.app.push_screen(DiscloseScreen(self._session.ticket), self._prepare)
 
-    def _prepare(self, chosen: Chosen | None) -> None:
-        if chosen is not None and (session := self._begin(Job.PREVIEW, "prepare what goes onto the ticket")):
-            disclosing.prepare(self._work, self, session.id, chosen)
+    def _prepare(self, choice: Choice | None) -> None:
+        if choice is not None and (session := self._begin(Job.PREVIEW, "prepare what goes onto the ticket")):
+            disclosing.prepare(self._work, self, session.id, choice)
 
     @on(say.DisclosureMade)
     def show_preview(self, made: say.DisclosureMade) -> None:

@@ -1,4 +1,4 @@
-"""Key files of sealed bundles, as options name them: X25519 in PEM."""
+"""Key files of sealed bundles and files: X25519 in PEM."""
 
 from collections.abc import Callable
 from pathlib import Path
