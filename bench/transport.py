@@ -30,8 +30,8 @@ from remote_assist.core.resume import Role
 from remote_assist.core.signing.keys import new_key, public_line
 from remote_assist.errors import UnreachableError
 from remote_assist.transport.channel import MessageChannel, open_channel
+from remote_assist.transport.dial import dial
 from remote_assist.transport.doors import ClosedDoors
-from remote_assist.transport.link import dial
 from remote_assist.transport.resumable import ResumeTerms
 from remote_assist.transport.ssh import connect_to_agent, serve_technician
 from remote_assist.transport.streams import StreamTunnel

@@ -11,7 +11,8 @@ from remote_assist.core.consent import Moment
 from remote_assist.core.room import Marks
 from remote_assist.settings import AgentSettings
 from remote_assist.transport.addresses import Addresses
-from remote_assist.transport.link import Link, dial
+from remote_assist.transport.dial import dial
+from remote_assist.transport.link import Link
 
 
 def disk_marks(settings: AgentSettings) -> Marks:

@@ -17,6 +17,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import NamedTuple
 
 from remote_assist.errors import LocalProtocolError, RemoteProtocolError
 
@@ -43,8 +44,7 @@ class Kind(IntEnum):
     RESUME = 5
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+class Frame(NamedTuple):
     """One frame as parsed; `payload` is a view into the message it came in."""
 
     kind: Kind
@@ -55,8 +55,7 @@ class Frame:
     payload: memoryview
 
 
-@dataclass(frozen=True, slots=True)
-class BytesArrived:
+class BytesArrived(NamedTuple):
     """The next bytes of the peer."""
 
     payload: memoryview
@@ -243,12 +242,11 @@ class ByteStream:
 
 def _check_payload(kind: Kind, size: int, max_payload: int) -> None:
     """Which kinds carry bytes, and how many."""
-    fits = {
-        Kind.DATA: 0 < size <= max_payload,
-        Kind.ACK: size == 0,
-        Kind.FIN: size == 0,
-        Kind.RESET: size <= MAX_REASON_BYTES,
-        Kind.RESUME: size == RESUME_PAYLOAD_BYTES,
-    }
-    if not fits[kind]:
+    if kind is Kind.DATA:
+        fits = 0 < size <= max_payload
+    elif kind is Kind.RESET:
+        fits = size <= MAX_REASON_BYTES
+    else:
+        fits = size == (RESUME_PAYLOAD_BYTES if kind is Kind.RESUME else 0)
+    if not fits:
         raise RemoteProtocolError(f"a {kind.name} frame with a payload of {size} bytes")

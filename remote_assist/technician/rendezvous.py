@@ -13,7 +13,8 @@ from remote_assist.core.spoken import OTHER_VERSION, UPDATE_OLDER
 from remote_assist.errors import AssistError, CodeBurned, RefusedError, RemoteProtocolError
 from remote_assist.settings import TechnicianSettings
 from remote_assist.transport.addresses import Addresses
-from remote_assist.transport.link import Link, dial
+from remote_assist.transport.dial import dial
+from remote_assist.transport.link import Link
 
 ASK_AGAIN = "Make a new code: remote-assist invite."
 ASK_CUSTOMER = "Ask the customer for a new code: they run `remote-assist ask` again."

@@ -7,7 +7,8 @@ from remote_assist.core.messages import RelayRefused, StreamControl, StreamOpene
 from remote_assist.errors import RefusedError, RemoteProtocolError, UnreachableError
 from remote_assist.settings import TechnicianSettings
 from remote_assist.transport.addresses import Addresses
-from remote_assist.transport.link import Link, dial
+from remote_assist.transport.dial import dial
+from remote_assist.transport.link import Link
 
 MAX_MESSAGE_BYTES = 1 << 20
 """Longest WebSocket message of a stream."""

@@ -1,79 +1,116 @@
 """A link: one WebSocket to the relay, dialled outward. Text goes to the relay, binary to the other end.
 
-Knows nothing of sessions or SSH. Proxies: transport/proxies.py. Redirects are never followed: a relay must not steer
-us elsewhere.
+Knows nothing of sessions or SSH, nor how it was dialled (transport/dial.py).
+
+The `websockets` library opens, probes and closes; messages pass beside it (docs/decisions/0016): its tasks, queues and
+events cost a keystroke more than all that is ours.
 """
 
+import asyncio
 import contextlib
 import socket
-import ssl
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
+from collections import deque
+from typing import Any, Protocol
 
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
-from websockets.http11 import Response
+from websockets.asyncio.client import ClientConnection
+from websockets.client import ClientProtocol
+from websockets.exceptions import WebSocketException
+from websockets.protocol import State
 
-from remote_assist import __version__
-from remote_assist.core.api import NODE_HEADER, ApiError
-from remote_assist.core.codec import decode
-from remote_assist.core.spoken import HEADER, OWN, Spoken, check_version, spoken_by
-from remote_assist.errors import (
-    AssistError,
-    ContentError,
-    ElsewhereError,
-    RefusedError,
-    RemoteProtocolError,
-    UnreachableError,
-    UsageError,
-)
-from remote_assist.transport.causes import cause_of
-from remote_assist.transport.proxies import proxy_context, proxy_for
-
-WRITE_HIGH_BYTES = 1 << 20
-"""What may wait in a link's socket buffer before `send_…` waits."""
+from remote_assist.core.spoken import OWN
+from remote_assist.errors import UnreachableError
+from remote_assist.transport.frames import BINARY, TEXT, IncomingFrames, Message, outgoing_frame
 
 QUEUED_MESSAGES = 8
 """Messages that may wait to be received before reading from the socket stops."""
 
-PING_SECONDS = 20.0
-"""How often an idle link is probed; silence for twice as long closes it."""
+_END_OF_HEAD = b"\r\n\r\n"
 
-CLOSE_SECONDS = 2.0
-"""How long a closing handshake may take."""
 
-MAX_ERROR_BYTES = 64 << 10
+class Taker(Protocol):
+    """Who hears at once what a link brings, within the call that read it. Raises nothing."""
+
+    def arrived(self, link: "Link", message: Message) -> None:
+        """The next message: `str` from the relay, `bytes` from the other end."""
+
+    def closed(self, link: "Link", why: UnreachableError) -> None:
+        """Nothing more will come."""
+
+    def writable(self, link: "Link") -> None:
+        """What was written has gone out: there is room again."""
 
 
 class Link:
-    """An open WebSocket. Every method raises UnreachableError once it is closed."""
+    """An open WebSocket: its messages are asked for by `receive`, or told to a `Taker` as they come.
 
-    def __init__(self, connection: ClientConnection, relay: str, speaks: Spoken = OWN) -> None:
+    What waits raises UnreachableError once it is closed.
+    """
+
+    def __init__(self, connection: ClientConnection) -> None:
         self._connection = connection
-        self._relay = relay
-        self.relay_speaks = speaks
+        self.relay = ""
+        """The host it leads to."""
+        self.relay_speaks = OWN
+        self._waiting: deque[Message] = deque()
+        self._taker: Taker | None = None
+        self._something = asyncio.Event()
+        self._room = asyncio.Event()
+        self._room.set()
+        self._is_over = False
+        self._fault = ""
 
     @property
     def close_reason(self) -> str:
         """Why the other side closed, in its own (hostile) words; empty while open or without a reason."""
         return self._connection.close_reason or ""
 
+    @property
+    def is_writable(self) -> bool:
+        """Whether what is written goes out soon: nothing is closed, and not too much waits."""
+        return self._room.is_set() and self._connection.state is State.OPEN
+
     async def send_text(self, raw: bytes | str) -> None:
         """Send one message to the relay; waits while too much is unsent."""
-        await self._send(raw, text=True)
+        await self._send(TEXT, raw.encode() if isinstance(raw, str) else raw)
 
     async def send_binary(self, raw: bytes) -> None:
         """Send one message to the other end; waits while too much is unsent."""
-        await self._send(raw, text=False)
+        await self._send(BINARY, raw)
 
-    async def receive(self) -> str | bytes:
+    def write(self, raw: bytes) -> None:
+        """Send one message to the other end at once, whether or not it `is_writable`. Dropped when it is closed."""
+        if self._connection.state is State.OPEN:
+            self._connection.transport.write(outgoing_frame(BINARY, raw))
+
+    async def receive(self) -> Message:
         """The next message: `str` from the relay, `bytes` from the other end. May be cancelled without loss."""
-        try:
-            return await self._connection.recv()
-        except ConnectionClosed as error:
-            raise self._gone() from error
+        while not self._waiting:
+            if self._is_over:
+                raise self._gone()
+            self._something.clear()
+            await self._something.wait()
+        if len(self._waiting) == QUEUED_MESSAGES:
+            self.resume_reading()
+        return self._waiting.popleft()
+
+    def tell(self, taker: Taker) -> None:
+        """From now on `taker` hears of everything at once; first of what has come already."""
+        self._taker = taker
+        if len(self._waiting) >= QUEUED_MESSAGES:
+            self.resume_reading()
+        while self._waiting:
+            taker.arrived(self, self._waiting.popleft())
+        if self._is_over:
+            taker.closed(self, self._gone())
+
+    def pause_reading(self) -> None:
+        """Read no further from the network. What was read already still comes."""
+        self._connection.transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        """Read on."""
+        if not self._is_over:
+            self._connection.transport.resume_reading()
 
     async def close(self) -> None:
         """Close within two seconds; harmless when closed already."""
@@ -84,134 +121,108 @@ class Link:
         """Drop the connection now, unsent bytes with it; who waits for it is told at once."""
         self._connection.transport.abort()
 
-    async def _send(self, raw: bytes | str, *, text: bool) -> None:
-        try:
-            await self._connection.send(raw, text=text)
-        except ConnectionClosed as error:
-            raise self._gone() from error
+    # --- for the connection below -----------------------------------------------------------------
+
+    def arrived(self, message: Message) -> None:
+        """A message was read."""
+        if self._taker is not None:
+            self._taker.arrived(self, message)
+            return
+        self._waiting.append(message)
+        if len(self._waiting) >= QUEUED_MESSAGES:
+            self.pause_reading()
+        self._something.set()
+
+    def may_write(self, *, room: bool) -> None:
+        """The network took what was written, or takes no more for now."""
+        if not room:
+            self._room.clear()
+            return
+        self._room.set()
+        if self._taker is not None:
+            self._taker.writable(self)
+
+    def refuse(self, fault: str) -> None:
+        """The relay's end broke the protocol: there is nothing to read on."""
+        self._fault = f"it sent {fault}"
+        self.abort()
+
+    def lost(self) -> None:
+        """The connection is gone."""
+        self._is_over = True
+        self._something.set()
+        self._room.set()
+        if self._taker is not None:
+            self._taker.closed(self, self._gone())
+
+    # --- inside -----------------------------------------------------------------------------------
+
+    async def _send(self, opcode: int, raw: bytes) -> None:
+        if self._connection.state is not State.OPEN:
+            raise self._gone()
+        self._connection.transport.write(outgoing_frame(opcode, raw))
+        await self._room.wait()
+        if self._is_over:
+            raise self._gone()
 
     def _gone(self) -> UnreachableError:
-        reason = f": {self.close_reason}" if self.close_reason else ""
-        return UnreachableError(f"the connection to {self._relay} was closed{reason}")
+        reason = self._fault or self.close_reason
+        return UnreachableError(f"the connection to {self.relay} was closed{': ' if reason else ''}{reason}")
 
 
-async def dial(
-    relay_url: str,
-    path: str,
-    *,
-    headers: Mapping[str, str] | None = None,
-    tls_ca_file: Path | None = None,
-    proxy_url: str = "",
-    max_bytes: int = 1 << 20,
-    deadline_seconds: float = 20.0,
-    any_version: bool = False,
-) -> Link:
-    """Open a WebSocket at `path` of the relay. `max_bytes` is the longest message accepted, `proxy_url` a proxy to
-    use whatever the environment says, `any_version`: the ends will tell each other what they speak.
+class LinkConnection(ClientConnection):
+    """The library's connection, which hands messages to the Link and keeps what else WebSocket says."""
 
-    Raises UnreachableError when it does not answer, RefusedError when it answers no (the reason is the relay's) or is
-    of another version of the protocol,
-    UsageError for a URL that is none, ContentError for an unreadable CA file.
-    """
-    address = _websocket_url(relay_url, path)
-    host = urlsplit(address).hostname or ""
-    proxy = proxy_for(_websocket_url(relay_url, ""), proxy_url)
-    proxy_tls: dict[str, Any] = {"proxy_ssl": proxy_context(tls_ca_file)} if (proxy or "").startswith("https:") else {}
-    try:
-        connection = await _OwnRelayOnly(
-            address,
-            additional_headers={**(headers or {}), HEADER: str(OWN)},
-            user_agent_header=f"remote-assist/{__version__}",
-            compression=None,
-            proxy=proxy,
-            **proxy_tls,
-            ssl=_tls(tls_ca_file) if address.startswith("wss:") else None,
-            open_timeout=deadline_seconds,
-            close_timeout=CLOSE_SECONDS,
-            ping_interval=PING_SECONDS,
-            ping_timeout=2 * PING_SECONDS,
-            max_size=max_bytes,
-            max_queue=QUEUED_MESSAGES,
-            write_limit=WRITE_HIGH_BYTES,
-        )
-    except (OSError, WebSocketException) as error:
-        raise _why_not(error, relay_url) from error
-    _send_at_once(connection)
-    link = Link(connection, host, _speaks(connection.response))
-    if not any_version:
-        _check_relay(link)
-    return link
+    def __init__(self, protocol: ClientProtocol, *, max_bytes: int, **options: Any) -> None:
+        super().__init__(protocol, **options)
+        self.link = Link(self)
+        self._frames = IncomingFrames(max_bytes)
+        self._is_opening = True
+        self._seen = b""
+        """The last bytes of a response whose head has not ended."""
 
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        sock = transport.get_extra_info("socket")
+        if sock is not None and sock.family in (socket.AF_INET, socket.AF_INET6):
+            # a keystroke must not wait for the acknowledgement of the one before
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
-def _check_relay(link: Link) -> None:
-    try:
-        check_version(link.relay_speaks, "relay")
-    except RefusedError:
-        link.abort()
-        raise
+    def data_received(self, data: bytes) -> None:
+        if self._is_opening:
+            data = self._open(data)
+        if not data:
+            return
+        taken = self._frames.take(data)
+        for message in taken.messages:
+            self.link.arrived(message)
+        if taken.control:
+            super().data_received(taken.control)
+        if taken.fault:
+            self.link.refuse(taken.fault)
 
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self.link.lost()
 
-class _OwnRelayOnly(connect):
-    """`connect` that takes a redirect for what it is here: an attempt to send us somewhere else."""
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self.link.may_write(room=False)
 
-    def process_redirect(self, exc: Exception) -> Exception | str:
-        return exc
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self.link.may_write(room=True)
 
-
-def _websocket_url(relay_url: str, path: str) -> str:
-    parts = urlsplit(relay_url)
-    scheme = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}.get(parts.scheme)
-    if scheme is None or not parts.hostname or parts.query or parts.fragment:
-        raise UsageError(f"{relay_url} is not the URL of a relay", advice="It looks like https://relay.example.com.")
-    return f"{scheme}://{parts.netloc.rpartition('@')[2]}{parts.path.rstrip('/')}{path}"
-
-
-def _tls(ca_file: Path | None) -> ssl.SSLContext:
-    try:
-        context = ssl.create_default_context(cafile=None if ca_file is None else str(ca_file))
-    except (OSError, ssl.SSLError) as error:
-        raise ContentError(f"{ca_file} holds no certificates that can be used: {error}") from error
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    return context
-
-
-def _send_at_once(connection: ClientConnection) -> None:
-    """TCP_NODELAY: a keystroke must not wait for the acknowledgement of the one before."""
-    sock: Any = connection.transport.get_extra_info("socket")
-    if sock is not None and sock.family in (socket.AF_INET, socket.AF_INET6):
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-
-
-def _why_not(error: Exception, relay_url: str) -> AssistError:
-    if isinstance(error, InvalidStatus):
-        try:
-            check_version(_speaks(error.response), "relay")
-        except RefusedError as other:
-            return other
-        node = error.response.headers.get(NODE_HEADER, "")
-        return _refusal(error.response.status_code, bytes(error.response.body or b""), relay_url, node)
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return UnreachableError(
-            f"{relay_url} shows a TLS certificate that cannot be trusted: {error.verify_message}",
-            advice="If the relay has a private CA, name its file in the settings.",
-        )
-    return UnreachableError(
-        f"the relay {relay_url} cannot be reached: {cause_of(error)}",
-        advice="Check the address, the network, and whether the relay runs.",
-    )
-
-
-def _speaks(response: Response | None) -> Spoken:
-    return spoken_by("" if response is None else response.headers.get(HEADER, ""))
-
-
-def _refusal(status: int, body: bytes, relay_url: str, node: str) -> AssistError:
-    try:
-        told = decode(body, ApiError, max_bytes=MAX_ERROR_BYTES)
-    except RemoteProtocolError:
-        return UnreachableError(f"{relay_url} answers with HTTP status {status}, not as a relay")
-    if status == 503:  # it stops or has no room just now: another try may find it well, or another relay
-        return UnreachableError(told.sentence, advice=told.advice)
-    if told.reason == "elsewhere":
-        return ElsewhereError(told.sentence, node=node)
-    return RefusedError(told.sentence, reason=told.reason, advice=told.advice)
+    def _open(self, data: bytes) -> bytes:
+        """Give the library the relay's response; answers the bytes behind its head once the WebSocket is open."""
+        known = len(self._seen)
+        seen = self._seen + data
+        end = seen.find(_END_OF_HEAD)
+        behind = len(data) if end < 0 else end + len(_END_OF_HEAD) - known
+        self._seen = seen[1 - len(_END_OF_HEAD) :]
+        super().data_received(data[:behind])
+        if self.state is State.OPEN:
+            self._is_opening = False
+        elif behind < len(data):
+            super().data_received(data[behind:])  # a refusal, whose body is the library's too
+        return b"" if self._is_opening else data[behind:]

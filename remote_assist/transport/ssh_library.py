@@ -1,8 +1,11 @@
-"""The one place that imports asyncssh: without the programs it would start for that.
+"""The one place that imports asyncssh: without the programs it would start for that, and without texts nobody reads.
 
 asyncssh looks for C libraries (liboqs, nettle) with `ctypes.util.find_library`. Where they are absent that runs
 `ldconfig`, `gcc` and `ld` of whatever PATH says: time in every command, and programs on the customer's machine that
 nobody asked for. None of our algorithms needs them as long as cryptography brings ML-KEM, so nothing is searched.
+
+It also makes a text of every packet before it asks whether packets are logged, at both ends, for every keystroke. Ours
+never are: they would hold what is typed.
 """
 
 import ctypes.util
@@ -31,3 +34,12 @@ try:
     import asyncssh as asyncssh
 finally:
     ctypes.util.find_library = _find_library
+
+
+def _writes_nothing(*_what: object, **_more: object) -> None:
+    return
+
+
+for _method in ("log_sent_packet", "log_received_packet"):
+    if hasattr(asyncssh.packet.SSHPacketLogger, _method):  # where a later version has another, it logs as it likes
+        setattr(asyncssh.packet.SSHPacketLogger, _method, _writes_nothing)

@@ -1,17 +1,18 @@
 """A stream as asyncio knows it: the transport SSH writes to, over the frames of core/stream.py on a link.
 
-SSH never sees a WebSocket. Writing gathers what was written in one turn of the loop into frames of 128 KiB and
-cuts nothing that fits whole into a frame of its own: asyncssh copies what it has not parsed yet for every packet, so
-the other end, which hands on frame by frame, is spared most of that.
+SSH never sees a WebSocket. What is first written in a turn of the loop goes out at once, since a keystroke waits for
+it; the rest of the turn is gathered into frames of 128 KiB. Nothing that fits whole into a frame of its own is cut:
+asyncssh copies what it has not parsed yet for every packet, so the other end, which hands on frame by frame, is spared
+most of that. No task stands between the socket and SSH: each would be a turn of the loop for every keystroke.
 """
 
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable
-from typing import Any, Protocol
+from typing import Any
 
-from remote_assist.core.stream import AckArrived, Arrival, BytesArrived, ByteStream, PeerFinished, PeerReset
-from remote_assist.errors import AssistError, RefusedError, RemoteProtocolError, UnreachableError
+from remote_assist.core.stream import Arrival, BytesArrived, ByteStream, PeerFinished, PeerReset
+from remote_assist.errors import AssistError, RemoteProtocolError, UnreachableError
 from remote_assist.settings import StreamSettings
 from remote_assist.transport.link import Link
 from remote_assist.transport.resumable import ResumableLink, ResumeTerms
@@ -30,14 +31,6 @@ FAREWELL_SECONDS = 2.0
 
 STREAM_INFO = "remote_assist_stream"
 """The name under which `get_extra_info` of transport and SSH connection answers the StreamTransport."""
-
-
-class FrameLink(Protocol):
-    """What carries the frames of a stream: a Link, or one that survives cuts."""
-
-    async def receive(self) -> str | bytes: ...
-    async def send_binary(self, raw: bytes, /) -> None: ...
-    async def close(self) -> None: ...
 
 
 class StreamTunnel:
@@ -63,8 +56,7 @@ class StreamTunnel:
             frame_bytes=limits.frame_bytes,
             acknowledge_every_bytes=limits.acknowledge_every_bytes,
         )
-        self._resumable = None if resume is None else ResumableLink(link, self._bytes, resume)
-        self._link: FrameLink = self._resumable or link
+        self._link = ResumableLink(link, self._bytes, resume)
         self._transport: StreamTransport | None = None
 
     @property
@@ -75,19 +67,15 @@ class StreamTunnel:
     @property
     def is_cut(self) -> bool:
         """Whether the stream waits for a new link."""
-        return self._resumable is not None and self._resumable.is_cut
+        return self._link.is_cut
 
     def resume_with(self, key: bytes | None) -> None:
         """From now on only who knows `key` goes on with this stream after a cut; with None a cut is its end."""
-        if self._resumable is not None:
-            self._resumable.resume_with(key)
+        self._link.resume_with(key)
 
     async def take(self, link: Link, epoch: int) -> None:
         """Go on over `link`, dialled for `epoch`, once its other end has proven itself. See ResumableLink."""
-        if self._resumable is None:
-            link.abort()
-            raise RefusedError("this stream cannot be resumed", reason="epoch")
-        await self._resumable.take(link, epoch)
+        await self._link.take(link, epoch)
 
     async def create_connection(
         self, session_factory: Callable[..., Any], remote_host: str = "", remote_port: int = 0, *_ignored: object
@@ -108,7 +96,7 @@ class StreamTunnel:
 class StreamTransport(asyncio.Transport):
     """Bytes in, bytes out, flow control both ways. Made by StreamTunnel, used by asyncssh."""
 
-    def __init__(self, link: FrameLink, state: ByteStream, protocol: asyncio.Protocol) -> None:
+    def __init__(self, link: ResumableLink, state: ByteStream, protocol: asyncio.Protocol) -> None:
         super().__init__(
             {"peername": ("stream", state.stream), "sockname": ("stream", state.stream), STREAM_INFO: self}
         )
@@ -121,26 +109,33 @@ class StreamTransport(asyncio.Transport):
         self._high, self._low = WRITE_HIGH_BYTES, WRITE_LOW_BYTES
         self._writing_paused = False
         self._drain_waiters: set[asyncio.Future[None]] = set()
-        self._work = asyncio.Event()
-        self._may_read = asyncio.Event()
-        self._may_read.set()
+        self._is_gathering = False
+        """Something went out in this turn; the rest goes in the next."""
+        self._is_sending = False
+        self._is_reading = True
+        self._unread: deque[memoryview] = deque()
+        """What came while SSH took nothing, or before it took what came earlier."""
+        self._is_held = False
+        self._last_word: PeerFinished | PeerReset | None = None
         self._closing = False
         self._lost = False
         self._reset_reason = ""
+        self._fault: Exception | None = None
         self._over = self._loop.create_future()
-        self._deadline: asyncio.Timeout | None = None
-        self._life = self._loop.create_task(self._live(), name=f"stream {state.stream}")
+        self._leaving: asyncio.Task[None] | None = None
+        self._deadline: asyncio.TimerHandle | None = None
         protocol.connection_made(self)
+        link.begin(self)
 
     # --- asyncio.Transport ------------------------------------------------------------------------
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
-        """Send `data` later, in order. What is written after closing is dropped, as sockets do."""
+        """Send `data`, in order. What is written after closing is dropped, as sockets do."""
         if self._closing or not data:
             return
         self._waiting.append(data if isinstance(data, bytes) else bytes(data))
         self._waiting_bytes += len(data)
-        self._work.set()
+        self._send_soon()
         if self._waiting_bytes > self._high and not self._writing_paused:
             self._writing_paused = True
             self._protocol.pause_writing()
@@ -163,13 +158,15 @@ class StreamTransport(asyncio.Transport):
         self._low = self._high // 4 if low is None else low
 
     def pause_reading(self) -> None:
-        self._may_read.clear()
+        self._is_reading = False
 
     def resume_reading(self) -> None:
-        self._may_read.set()
+        self._is_reading = True
+        if self._unread:  # in a turn of its own: SSH may be in the middle of a packet
+            self._loop.call_soon(self._hand_on)
 
     def is_reading(self) -> bool:
-        return self._may_read.is_set() and not self._closing
+        return self._is_reading and not self._closing
 
     def get_protocol(self) -> asyncio.BaseProtocol:
         return self._protocol
@@ -210,78 +207,92 @@ class StreamTransport(asyncio.Transport):
         """Wait until the stream is over and its link closed."""
         await asyncio.shield(self._over)
 
-    async def _live(self) -> None:
-        """Own the reader and the writer; whatever ends first ends both."""
-        reader = self._loop.create_task(self._read())
-        writer = self._loop.create_task(self._write())
-        fault: Exception | None = None
+    # --- transport.resumable.Listener -----------------------------------------------------------------
+
+    def arrived(self, message: str | bytes) -> None:
         try:
-            async with asyncio.timeout(FAREWELL_SECONDS if self._closing else None) as self._deadline:
-                fault = await self._until_over(reader, writer)
-        except TimeoutError:
-            fault = UnreachableError("the other end took too long to take the last bytes")
-        finally:
-            self._closing, self._deadline = True, None
-            for task in (reader, writer):
-                task.cancel()
-            await asyncio.gather(reader, writer, return_exceptions=True)
-            self._lose(fault)
-            await self._link.close()
-            if not self._over.done():
-                self._over.set_result(None)
-
-    async def _until_over(self, reader: asyncio.Task[None], writer: asyncio.Task[None]) -> Exception | None:
-        """Wait for an end; when it came from the peer's bytes, send what is left and say so."""
-        done, _ = await asyncio.wait({reader, writer}, return_when=asyncio.FIRST_COMPLETED)
-        fault = _fault_of(done)
-        if writer in done or isinstance(fault, UnreachableError):
-            return fault
-        if fault is not None:
-            self._lose(fault)
-        self._end("" if fault is None else _reason_of(fault))
-        await asyncio.wait({writer})
-        return fault
-
-    async def _read(self) -> None:
-        while True:
-            raw = await self._link.receive()
-            if isinstance(raw, str):
+            if isinstance(message, str):
                 raise RemoteProtocolError("the relay sent a text message on an open stream")
-            if await self._take(self._state.receive(raw)):
-                return
+            self._take(self._state.receive(message))
+        except Exception as fault:  # whatever a peer's bytes lead to ends this stream, and no more
+            self._fail(fault)
 
-    async def _take(self, arrival: Arrival) -> bool:
-        """Act on what arrived; true when nothing can follow."""
+    def closed(self, why: AssistError) -> None:
+        self._finish(why)
+
+    def writable(self) -> None:
+        self._send()
+
+    # --- in ---------------------------------------------------------------------------------------
+
+    def _take(self, arrival: Arrival) -> None:
         match arrival:
             case BytesArrived(payload):
-                await self._hand_on(payload)
-            case AckArrived():
-                self._work.set()
-            case PeerFinished():
-                self._protocol.eof_received()
-                return True
-            case PeerReset(reason):
-                raise UnreachableError(f"the other end gave the stream up: {reason}")
-        return False
+                self._unread.append(payload)
+            case PeerFinished() | PeerReset():
+                self._last_word = arrival
+        self._hand_on()
 
-    async def _hand_on(self, payload: memoryview) -> None:
-        for start in range(0, len(payload), SLICE_BYTES):
-            if not self._may_read.is_set():
-                await self._may_read.wait()
-            part = payload[start : start + SLICE_BYTES]
+    def _hand_on(self) -> None:
+        """Give SSH what it takes now; while anything is left, no more is read. After closing nobody hears it."""
+        while self._unread and (self._is_reading or self._closing):
+            payload = self._unread.popleft()
+            part = payload[:SLICE_BYTES]
+            if len(part) < len(payload):
+                self._unread.appendleft(payload[SLICE_BYTES:])
             if not self._closing:
                 self._protocol.data_received(part)  # type: ignore[arg-type]  # any buffer will do
             self._state.use(len(part))
-        self._work.set()
+        self._hold(bool(self._unread))
+        if not self._unread:
+            self._hear_last_word()
+        self._send()
 
-    async def _write(self) -> None:
-        while True:
-            await self._work.wait()
-            self._work.clear()
-            while (frame := self._next_frame()) is not None:
-                await self._link.send_binary(frame)
-            if self._closing and self._state.finished:
-                return
+    def _hold(self, held: bool) -> None:
+        if held is self._is_held:
+            return
+        self._is_held = held
+        if held:
+            self._link.pause_reading()
+        else:
+            self._link.resume_reading()
+
+    def _hear_last_word(self) -> None:
+        word, self._last_word = self._last_word, None
+        match word:
+            case PeerFinished():
+                if not self._closing:
+                    self._protocol.eof_received()
+                self._end("")
+            case PeerReset(reason):
+                self._finish(UnreachableError(f"the other end gave the stream up: {reason}"))
+
+    # --- out --------------------------------------------------------------------------------------
+
+    def _send_soon(self) -> None:
+        """At once, if nothing went out in this turn of the loop yet."""
+        if self._is_gathering:
+            return
+        self._is_gathering = True
+        self._loop.call_soon(self._next_turn)
+        self._send()
+
+    def _next_turn(self) -> None:
+        self._is_gathering = False
+        self._send()
+
+    def _send(self) -> None:
+        """Send what may be sent, and be over when that was the last of all."""
+        if self._is_sending:
+            return  # SSH was told that there is room, and wrote: the loop below sees to it
+        self._is_sending = True
+        try:
+            while self._link.is_writable and (frame := self._next_frame()) is not None:
+                self._link.send(frame)
+        finally:
+            self._is_sending = False
+        if self._closing and self._state.finished:
+            self._finish(self._fault)
 
     def _next_frame(self) -> bytes | None:
         if self._state.finished:
@@ -323,18 +334,44 @@ class StreamTransport(asyncio.Transport):
             if not waiter.done():
                 waiter.set_result(None)
 
+    # --- the end ----------------------------------------------------------------------------------
+
     def _end(self, reset_reason: str) -> None:
-        """Take nothing more; the writer sends what is left and the last frame."""
+        """Take nothing more; what is left goes out, and the last frame, for two seconds."""
         if self._closing:
             return
         self._closing = True
         self._reset_reason = reset_reason
-        self._work.set()
-        self._may_read.set()
         self._wake_drained()
-        if self._deadline is not None:
-            self._deadline.reschedule(self._loop.time() + FAREWELL_SECONDS)
+        self._deadline = self._loop.call_later(FAREWELL_SECONDS, self._give_up)
         self._loop.call_soon(self._lose, None)
+        self._loop.call_soon(self._send)
+
+    def _give_up(self) -> None:
+        self._finish(UnreachableError("the other end took too long to take the last bytes"))
+
+    def _fail(self, fault: Exception) -> None:
+        """The peer's bytes make no sense: say so, and be over."""
+        self._fault = self._fault or fault
+        self._lose(fault)
+        self._end(fault.message if isinstance(fault, AssistError) else "an error at the other end")
+
+    def _finish(self, fault: Exception | None) -> None:
+        """Nothing more goes out: the link is closed."""
+        if self._leaving is not None:
+            return
+        self._closing = True
+        if self._deadline is not None:
+            self._deadline.cancel()
+        self._leaving = self._loop.create_task(self._leave(fault), name=f"end of stream {self._state.stream}")
+
+    async def _leave(self, fault: Exception | None) -> None:
+        try:
+            self._lose(fault)
+            await self._link.close()
+        finally:
+            if not self._over.done():
+                self._over.set_result(None)
 
     def _lose(self, fault: Exception | None) -> None:
         if self._lost:
@@ -342,16 +379,3 @@ class StreamTransport(asyncio.Transport):
         self._lost = True
         self._wake_drained()
         self._protocol.connection_lost(fault)
-
-
-def _fault_of(done: set[asyncio.Task[None]]) -> Exception | None:
-    for task in done:
-        fault = task.exception()
-        if isinstance(fault, Exception):
-            return fault
-    return None
-
-
-def _reason_of(fault: Exception) -> str:
-    """What a RESET may tell the peer: our own sentences only."""
-    return fault.message if isinstance(fault, AssistError) else "an error at the other end"

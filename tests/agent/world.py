@@ -50,7 +50,8 @@ from remote_assist.core.signing.keys import new_key, public_line
 from remote_assist.core.signing.reviewer_keys import reviewer_public
 from remote_assist.settings import AgentSettings, PairingSettings
 from remote_assist.transport.channel import MessageChannel, open_channel
-from remote_assist.transport.link import Link, dial
+from remote_assist.transport.dial import dial
+from remote_assist.transport.link import Link
 from remote_assist.transport.ssh import connect_to_agent
 from remote_assist.transport.streams import StreamTunnel
 from tests.relay.world import ISSUED, Person, RelayWorld

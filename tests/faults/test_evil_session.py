@@ -4,10 +4,11 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import asyncssh
 import pytest
-from aiohttp import WSMsgType, web
+from aiohttp import web
 
 from remote_assist.core.api import Records
 from remote_assist.core.codec import decode, encode
@@ -25,8 +26,9 @@ from remote_assist.core.messages import (
 from remote_assist.core.records import acknowledgement_bytes, decode_record
 from remote_assist.core.signing.keys import new_key, private_bytes
 from remote_assist.core.signing.sshsig import sign
-from remote_assist.errors import AssistError, VerificationError
+from remote_assist.errors import AssistError, UnreachableError, VerificationError
 from remote_assist.technician.desk import Desk
+from remote_assist.transport.link import Taker
 from tests.faults.evil_relay import Data, Passage, flipped, text
 from tests.faults.parties import PATIENCE_SECONDS, Parties, opened
 
@@ -234,22 +236,38 @@ async def _ssh_with_own_key(socket: web.WebSocketResponse, session: str) -> Base
 class _SocketLink:
     """The agent's dialled socket, seen from the relay, as a link."""
 
-    close_reason = ""
+    is_writable = True
 
     def __init__(self, socket: web.WebSocketResponse) -> None:
         self._socket = socket
+        self._unsent: asyncio.Queue[bytes] = asyncio.Queue()
+        self._tasks = [asyncio.create_task(self._write())]
 
-    async def send_binary(self, raw: bytes) -> None:
-        await self._socket.send_bytes(raw)
+    def tell(self, taker: Taker) -> None:
+        self._tasks.append(asyncio.create_task(self._read(taker)))
 
-    async def receive(self) -> str | bytes:
-        message = await self._socket.receive()
-        if message.type not in {WSMsgType.BINARY, WSMsgType.TEXT}:
-            raise OSError("closed")
-        return message.data  # type: ignore[no-any-return]
+    def write(self, raw: bytes) -> None:
+        self._unsent.put_nowait(raw)
+
+    def pause_reading(self) -> None: ...
+    def resume_reading(self) -> None: ...
+    def abort(self) -> None: ...
 
     async def close(self) -> None:
+        await asyncio.sleep(0.1)  # the last words
         await self._socket.close()
+        for task in self._tasks:
+            task.cancel()
+
+    async def _write(self) -> None:
+        while True:
+            await self._socket.send_bytes(await self._unsent.get())
+
+    async def _read(self, taker: Taker) -> None:
+        link: Any = self
+        async for message in self._socket:
+            taker.arrived(link, message.data)
+        taker.closed(link, UnreachableError("the socket was closed"))
 
 
 async def test_the_relay_cannot_be_the_agent(parties: Parties) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from remote_assist.transport import link
+from remote_assist.transport import dial
 from tests.faults.tcp_proxy import AGENT_STREAM, CONTROL, TECHNICIAN_STREAM, TcpProxy
 from tests.faults.wired import Output, wired_session
 from tests.scenarios.world import World
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.slow
 
 PATIENCES = [
     pytest.param(0.5, 6.0, id="scaled"),
-    pytest.param(link.PING_SECONDS, 30.0, id="30 s", marks=[pytest.mark.full, pytest.mark.timeout(300)]),
+    pytest.param(dial.PING_SECONDS, 30.0, id="30 s", marks=[pytest.mark.full, pytest.mark.timeout(300)]),
 ]
 """(our keepalive, the middle box's patience). The shortest patience in wide use is 60 s (nginx, load balancers)."""
 
@@ -27,7 +27,7 @@ async def test_keepalives_hold_an_idle_session_through_a_middle_box(
     keepalive: float,
     patience: float,
 ) -> None:
-    monkeypatch.setattr(link, "PING_SECONDS", keepalive)
+    monkeypatch.setattr(dial, "PING_SECONDS", keepalive)
     proxied[1].idle_seconds = patience
     async with (
         wired_session(*proxied, tmp_path) as wired,
@@ -47,7 +47,7 @@ async def test_keepalives_hold_an_idle_session_through_a_middle_box(
 async def test_without_them_the_middle_box_cuts_and_the_session_resumes(
     proxied: tuple[World, TcpProxy], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(link, "PING_SECONDS", 300.0)
+    monkeypatch.setattr(dial, "PING_SECONDS", 300.0)
     proxied[1].idle_seconds = 3.0
     async with (
         wired_session(*proxied, tmp_path) as wired,

@@ -18,7 +18,8 @@ from remote_assist.core.resume import NONCE_BYTES, Resumption, Role, Standing
 from remote_assist.core.stream import Kind, build_frame
 from remote_assist.errors import AssistError, RemoteProtocolError, UnreachableError, VerificationError
 from remote_assist.transport.channel import MessageChannel, open_channel
-from remote_assist.transport.link import Link, dial
+from remote_assist.transport.dial import dial
+from remote_assist.transport.link import Link
 from remote_assist.transport.resumable import ResumeTerms
 from remote_assist.transport.ssh import connect_to_agent
 from remote_assist.transport.streams import StreamTunnel

@@ -16,7 +16,7 @@ from remote_assist.errors import RefusedError, UnreachableError, UsageError, Ver
 from remote_assist.technician.desk import Desk
 from remote_assist.technician.session_folder import SessionFacts
 from remote_assist.transport.channel import MessageChannel
-from remote_assist.transport.link import dial
+from remote_assist.transport.dial import dial
 from remote_assist.transport.ssh import serve_technician
 from remote_assist.transport.streams import StreamTunnel
 from tests.relay.world import Agent

@@ -1,144 +1,168 @@
-"""Links: dialled outward, no redirects, errors in sentences."""
+"""An open link: messages beside the library, from the first byte after the handshake on."""
 
 import asyncio
-import os
-import socket
+import base64
+import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from pathlib import Path
+from dataclasses import dataclass, field
 
-import msgspec
 import pytest
-from aiohttp import WSCloseCode, web
+from websockets.frames import Frame, Opcode
 
-from remote_assist.core.api import ApiError
-from remote_assist.errors import ContentError, RefusedError, UnreachableError, UsageError
-from remote_assist.transport.causes import cause_of
-from remote_assist.transport.link import dial
+from remote_assist.errors import UnreachableError
+from remote_assist.transport.dial import dial
+from remote_assist.transport.frames import Message
+from remote_assist.transport.link import QUEUED_MESSAGES, Link
 
-Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
+GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+"""RFC 6455 section 1.3."""
+
+Serve = Callable[[bytes, asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 @asynccontextmanager
-async def serving(answer: Answer) -> AsyncIterator[str]:
-    app = web.Application()
-    app.router.add_get("/{path:.*}", answer)
-    runner = web.AppRunner(app, shutdown_timeout=0.5)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    try:
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
-    finally:
-        await runner.cleanup()
+async def answering(serve: Serve) -> AsyncIterator[str]:
+    """A server whose every byte the test writes; `serve` is given the head that accepts the WebSocket."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked = await reader.readuntil(b"\r\n\r\n")
+        [key] = [line.split(b": ")[1] for line in asked.split(b"\r\n") if line.lower().startswith(b"sec-websocket-key")]
+        accept = base64.b64encode(hashlib.sha1(key + GUID).digest())
+        head = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        await serve(head + b"Sec-WebSocket-Accept: " + accept + b"\r\n\r\n", reader, writer)
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
 
 
-async def echo(request: web.Request) -> web.StreamResponse:
-    own = web.WebSocketResponse()
-    await own.prepare(request)
-    await own.send_str(f"{request.path} {request.headers.get('X-Test', '')} {request.headers['User-Agent']}")
-    async for message in own:
-        await (own.send_str(message.data) if message.type is web.WSMsgType.TEXT else own.send_bytes(message.data))
-    return own
+def frame(data: bytes, opcode: Opcode = Opcode.BINARY, *, fin: bool = True) -> bytes:
+    return Frame(opcode, data, fin).serialize(mask=False)
 
 
-async def test_text_and_binary_pass_and_headers_arrive() -> None:
-    async with serving(echo) as url:
-        link = await dial(url + "/base/", "/v1/x", headers={"X-Test": "yes"})
-        first = await link.receive()
-        assert isinstance(first, str)
-        assert first.startswith("/base/v1/x yes remote-assist/")
-        await link.send_text(b'{"a":1}')
-        await link.send_binary(b"\0\1")
-        assert await link.receive() == '{"a":1}'
-        assert await link.receive() == b"\0\1"
-        sock = link._connection.transport.get_extra_info("socket")
-        assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
-        await link.close()
-        await link.close()
-        for call in (link.receive(), link.send_text("x"), link.send_binary(b"x")):
-            with pytest.raises(UnreachableError):
-                await call
+@dataclass
+class Heard:
+    """A taker that keeps what it was told."""
+
+    messages: list[Message] = field(default_factory=list)
+    events: list[str] = field(default_factory=list)
+
+    def arrived(self, link: Link, message: Message) -> None:
+        self.messages.append(message)
+
+    def closed(self, link: Link, why: UnreachableError) -> None:
+        self.events.append(why.message)
+
+    def writable(self, link: Link) -> None:
+        self.events.append("writable")
 
 
-async def test_why_the_relay_closed_is_kept() -> None:
-    async def closing(request: web.Request) -> web.StreamResponse:
-        own = web.WebSocketResponse()
-        await own.prepare(request)
-        await own.close(code=WSCloseCode.GOING_AWAY, message=b"restarting")
-        return own
+@pytest.mark.parametrize("at", [1, 30, -3, -2, -1, 0])
+async def test_what_comes_in_one_piece_with_the_handshake_is_heard(at: int) -> None:
+    """`at`: where the network cut the head of the response."""
 
-    async with serving(closing) as url:
+    async def serve(head: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        cut = at if at > 0 else len(head) + at
+        writer.write(head[:cut])
+        await writer.drain()
+        await asyncio.sleep(0.02)
+        writer.write(head[cut:] + frame(b"hello", Opcode.TEXT) + frame(b"\0\1") + frame(b"begun", fin=False))
+        await asyncio.sleep(0.02)
+        writer.write(frame(b"there?", Opcode.PING) + frame(b" and done", Opcode.CONT))
+        await reader.read(1)
+
+    async with answering(serve) as url:
         link = await dial(url, "/x")
-        with pytest.raises(UnreachableError, match="restarting"):
-            await link.receive()
-        assert link.close_reason == "restarting"
+        assert [await link.receive() for _ in range(3)] == ["hello", b"\0\1", b"begun and done"]
+        await link.close()
 
 
-async def test_a_message_beyond_the_limit_closes_the_link() -> None:
-    async with serving(echo) as url:
-        link = await dial(url, "/x", max_bytes=1000)
-        await link.receive()
-        await link.send_binary(bytes(1001))
-        with pytest.raises(UnreachableError):
-            await link.receive()
+async def test_a_refusal_whose_body_looks_like_the_end_of_a_head_is_a_refusal() -> None:
+    async def serve(head: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        body = b"no\r\n\r\n" + frame(b"not a message")
+        writer.write(b"HTTP/1.1 403 Forbidden\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+        writer.close()
 
-
-async def test_a_redirect_is_never_followed() -> None:
-    reached: list[str] = []
-
-    async def elsewhere(request: web.Request) -> web.StreamResponse:
-        reached.append(request.path)
-        return await echo(request)
-
-    async with serving(elsewhere) as other:
-
-        async def redirect(request: web.Request) -> web.StreamResponse:
-            raise web.HTTPTemporaryRedirect(other + "/stolen")
-
-        async with serving(redirect) as url:
-            with pytest.raises(UnreachableError, match="307"):
-                await dial(url, "/x", headers={"Authorization": "Bearer secret"})
-    assert reached == []
-
-
-async def test_a_refusal_of_the_relay_keeps_its_reason() -> None:
-    async def refuse(request: web.Request) -> web.StreamResponse:
-        body = ApiError(reason="not-logged-in", sentence="this needs a login", advice="Log in.")
-        return web.Response(status=401, body=msgspec.json.encode(body))
-
-    async with serving(refuse) as url:
-        with pytest.raises(RefusedError) as refused:
+    async with answering(serve) as url:
+        with pytest.raises(UnreachableError, match="403"):
             await dial(url, "/x")
-    assert (refused.value.reason, refused.value.message) == ("not-logged-in", "this needs a login")
-    assert refused.value.advice == "Log in."
 
 
-async def test_nobody_there_and_nobody_answering_are_said() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+async def test_a_ping_is_answered_beside_the_messages() -> None:
+    pong = asyncio.get_running_loop().create_future()
+
+    async def serve(head: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(head + frame(b"there?", Opcode.PING))
+        pong.set_result((await reader.readexactly(12))[:2])
+
+    async with answering(serve) as url:
+        link = await dial(url, "/x")
+        assert await asyncio.wait_for(pong, 5) == bytes([0x8A, 0x80 | 6])
+        link.abort()
+
+
+async def test_who_asks_for_nothing_is_sent_no_more_than_a_few_messages() -> None:
+    sent = 0
+
+    async def serve(head: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal sent
+        writer.write(head)
+        while sent < 2000:
+            writer.write(frame(bytes(60_000)))
+            await writer.drain()
+            sent += 1
+        writer.write(frame(b"the end", Opcode.CLOSE))
+
+    async with answering(serve) as url:
+        link = await dial(url, "/x")
+        await asyncio.sleep(0.5)
+        waiting = sent
+        assert QUEUED_MESSAGES < waiting < 1000, "the network's own buffers hold some"
+        got = 0
         with pytest.raises(UnreachableError):
-            await asyncio.wait_for(dial(url, "/x", deadline_seconds=0.2), 5)
-    with pytest.raises(UnreachableError, match=r"cannot be reached: connection refused$"):
-        await dial(url, "/x")
+            while True:
+                got += len(await link.receive())
+        assert got == 2000 * 60_000
 
 
-def test_a_cause_is_said_without_system_calls_and_addresses() -> None:
-    both = OSError("Multiple exceptions: [Errno 111] Connect call failed ('::1', 1), [Errno 113] no")
-    assert cause_of(OSError(111, "Connect call failed ('127.0.0.1', 1)")) == os.strerror(111).lower()
-    assert cause_of(both) == os.strerror(111).lower()
-    assert cause_of(socket.gaierror(-2, "Name or service not known")) == "Name or service not known"
-    assert cause_of(TimeoutError()) == "no answer in time"
-    assert cause_of(ValueError()) == "ValueError"
+async def test_a_taker_hears_first_what_had_come_and_then_the_rest() -> None:
+    go = asyncio.Event()
+
+    async def serve(head: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for number in range(20):
+            head += frame(b"%d" % number)
+        writer.write(head)
+        await go.wait()
+        writer.write(frame(b"20") + frame(b"\x03\xe8enough", Opcode.CLOSE))
+        await reader.read(100)
+        writer.close()
+
+    async with answering(serve) as url:
+        link = await dial(url, "/x")
+        assert await link.receive() == b"0"
+        heard = Heard()
+        link.tell(heard)
+        assert heard.messages == [b"%d" % number for number in range(1, 20)]
+        go.set()
+        async with asyncio.timeout(5):
+            while not heard.events:
+                await asyncio.sleep(0.01)
+        assert heard.messages[-1] == b"20"
+        assert heard.events == ["the connection to 127.0.0.1 was closed: enough"]
+        assert not link.is_writable
+        late = Heard()
+        link.tell(late)
+        assert late.events == heard.events
+        link.write(b"dropped")
 
 
-@pytest.mark.parametrize("url", ["relay.example.com", "ftp://x", "https://", "https://x?y=1", "https://x#y", ""])
-async def test_what_is_no_relay_url_is_said(url: str) -> None:
-    with pytest.raises(UsageError):
-        await dial(url, "/x")
+async def test_a_text_that_is_none_ends_the_link() -> None:
+    async def serve(head: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(head + frame(b"\xff", Opcode.TEXT))
+        await reader.read(100)
 
-
-async def test_a_ca_file_that_is_none_is_said(tmp_path: Path) -> None:
-    (tmp_path / "ca.pem").write_text("nothing")
-    for path in (tmp_path / "ca.pem", tmp_path / "absent.pem"):
-        with pytest.raises(ContentError):
-            await dial("https://127.0.0.1:1", "/x", tls_ca_file=path)
+    async with answering(serve) as url:
+        link = await dial(url, "/x")
+        with pytest.raises(UnreachableError, match=r"closed: it sent a text that is not UTF-8$"):
+            await asyncio.wait_for(link.receive(), 5)

@@ -15,7 +15,7 @@ from remote_assist.core.codec import decode
 from remote_assist.core.messages import Challenge
 from remote_assist.errors import UnreachableError, UsageError
 from remote_assist.technician.api import RelayApi
-from remote_assist.transport.link import dial
+from remote_assist.transport.dial import dial
 from remote_assist.transport.proxies import check_proxy
 from tests.relay.links.test_front_door import tls_files
 from tests.relay.world import RelayWorld

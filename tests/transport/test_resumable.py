@@ -11,7 +11,8 @@ import pytest
 
 from remote_assist.core.resume import LinkNews, Role
 from remote_assist.errors import RefusedError, UnreachableError
-from remote_assist.transport.link import Link, dial
+from remote_assist.transport.dial import dial
+from remote_assist.transport.link import Link
 from remote_assist.transport.resumable import ResumeTerms
 from remote_assist.transport.streams import StreamTransport, StreamTunnel
 from tests.transport.splice import Splice, Tamper, spliced

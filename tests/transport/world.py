@@ -12,8 +12,8 @@ from remote_assist.core.messages import Message
 from remote_assist.core.requests import AskStatus, Done, InputEnd, ReadFile
 from remote_assist.core.signing.keys import PrivateKey, new_key, public_line
 from remote_assist.transport.channel import ConversationEnded, MessageChannel
+from remote_assist.transport.dial import dial
 from remote_assist.transport.doors import ClosedDoors
-from remote_assist.transport.link import dial
 from remote_assist.transport.ssh import connect_to_agent, serve_technician
 from remote_assist.transport.streams import StreamTunnel
 from tests.transport.splice import Splice, Tamper, spliced
