@@ -20,6 +20,8 @@ FINAL, MASKED = 0x80, 0x80
 TEXT, BINARY, CLOSE, PING, PONG = 0x1, 0x2, 0x8, 0x9, 0xA
 _BEGINS, _GOES_ON, _CONTROLS = frozenset({TEXT, BINARY}), 0x0, frozenset({CLOSE, PING, PONG})
 MAX_CONTROL_BYTES = 125
+LARGE_BYTES = 4096
+"""Parts of a message that are as long are not copied before it is whole."""
 
 Message = str | bytes
 
@@ -42,8 +44,8 @@ class IncomingFrames:
         self._max_bytes = max_message_bytes
         self._kept = b""
         """A header or a control frame that has not come whole."""
-        self._begun = bytearray()
-        """Of a message that has not come whole. One piece of memory: fragments of a byte own no more than that."""
+        self._parts: list[memoryview | bytearray] = []
+        """Of a message that has not come whole. Small parts are put together: fragments of a byte own no more."""
         self._bytes = 0
         self._left = 0
         """Bytes of the frame that are still to come."""
@@ -95,20 +97,29 @@ class IncomingFrames:
         return end
 
     def _payload(self, data: bytes, at: int, taken: Taken) -> int:
-        part = data[at : at + self._left]
-        self._left -= len(part)
+        end = min(at + self._left, len(data))
+        self._left -= end - at
         if self._left or not self._is_last:
-            self._begun += part
+            self._keep_part(memoryview(data)[at:end])
+        elif self._parts:
+            self._end_message(b"".join((*self._parts, memoryview(data)[at:end])), taken)
         else:
-            self._end_message(part, taken)
-        return at + len(part)
+            self._end_message(data[at:end], taken)
+        return end
 
-    def _end_message(self, last: bytes, taken: Taken) -> None:
-        if self._begun:
-            last, self._begun = bytes(self._begun + last), bytearray()
+    def _keep_part(self, part: memoryview) -> None:
+        if len(part) >= LARGE_BYTES:
+            self._parts.append(part)
+        elif self._parts and isinstance(self._parts[-1], bytearray):
+            self._parts[-1] += part
+        else:
+            self._parts.append(bytearray(part))
+
+    def _end_message(self, whole: bytes, taken: Taken) -> None:
+        self._parts.clear()
         opcode, self._opcode, self._bytes = self._opcode, 0, 0
         try:
-            taken.messages.append(last.decode() if opcode == TEXT else last)
+            taken.messages.append(whole.decode() if opcode == TEXT else whole)
         except UnicodeDecodeError:
             self._wrong(taken, "a text that is not UTF-8")
 
