@@ -46,6 +46,21 @@ async def test_all_live_sessions_as_a_picture(world: World, size: tuple[int, int
 
 
 @pytest.mark.slow
+async def test_where_it_is_narrow_the_subject_keeps_its_room_and_the_sign_tells_the_state(world: World) -> None:
+    several(world)
+    world.host_name = "db-1.example"
+    async with stage(world, session=SESSION) as here:
+        await here.press("o")
+        assert "Printer prints every page twice" in here.text and "db-1.example" in here.text
+        assert "records" not in here.text and " 3 ○ " in here.text
+        await here.pilot.resize_terminal(*WIDE)
+        await here.settle()
+        assert "records" in here.text and "away" in here.text
+        await here.press("o")
+        here.screen(SessionScreen)
+
+
+@pytest.mark.slow
 async def test_a_digit_goes_to_a_session_and_brackets_to_its_neighbour(world: World) -> None:
     several(world)
     async with stage(world) as here:
