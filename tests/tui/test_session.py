@@ -220,6 +220,22 @@ async def test_facts_open_branch_by_branch(world: World) -> None:
         await here.pictures("session-facts")
 
 
+async def test_escape_leaves_the_search_in_the_facts_first_and_the_session_then(world: World) -> None:
+    async with stage(world, session=SESSION) as here:
+        await look(here)
+        await here.press("2", "slash")
+        await here.write("apache")
+        await here.press("enter")
+        assert "found" in here.text and "listening_ports#" in here.text
+        await here.press("escape")
+        assert "▶ services" in here.text and "found" not in here.text
+        await here.press("slash", "x", "escape")
+        assert "▶ services" in here.text and isinstance(here.app.focused, Tree)
+        here.screen(SessionScreen)
+        await here.press("escape")
+        here.screen(TicketsScreen)
+
+
 async def test_a_program_runs_and_its_output_is_shown(world: World) -> None:
     world.scopes = (*world.scopes, "terminal")
     async with stage(world, session=SESSION) as here:
