@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import msgspec
 import pytest
-from textual.widgets import Input, TabbedContent, Tree
+from textual.widgets import Input, Tree
 
 from remote_assist.core.requests import Done
 from remote_assist.core.resume import LinkNews
@@ -14,6 +14,7 @@ from remote_assist.tui.screens.forms import EndScreen, ScopesScreen
 from remote_assist.tui.screens.overview import OverviewScreen
 from remote_assist.tui.screens.session import SessionScreen
 from remote_assist.tui.screens.tickets import TicketsScreen
+from remote_assist.tui.widgets.tab_line import TabLine
 from tests.tui.stage import NARROW, WIDE, Stage, stage
 from tests.tui.world import SESSION, World
 
@@ -318,7 +319,7 @@ async def test_a_look_begun_in_another_tab_stays_with_its_findings(world: World)
     world.hold.clear()
     async with stage(world, WIDE, session=SESSION) as here:
         await here.press("3", "enter", "d")
-        assert here.app.screen.query_one(TabbedContent).active == "findings-tab"
+        assert here.app.screen.query_one(TabLine).active == "findings"
         await here.press("o")
         here.screen(OverviewScreen)
         world.hold.set()
