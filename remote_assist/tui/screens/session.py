@@ -70,6 +70,8 @@ class SessionScreen(ConnectedScreen):
         *(Binding(str(number), f"tab('{tab}')", tab.capitalize(), show=False) for number, tab in enumerate(TABS, 1)),
     ]
 
+    MORE_KEYS = (("1 … 8", "the tabs"),)
+
     def __init__(self, work: Work, pace: Pace, roster: Roster, session: str) -> None:
         super().__init__(work, pace, roster, session)
         self._wanted: tuple[str, ...] = ()
