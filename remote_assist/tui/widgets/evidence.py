@@ -53,10 +53,9 @@ def brief(value: object) -> str:
     """A fact on one line: a row as `name=value`, a larger thing by its size."""
     if isinstance(value, Mapping):
         flat = {name: item for name, item in value.items() if not isinstance(item, Mapping | list | tuple)}
-        return " ".join(f"{name}={_word(item)}" for name, item in flat.items()) or counted(
-            len(value), "entry", "entries"
-        )
-    if isinstance(value, list | tuple):
+        if flat:
+            return " ".join(f"{name}={_word(item)}" for name, item in flat.items())
+    if isinstance(value, Mapping | list | tuple):
         return counted(len(value), "entry", "entries")
     return _word(value)
 
