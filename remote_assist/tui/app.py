@@ -23,6 +23,7 @@ from remote_assist.settings import TechnicianSettings
 from remote_assist.technician.translation import translate
 from remote_assist.technician.tui_settings import TuiSettings, TuiState, read_settings, read_state, write_state
 from remote_assist.tui.focus import takes_every_key
+from remote_assist.tui.garbage import QUIET_SECONDS, QuietCollector
 from remote_assist.tui.hangup import end_on_hang_up
 from remote_assist.tui.inks import Inks
 from remote_assist.tui.messages import (
@@ -117,10 +118,12 @@ class AssistApp(App[None]):
         self._roster = Roster()
         self._first_session = session
         self._typed = TypedAhead(self, super().on_event)
+        self._garbage = QuietCollector(pace.stopwatch)
 
     async def on_event(self, event: Event) -> None:
         """Keys and pasted text go through `TypedAhead`, once; all else as Textual has it."""
         if isinstance(event, Key | Paste) and not event.is_forwarded:
+            self._garbage.note_key()
             await self._typed.take(event)
         else:
             await super().on_event(event)
@@ -165,7 +168,7 @@ class AssistApp(App[None]):
         """Once, after a start: open again what was open when the program was left or died, as far as it lives."""
         if not self._later_loaded:
             self._later_loaded = True
-            self.run_worker(_load_later_screens(), exit_on_error=False)
+            self.run_worker(self._load_later_screens(), exit_on_error=False)
         if self._restored:
             return
         self._restored = True
@@ -174,6 +177,13 @@ class AssistApp(App[None]):
         for session in [*(one for one in wanted if one != top), top]:
             if session:
                 self._show_session(session)
+
+    async def _load_later_screens(self) -> None:
+        for name in LATER:
+            await asyncio.to_thread(importlib.import_module, name)
+        if not self.is_headless:
+            self._garbage.begin()
+            self.set_interval(QUIET_SECONDS, self._garbage.look)
 
     @on(PassphraseWanted)
     def ask_passphrase(self, wanted: PassphraseWanted) -> None:
@@ -294,11 +304,6 @@ def _binding_ids() -> Collection[str]:
     from remote_assist.tui.bindings import BINDING_IDS
 
     return BINDING_IDS
-
-
-async def _load_later_screens() -> None:
-    for name in LATER:
-        await asyncio.to_thread(importlib.import_module, name)
 
 
 def run_tui(
