@@ -133,6 +133,8 @@ class CustomerWorld:
         self.apply_done = Done(action="a-9", status="resolved", sentence="port 80 is held by nginx.service")
         self.hold = asyncio.Event()
         self.hold.set()
+        self.answers = asyncio.Event()
+        self.answers.set()
         self.run_done = Done(action="a-7", status="done", exit=3)
         self.undelivered = ""
 
@@ -174,6 +176,7 @@ class WorldSession:
 
     async def status(self) -> Status:
         self._world.check("status")
+        await self._world.answers.wait()
         until = rfc(self._world.now + timedelta(minutes=27))
         grants = tuple(
             Grant(id=f"g{n}", scope=scope, until=until, key="SHA256:x") for n, scope in enumerate(self._world.scopes)

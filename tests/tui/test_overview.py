@@ -8,6 +8,7 @@ import pytest
 from textual.widgets import Input
 
 from remote_assist.core.api import SessionSummary
+from remote_assist.errors import UnreachableError
 from remote_assist.tui.roster import HUES, Roster
 from remote_assist.tui.screens.overview import OverviewScreen
 from remote_assist.tui.screens.session import SessionScreen
@@ -58,6 +59,24 @@ async def test_where_it_is_narrow_the_subject_keeps_its_room_and_the_sign_tells_
         assert "records" in here.text and "away" in here.text
         await here.press("o")
         here.screen(SessionScreen)
+
+
+@pytest.mark.slow
+async def test_while_the_relay_does_not_answer_what_is_known_can_be_gone_to(world: World) -> None:
+    several(world)
+    async with stage(world, session=SESSION) as here:
+        await here.press("escape")
+        world.failure = UnreachableError("the relay cannot be reached")
+        await here.press("o")
+        assert "the relay cannot be reached" in here.text and "Web server does not start" in here.text
+        assert "0 live · 1 open here" in here.text
+        await here.press("1")
+        here.screen(SessionScreen)
+        world.failure = None
+        await here.press("o")
+        world.failure = UnreachableError("the relay cannot be reached")
+        await here.press("o", "o")
+        assert "VPN drops" in here.text and "2 live · 1 open here" in here.text, "as it was told last"
 
 
 @pytest.mark.slow

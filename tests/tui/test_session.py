@@ -63,6 +63,21 @@ async def test_the_minutes_run_down_by_the_clock(world: World) -> None:
         assert "(60 s)" in here.text
 
 
+async def test_an_answer_that_stays_away_is_told_with_since_when_and_not_asked_for_twice(world: World) -> None:
+    async with stage(world, session=SESSION) as here:
+        world.answers.clear()
+        await poll(here)
+        asked = len(world.asked_for("status"))
+        assert "▲" in here.text.splitlines()[0]
+        for _ in range(2):
+            await poll(here)
+            assert f"△ no answer since {world.now.astimezone():%H:%M:%S}" in here.text
+        assert len(world.asked_for("status")) == asked
+        world.answers.set()
+        await here.settle()
+        assert "△" not in here.text and "▲" in here.text.splitlines()[0]
+
+
 async def test_a_lost_link_is_said_and_found_again(world: World) -> None:
     async with stage(world, WIDE, session=SESSION) as here:
         world.cut()

@@ -1,5 +1,6 @@
 """All live sessions at a glance; a digit goes straight to one."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import ClassVar
 
@@ -11,7 +12,6 @@ from textual.screen import Screen
 from textual.widgets import DataTable, Static
 
 from remote_assist.core.api import SessionSummary
-from remote_assist.core.codes import is_session_id
 from remote_assist.tui.messages import JobFailed, OpenSession, SessionsLoaded
 from remote_assist.tui.pace import Pace
 from remote_assist.tui.roster import Presence, Roster
@@ -46,7 +46,7 @@ class OverviewScreen(Screen[None]):
         self._work = work
         self._pace = pace
         self._roster = roster
-        self._summaries: list[SessionSummary] = []
+        self._summaries: Sequence[SessionSummary] = ()
         self._drawn: list[Row] = []
 
     def compose(self) -> ComposeResult:
@@ -60,6 +60,8 @@ class OverviewScreen(Screen[None]):
         self.query_one(".empty").display = False
         self.set_interval(self._pace.poll_seconds, self._refresh)
         self.query_one(FitTable).focus()
+        if self._roster.live:
+            self._draw()
 
     def on_screen_resume(self) -> None:
         self.action_reload()
@@ -74,10 +76,12 @@ class OverviewScreen(Screen[None]):
     @on(SessionsLoaded)
     def show_sessions(self, loaded: SessionsLoaded) -> None:
         self.query_one(ProblemPanel).clear()
-        self._summaries = sorted(
-            (one for one in loaded.sessions if one.state != "ended" and is_session_id(one.id)), key=self._place
-        )
-        now = self._pace.clock()
+        self._roster.note(loaded.sessions)
+        self._draw()
+
+    def _draw(self) -> None:
+        """What is known; before the relay answered, what it said last."""
+        self._summaries, now = self._roster.live, self._pace.clock()
         rows = [session_row(key, one, self._roster.of(one.id), now) for key, one in self._numbered()]
         table = self.query_one(FitTable)
         if rows != self._drawn:
@@ -107,11 +111,6 @@ class OverviewScreen(Screen[None]):
         keys = [*KEYS, *[""] * max(0, len(self._summaries) - len(KEYS))]
         return list(zip(keys, self._summaries, strict=False))
 
-    def _place(self, summary: SessionSummary) -> tuple[int, str]:
-        """Those open here first, in their order; then the others, oldest first."""
-        presence = self._roster.of(summary.id)
-        return (presence.place if presence else len(self._roster.open), summary.opened)
-
 
 def session_row(key: str, summary: SessionSummary, presence: Presence | None, now: datetime) -> Row:
     """One line of the table."""
@@ -129,7 +128,7 @@ def session_row(key: str, summary: SessionSummary, presence: Presence | None, no
             joined((clock_time(here.until) if here.until else "", "")),
             joined((here.doing or (here.link.value[1] if presence else "not open"), FAINT)),
             shown(summary.state, colour, max_chars=20),
-            joined((how_long((now - opened).total_seconds()) if opened else "?", FAINT)),
-            shown(str(summary.records), FAINT),
+            joined((how_long((now - opened).total_seconds()) if opened else "", FAINT)),
+            shown(str(summary.records) if summary.state else "", FAINT),
         ),
     )
