@@ -57,6 +57,9 @@ WIDE_COLUMNS = 100
 LATER = ("remote_assist.tui.screens.ticket", "remote_assist.tui.screens.session")
 """Screens nobody needs to see the first one: loaded when that one shows its tickets."""
 
+OVERVIEW = "overview"
+"""The name of the screen that shows all sessions; those of the sessions are their ids."""
+
 DEFAULTS = TuiSettings()
 
 NO_PASSPHRASE = Problem("your key stays locked: no passphrase was given", "Try again when you have it at hand.")
@@ -123,10 +126,16 @@ class AssistApp(App[None]):
     async def on_event(self, event: Event) -> None:
         """Keys and pasted text go through `TypedAhead`, once; all else as Textual has it."""
         if isinstance(event, Key | Paste) and not event.is_forwarded:
-            self._garbage.note_key()
+            self._make_way()
             await self._typed.take(event)
         else:
             await super().on_event(event)
+
+    def _make_way(self) -> None:
+        """A key comes first; but what is typed into a remote terminal is shown by what comes from there."""
+        self._garbage.note_key()
+        if self.screen_stack and not takes_every_key(self.focused):
+            self._work.rest()
 
     def on_mount(self) -> None:
         theme = THEMES[self._settings.theme]
@@ -249,8 +258,12 @@ class AssistApp(App[None]):
             self.switch_screen(session)
 
     def action_overview(self) -> None:
-        if not isinstance(self.screen, OverviewScreen | ModalScreen):
-            self.push_screen(OverviewScreen(self._work, self._pace, self._roster))
+        """Kept once it was made: it shows at once what was seen last."""
+        if isinstance(self.screen, OverviewScreen | ModalScreen):
+            return
+        if not self.is_screen_installed(OVERVIEW):
+            self.install_screen(OverviewScreen(self._work, self._pace, self._roster), OVERVIEW)
+        self.push_screen(OVERVIEW)
 
     def action_as_key(self, key: str) -> None:
         """Vim's keys move as the arrows do."""

@@ -143,6 +143,16 @@ async def test_a_paused_session_is_said_above_everything(world: World) -> None:
 
 
 @pytest.mark.slow
+async def test_it_shows_at_once_what_was_seen_last(world: World) -> None:
+    async with stage(world, WIDE) as it:
+        await it.press("o")
+        assert "Web server does not start" in it.text
+        await it.press("escape")
+        world.cut()
+        await it.press("o")
+        assert "cannot be reached" in it.text and "Web server does not start" in it.text
+
+
 async def test_no_sessions_says_how_to_get_one(world: World) -> None:
     world.summaries.clear()
     async with stage(world) as here:
