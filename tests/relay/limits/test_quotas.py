@@ -56,3 +56,9 @@ def test_a_pace_lets_a_burst_pass_and_then_keeps_the_rate() -> None:
 
 def test_no_limit_never_waits() -> None:
     assert Pace(0, now=0.0).spend(1 << 40, 0.0) == 0.0
+
+
+def test_what_is_taken_at_once_is_worth_an_eighth_of_a_second_at_most() -> None:
+    assert Pace(8000, now=0.0).portion(1 << 20) == 1000
+    assert Pace(1 << 30, now=0.0).portion(1 << 20) == 1 << 20
+    assert Pace(0, now=0.0).portion(1 << 20) == 1 << 20
