@@ -3,7 +3,7 @@
     first ─ length ─ mask ─ payload…   ──▶   first ─ length ─ payload…    one frame, or as many as it came in pieces
 
 Rule 1: what is taken is passed on at once; an intermediary may cut a message into other frames (RFC 6455 5.4), so
-nothing waits here but a header or a ping that has not come whole, at most 131 bytes.
+nothing waits here but a header or a ping that has not come whole, at most 131 bytes, and what came beside many others.
 Rule 2: only what surely is binary, a ping or a pong is taken. The first frame that is not, whether text, a close or
 nonsense, comes back untouched with all that follows: what it means is said elsewhere.
 """
@@ -19,11 +19,19 @@ except ImportError:  # where no compiled wheel exists
 MASKED, FINAL, BINARY = 0x80, 0x80, 0x02
 PING, PONG = 0x89, 0x8A
 _DATA = frozenset({BINARY, FINAL | BINARY, 0, FINAL})
+_CONTROL = frozenset({PING, PONG})
+_ANY = _DATA | _CONTROL
 MAX_CONTROL_BYTES = 125
+FRAMES_AT_ONCE = 64
+"""So many are taken apart at once; a MiB of tiny ones would hold up everybody else for most of a second."""
+
 JOINED_BYTES = 4096
 """Up to so long a payload is cheaper copied behind its header than written as a piece of its own."""
 
 _SHORT, _MIDDLE, _LONG = struct.Struct(">BB"), struct.Struct(">BBH"), struct.Struct(">BBQ")
+_SHORT_HEADER = struct.Struct(">xB4s")
+_HEADERS = {MASKED | 126: struct.Struct(">xxH4s"), MASKED | 127: struct.Struct(">xxQ4s")}
+"""Of an end's frame by its second byte: length and mask. All others are short, with the length in that byte."""
 
 
 @dataclass(slots=True)
@@ -49,20 +57,23 @@ class EndFrames:
         self._message_bytes = 0
         self._is_in_message = False
         self._opcode = BINARY
+        self.has_more = False
+        """There were more than FRAMES_AT_ONCE: the others are taken when anything, or nothing, is given."""
 
     @property
     def kept_bytes(self) -> int:
-        """Bytes of a header or a ping that wait for the rest of it."""
+        """Bytes of a header or a ping that wait for the rest of it, or of what came after FRAMES_AT_ONCE."""
         return len(self._kept)
 
     def take(self, data: memoryview) -> Taken:
         """Take apart what came in. `data` may be reused afterwards. After `unread` nothing more may be given."""
-        taken = Taken()
+        taken, self.has_more = Taken(), False
         if self._kept:
             data, self._kept = memoryview(self._kept + data), b""
         at = self._payload(data, 0, taken) if self._left else 0
         while at < len(data) and taken.unread is None and not self._kept:
-            at = self._frame(data, at, taken)
+            self.has_more = taken.frames == FRAMES_AT_ONCE
+            at = self._keep(data, at) if self.has_more else self._frame(data, at, taken)
         return taken
 
     def rest(self) -> bytes:
@@ -77,40 +88,40 @@ class EndFrames:
         """One frame, or what there is of it. Returns where the next begins."""
         if len(data) - at < 2:
             return self._keep(data, at)
-        first, length = data[at], data[at + 1] & 0x7F
-        if not data[at + 1] & MASKED or not (first in _DATA or (first in (PING, PONG) and length <= MAX_CONTROL_BYTES)):
+        first, second = data[at], data[at + 1]
+        if second < MASKED or first not in (_DATA if second > MASKED | MAX_CONTROL_BYTES else _ANY):
             return self._leave(data, at, taken)
-        begin = at + 2 + (0 if length <= MAX_CONTROL_BYTES else 2 if length == 126 else 8) + 4
+        header = _HEADERS.get(second, _SHORT_HEADER)
+        begin = at + header.size
         if len(data) < begin:
             return self._keep(data, at)
-        if length > MAX_CONTROL_BYTES:
-            length = int.from_bytes(data[at + 2 : begin - 4], "big")
+        length, mask = header.unpack_from(data, at)
+        if header is _SHORT_HEADER:
+            length -= MASKED
         taken.frames += 1
-        if first in (PING, PONG):
+        if first in _CONTROL:
             return self._control(data, at, begin, begin + length, taken)
-        if self._is_in_message is bool(first & BINARY) or self._message_bytes + length > self._max_bytes:
-            return self._leave(data, at, taken)
-        self._is_in_message, self._is_last = True, bool(first & FINAL)
         self._message_bytes += length
-        self._left, self._mask = length, bytes(data[begin - 4 : begin])
+        if self._is_in_message is bool(first & BINARY) or self._message_bytes > self._max_bytes:
+            return self._leave(data, at, taken)
+        self._is_in_message, self._is_last = True, first >= FINAL
+        self._left, self._mask = length, mask
         return self._payload(data, begin, taken)
 
     def _payload(self, data: memoryview, at: int, taken: Taken) -> int:
         part = data[at : at + self._left]
-        if self._left and not part:
-            return at
-        self._left -= len(part)
+        length = len(part)
+        self._left -= length
         ends = self._is_last and not self._left
-        if part or ends:
-            payload = apply_mask(part, self._mask)
-            taken.onward += _unmasked(self._opcode | (FINAL if ends else 0), payload)
-            taken.payload_bytes += len(part)
-            turn = len(part) % 4
-            self._mask = self._mask[turn:] + self._mask[:turn]
+        if length or ends:
+            taken.onward += _unmasked(self._opcode | (FINAL if ends else 0), apply_mask(part, self._mask))
+            taken.payload_bytes += length
             self._opcode = 0
         if ends:
             self._is_in_message, self._message_bytes, self._opcode = False, 0, BINARY
-        return at + len(part)
+        elif turn := length % 4:
+            self._mask = self._mask[turn:] + self._mask[:turn]
+        return at + length
 
     def _control(self, data: memoryview, at: int, begin: int, end: int, taken: Taken) -> int:
         if len(data) < end:

@@ -16,8 +16,8 @@ from relay.links.sockets import CLOSE_SECONDS, RelaySocket
 
 NOT_BINARY = "only binary messages pass between the ends"
 
-READ_BYTES = 256 << 10
-"""Most bytes read at once."""
+READ_BYTES = 1 << 20
+"""Most bytes read at once. Half of it costs a twentieth more CPU for each, a quarter an eighth more (decision 0020)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from websockets.protocol import OPEN, Protocol
 from websockets.server import ServerProtocol
 from websockets.uri import parse_uri
 
-from relay.links.frames import EndFrames, Taken
+from relay.links.frames import FRAMES_AT_ONCE, EndFrames, Taken
 
 MAX_BYTES = 300
 MAX_KEPT_BYTES = 131
@@ -129,3 +129,25 @@ def test_the_newest_ping_is_told_and_a_pong_is_not() -> None:
     pings = [wire(Frame(Opcode.PING, word)) for word in (b"one", b"two")]
     [taken] = taken_of([b"".join(pings) + wire(Frame(Opcode.PONG, b"three"))])
     assert (taken.ping, taken.onward, taken.frames) == (b"two", [], 3)
+
+
+def test_of_many_frames_at_once_the_others_wait_for_the_next_turn() -> None:
+    words = [number.to_bytes(2, "big") for number in range(3 * FRAMES_AT_ONCE)]
+    close = wire(Frame(Opcode.CLOSE, b"\x03\xe8bye"))
+    raw = b"".join(wire(Frame(Opcode.BINARY, word)) for word in words) + close
+    taker = EndFrames(MAX_BYTES)
+    found = [taker.take(memoryview(raw))]
+    while taker.has_more:
+        found.append(taker.take(memoryview(b"")))
+    assert [taken.frames for taken in found] == [FRAMES_AT_ONCE] * 3 + [0]
+    assert b"".join(piece for taken in found for piece in taken.onward) == b"".join(
+        b"\x82\x02" + word for word in words
+    )
+    assert found[-1].unread == close and taker.kept_bytes == 0
+
+
+def test_another_reader_begins_with_the_frames_that_waited_for_their_turn() -> None:
+    raw = wire(Frame(Opcode.BINARY, b"x")) * (FRAMES_AT_ONCE + 9)
+    taker = EndFrames(MAX_BYTES)
+    taker.take(memoryview(raw))
+    assert messages(ServerProtocol(state=OPEN, max_size=MAX_BYTES), taker.rest()) == [b"x"] * 9

@@ -175,3 +175,25 @@ async def test_a_close_before_the_upgrade_is_answered_ends_the_stream_with_its_c
         await technician.recv()
     assert caught.value.rcvd is not None and caught.value.rcvd.code == 4321
     writer.close()
+
+
+@LOOPS
+def test_tiny_messages_in_one_piece_arrive_in_order_to_the_close(tmp_path: Path, loop: Loop) -> None:
+    """They come after a quick start, when most is read at once, and are passed on in many turns."""
+    words = [b"%05d" % number for number in range(20_000)]
+    raw = b"".join(Frame(Opcode.BINARY, word).serialize(mask=True) for word in [bytes(1 << 20)] * 4 + words)
+    raw += Frame(Opcode.CLOSE, (4321).to_bytes(2, "big")).serialize(mask=True)
+
+    async def flood(world: RelayWorld) -> None:
+        async with world:
+            agent, token = await opened_session(world)
+            near, far, _ = await stream(world, agent, token)
+            near.transport.write(raw)
+            assert all([len(await far.recv()) == 1 << 20 for _ in range(4)])
+            assert all([await far.recv() == word for word in words])
+            with pytest.raises(ConnectionClosed) as caught:
+                await far.recv()
+            assert caught.value.rcvd is not None and caught.value.rcvd.code == 4321
+
+    with asyncio.Runner(loop_factory=loop) as runner:
+        runner.run(flood(a_world(tmp_path, tls=False)))
