@@ -94,20 +94,23 @@ class LogMemory:
         self._successions = follow(self.log_keys, notes)
         self.log_keys = tuple(dict.fromkeys((*self.log_keys, *(one.new_key for one in self._successions))))
 
-    def take(self, note: str, consistency: Sequence[bytes], *, since: Checkpoint | None = None) -> Checkpoint:
-        """Remember a checkpoint that continues the last one. Raises VerificationError; then evidence is saved.
+    def take(self, note: str, consistency: Sequence[bytes]) -> Checkpoint:
+        """Remember a checkpoint that continues the last one. Raises VerificationError; then evidence is saved."""
+        return self.take_since(self.last(), note, consistency)
 
-        `since` is the one the proof begins at, when it was read earlier: another program of this folder may have
-        gone on meanwhile. Then the proof is checked all the same, and what nothing proves is not remembered.
+    def take_since(self, since: Checkpoint | None, note: str, consistency: Sequence[bytes]) -> Checkpoint:
+        """The same, where the proof begins at what `last` said a while ago.
+
+        Another program of this folder may have gone on meanwhile. Then the proof is checked all the same, and what
+        nothing proves is not remembered.
         """
         shown, seen = open_checkpoint(note, self.log_keys), self.last()
-        if since is not None and seen is not None and seen.note != since.note:
+        if since is not None:
             self.confront(since, shown, consistency)
+        if seen is not None and (since is None or seen.note != since.note):
             if shown.head.size == seen.head.size:
                 self.confront(seen, shown, ())
             return shown
-        if seen is not None:
-            self.confront(seen, shown, consistency)
         if seen is None or seen.note != note:
             with contextlib.suppress(OSError):  # a full disk keeps the older one: less is known, nothing wrong believed
                 self._store(note)

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
+from remote_assist.core.counted import counted
 from remote_assist.core.file_batch import (
     MAX_BATCH_BYTES,
     MAX_FILE_BYTES,
@@ -228,7 +229,7 @@ class FolderFetch:
     def _told(self, wanted: Wanted, fetched: FetchedFile) -> None:
         self._result.files += 1
         self._result.size += fetched.size
-        self._show(f"{self._result.files:,} files", self._result.size, max(self._total, self._result.size))
+        self._show(counted(self._result.files, "file"), self._result.size, max(self._total, self._result.size))
         if self._on_file is not None:
             self._on_file(self._path(wanted.path), fetched)
 

@@ -29,7 +29,7 @@ async def look(api: RelayApi, memory: LogMemory) -> None:
     proof: tuple[bytes, ...] = ()
     if seen is not None and seen.size < shown.size:
         proof = await api.consistency(seen.size, shown.size)
-    memory.take(note, proof, since=seen)
+    memory.take_since(seen, note, proof)
 
 
 async def compare(link: AgentLink, memory: LogMemory, successions: Callable[[], Awaitable[tuple[str, ...]]]) -> None:
@@ -50,7 +50,7 @@ async def compare(link: AgentLink, memory: LogMemory, successions: Callable[[], 
         )
     if answer.checkpoint:  # else the agent could not ask the relay now
         await _know(memory, answer.checkpoint, successions)
-        memory.take(answer.checkpoint, answer.consistency, since=seen)
+        memory.take_since(seen, answer.checkpoint, answer.consistency)
 
 
 async def _newest(api: RelayApi, seen: Checkpoint | None) -> str:

@@ -16,6 +16,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
+from remote_assist.core.counted import counted
 from remote_assist.core.requests import Done, Progress
 from remote_assist.errors import AssistError, UsageError
 
@@ -210,7 +211,7 @@ def _take(item: Transfer, fetched: FetchedTree) -> None:
     """Note what came of a folder."""
     item.total = item.done = fetched.size
     already = f", {fetched.here_already:,} here already" if fetched.here_already else ""
-    item.note = f"{fetched.files:,} files{already}"
+    item.note = counted(fetched.files, "file") + already
     missing = [one for one in fetched.left_out if not one.harmless]
     item.state = State.FAILED if missing else State.DONE
     if missing:

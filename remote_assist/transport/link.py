@@ -56,6 +56,7 @@ class Link:
         self._something = asyncio.Event()
         self._room = asyncio.Event()
         self._room.set()
+        self._is_leaving = False
         self._is_over = False
         self._fault = ""
 
@@ -113,7 +114,10 @@ class Link:
             self._connection.transport.resume_reading()
 
     async def close(self) -> None:
-        """Close within two seconds; harmless when closed already."""
+        """Close within two seconds; harmless when closed already. What was not received is dropped."""
+        self._is_leaving = True
+        self._waiting.clear()
+        self.resume_reading()  # the other side's farewell may stand behind much that nobody wants
         with contextlib.suppress(OSError, WebSocketException):
             await self._connection.close()
 
@@ -125,6 +129,8 @@ class Link:
 
     def arrived(self, message: Message) -> None:
         """A message was read."""
+        if self._is_leaving:
+            return
         if self._taker is not None:
             self._taker.arrived(self, message)
             return

@@ -23,6 +23,7 @@ from remote_assist.settings import TechnicianSettings
 from remote_assist.technician.translation import translate
 from remote_assist.technician.tui_settings import TuiSettings, TuiState, read_settings, read_state, write_state
 from remote_assist.tui.focus import takes_every_key
+from remote_assist.tui.garbage import QUIET_SECONDS, QuietCollector
 from remote_assist.tui.hangup import end_on_hang_up
 from remote_assist.tui.inks import Inks
 from remote_assist.tui.messages import (
@@ -55,6 +56,9 @@ WIDE_COLUMNS = 100
 
 LATER = ("remote_assist.tui.screens.ticket", "remote_assist.tui.screens.session")
 """Screens nobody needs to see the first one: loaded when that one shows its tickets."""
+
+OVERVIEW = "overview"
+"""The name of the screen that shows all sessions; those of the sessions are their ids."""
 
 DEFAULTS = TuiSettings()
 
@@ -117,13 +121,21 @@ class AssistApp(App[None]):
         self._roster = Roster()
         self._first_session = session
         self._typed = TypedAhead(self, super().on_event)
+        self._garbage = QuietCollector(pace.stopwatch)
 
     async def on_event(self, event: Event) -> None:
         """Keys and pasted text go through `TypedAhead`, once; all else as Textual has it."""
         if isinstance(event, Key | Paste) and not event.is_forwarded:
+            self._make_way()
             await self._typed.take(event)
         else:
             await super().on_event(event)
+
+    def _make_way(self) -> None:
+        """A key comes first; but what is typed into a remote terminal is shown by what comes from there."""
+        self._garbage.note_key()
+        if self.screen_stack and not takes_every_key(self.focused):
+            self._work.rest()
 
     def on_mount(self) -> None:
         theme = THEMES[self._settings.theme]
@@ -165,7 +177,7 @@ class AssistApp(App[None]):
         """Once, after a start: open again what was open when the program was left or died, as far as it lives."""
         if not self._later_loaded:
             self._later_loaded = True
-            self.run_worker(_load_later_screens(), exit_on_error=False)
+            self.run_worker(self._load_later_screens(), exit_on_error=False)
         if self._restored:
             return
         self._restored = True
@@ -174,6 +186,13 @@ class AssistApp(App[None]):
         for session in [*(one for one in wanted if one != top), top]:
             if session:
                 self._show_session(session)
+
+    async def _load_later_screens(self) -> None:
+        for name in LATER:
+            await asyncio.to_thread(importlib.import_module, name)
+        if not self.is_headless:
+            self._garbage.begin()
+            self.set_interval(QUIET_SECONDS, self._garbage.look)
 
     @on(PassphraseWanted)
     def ask_passphrase(self, wanted: PassphraseWanted) -> None:
@@ -239,8 +258,12 @@ class AssistApp(App[None]):
             self.switch_screen(session)
 
     def action_overview(self) -> None:
-        if not isinstance(self.screen, OverviewScreen | ModalScreen):
-            self.push_screen(OverviewScreen(self._work, self._pace, self._roster))
+        """Kept once it was made: it shows at once what was seen last."""
+        if isinstance(self.screen, OverviewScreen | ModalScreen):
+            return
+        if not self.is_screen_installed(OVERVIEW):
+            self.install_screen(OverviewScreen(self._work, self._pace, self._roster), OVERVIEW)
+        self.push_screen(OVERVIEW)
 
     def action_as_key(self, key: str) -> None:
         """Vim's keys move as the arrows do."""
@@ -294,11 +317,6 @@ def _binding_ids() -> Collection[str]:
     from remote_assist.tui.bindings import BINDING_IDS
 
     return BINDING_IDS
-
-
-async def _load_later_screens() -> None:
-    for name in LATER:
-        await asyncio.to_thread(importlib.import_module, name)
 
 
 def run_tui(

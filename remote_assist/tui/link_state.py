@@ -10,6 +10,7 @@ class LinkState(Enum):
 
     CONNECTING = ("…", "connecting", WARN)
     UP = ("▲", "linked", GOOD)
+    SILENT = ("△", "no answer", WARN)
     RECONNECTING = ("▼", "reconnecting…", WARN)
     DOWN = ("▼", "link down", BAD)
     OVER = ("■", "ended", FAINT)

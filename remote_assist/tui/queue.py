@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from remote_assist.core.api import SessionSummary, Ticket
 from remote_assist.tui.theme import BAD, FAINT, WARN
-from remote_assist.tui.words import parse_time
+from remote_assist.tui.words import how_long, parse_time
 
 AGEING_HOURS, OLD_HOURS = 4, 24
 """From here on an open ticket's age is shown as a warning, and as a fault."""
@@ -76,10 +76,8 @@ def age(ticket: Ticket, now: datetime) -> tuple[str, str]:
     opened = parse_time(ticket.opened)
     if opened is None:
         return ("?", FAINT)
-    hours = (now - opened).total_seconds() / 3600
-    words = (
-        f"{max(0, int(hours * 60))} min" if hours < 2 else f"{int(hours)} h" if hours < 48 else f"{hours / 24:.0f} d"
-    )
+    seconds = (now - opened).total_seconds()
+    hours, words = seconds / 3600, how_long(seconds)
     if ticket.state == "closed" or hours < AGEING_HOURS:
         return (words, FAINT)
     return (words, WARN if hours < OLD_HOURS else BAD)

@@ -3,10 +3,12 @@
 Rule: a customer keeps their colour while the session is open here, and no two of the first eight share one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from remote_assist.core.api import SessionSummary
+from remote_assist.core.codes import is_session_id
 from remote_assist.tui.link_state import LinkState
 
 HUES = ("#5aa9e6", "#e0a15c", "#7fc97f", "#d58ad0", "#5ec8c0", "#e27d7d", "#b0a7f0", "#c9c25a")
@@ -37,6 +39,7 @@ class Roster:
 
     def __init__(self) -> None:
         self._open: dict[str, Presence] = {}
+        self._told: tuple[SessionSummary, ...] = ()
 
     def enter(self, session: str) -> Presence:
         """Take a session in, with the lowest place nobody has."""
@@ -54,6 +57,20 @@ class Roster:
     def leave(self, session: str) -> None:
         self._open.pop(session, None)
 
+    def note(self, told: Iterable[SessionSummary]) -> None:
+        """What the relay said of the sessions last."""
+        self._told = tuple(told)
+
+    @property
+    def live(self) -> Sequence[SessionSummary]:
+        """Sessions that are not over, as the relay told last, and all those open here.
+
+        Those open here first, in their order; then the others, oldest first.
+        """
+        told = {one.id: one for one in self._told if is_session_id(one.id)}
+        others = [one for one in told.values() if one.id not in self._open and one.state != "ended"]
+        return [*(told.get(one.session) or _untold(one) for one in self._open.values()), *sorted(others, key=_opened)]
+
     def of(self, session: str) -> Presence | None:
         """A session that is open here, or None."""
         return self._open.get(session)
@@ -66,3 +83,14 @@ class Roster:
         """The session `step` places after this one, round and round; itself when it is alone."""
         names = list(self._open)
         return names[(names.index(session) + step) % len(names)] if session in names else session
+
+
+def _opened(summary: SessionSummary) -> str:
+    return summary.opened
+
+
+def _untold(presence: Presence) -> SessionSummary:
+    return SessionSummary(
+        id=presence.session, ticket=presence.ticket, subject=presence.subject, technician="", technician_key="",
+        host_key="", opened="", state="", records=0,
+    )  # fmt: skip

@@ -89,3 +89,11 @@ def duration(seconds: int) -> str:
 def mode_bits(mode: int) -> str:
     """`rwxr-xr-x`."""
     return "".join(sign if mode >> (8 - place) & 1 else "-" for place, sign in enumerate("rwxrwxrwx"))
+
+
+def how_long(seconds: float) -> str:
+    """`12 min`, `26 h`, `3 d`."""
+    hours = max(0.0, seconds) / 3600
+    if hours < 2:
+        return f"{int(hours * 60)} min"
+    return f"{int(hours)} h" if hours < 48 else f"{hours / 24:.0f} d"

@@ -103,11 +103,21 @@ def test_two_programs_of_one_folder_that_look_at_once_do_not_contradict_each_oth
 ) -> None:
     since = memory.take(TREE.checkpoint(3), ())
     memory.take(TREE.checkpoint(11), TREE.consistency(3, 11))  # the other program
-    assert memory.take(TREE.checkpoint(7), TREE.consistency(3, 7), since=since).size == 7
-    assert memory.take(TREE.checkpoint(11), TREE.consistency(3, 11), since=since).size == 11
-    assert memory.take(TREE.checkpoint(15), TREE.consistency(3, 15), since=since).size == 15
+    assert memory.take_since(since, TREE.checkpoint(7), TREE.consistency(3, 7)).size == 7
+    assert memory.take_since(since, TREE.checkpoint(11), TREE.consistency(3, 11)).size == 11
+    assert memory.take_since(since, TREE.checkpoint(15), TREE.consistency(3, 15)).size == 15
     assert read_note(tmp_path, RELAY) == TREE.checkpoint(11), "what was not proven from it does not replace it"
     assert _evidence(tmp_path) == []
+
+
+def test_two_first_looks_at_once_do_not_contradict_each_other(memory: LogMemory, tmp_path: Path) -> None:
+    memory.take(TREE.checkpoint(7), ())  # the other program
+    assert memory.take_since(None, TREE.checkpoint(11), ()).size == 11
+    assert memory.take_since(None, TREE.checkpoint(7), ()).size == 7
+    assert read_note(tmp_path, RELAY) == TREE.checkpoint(7)
+    assert _evidence(tmp_path) == []
+    with pytest.raises(LogContradiction):
+        memory.take_since(None, _tree(7, "x").checkpoint(7), ())
 
 
 @pytest.mark.parametrize(
@@ -123,6 +133,6 @@ def test_looking_at_once_excuses_no_lie(memory: LogMemory, tmp_path: Path, note:
     since = memory.take(TREE.checkpoint(3), ())
     memory.take(TREE.checkpoint(11), TREE.consistency(3, 11))
     with pytest.raises(LogContradiction):
-        memory.take(note, proof, since=since)
+        memory.take_since(since, note, proof)
     assert read_note(tmp_path, RELAY) == TREE.checkpoint(11)
     assert len(_evidence(tmp_path)) == 1

@@ -1,7 +1,6 @@
 """F3 and F15: a killed relay's many sessions resume, and a crowd of idle agents comes back, without losing anything."""
 
 import asyncio
-import resource
 import statistics
 import time
 from functools import partial
@@ -11,6 +10,7 @@ import pytest
 
 from bench.relay_splice import OutsideWorld
 from tests.faults.crowd import crowd
+from tests.faults.open_files import allow_files, open_files
 from tests.faults.remotes import RealRun, Remote, moment_of
 from tests.scenarios.world import World
 
@@ -105,16 +105,3 @@ async def test_f15_a_crowd_of_idle_agents_is_cut_three_times_comes_back_and_leav
         await world.http.close()
         process.kill()
         process.wait()
-
-
-def open_files(process_id: int) -> int:
-    return len(list(Path(f"/proc/{process_id}/fd").iterdir()))
-
-
-def allow_files(count: int) -> None:
-    """Room for so many connections in this process and in the relay it starts."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if hard != resource.RLIM_INFINITY and hard < count + 500:
-        pytest.skip(f"only {hard} open files are allowed here")
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, count + 500), hard))

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults.open_files import allow_files, open_files
 from tests.relay.links.test_front_door import tls_files
 from tests.relay.world import Organisation, TurnableClock
 
@@ -44,19 +45,6 @@ def served(folder: Path, deadline: float, *, tls: bool) -> Iterator[tuple["subpr
     finally:
         process.kill()
         process.wait()
-
-
-def allow_files(count: int) -> None:
-    import resource
-
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if hard != resource.RLIM_INFINITY and hard < count + 500:
-        pytest.skip(f"only {hard} open files are allowed here")
-    resource.setrlimit(resource.RLIMIT_NOFILE, (count + 500, hard))
-
-
-def open_files(process: "subprocess.Popen[str]") -> int:
-    return len(list(Path(f"/proc/{process.pid}/fd").iterdir()))
 
 
 def resident_kib(process: "subprocess.Popen[str]") -> int:
@@ -105,7 +93,7 @@ async def test_f12_t18_half_open_connections_keep_nobody_out_and_leave_nothing(
     with served(tmp_path, deadline, tls=tls) as (process, address):
         context = ssl.create_default_context(cafile=str(tmp_path / "tls.pem")) if tls else None
         await asyncio.to_thread(connect_once, address, context)
-        files, memory = open_files(process), resident_kib(process)
+        files, memory = open_files(process.pid), resident_kib(process)
         begun = time.monotonic()
         links = await half_open(address, count)
         # Of a TLS handshake the first bytes of a hello that says it goes on; of HTTP a head that never ends.
@@ -120,6 +108,6 @@ async def test_f12_t18_half_open_connections_keep_nobody_out_and_leave_nothing(
         for _, writer in links:
             writer.close()
         await asyncio.sleep(1.5)
-        assert open_files(process) <= files + 5
+        assert open_files(process.pid) <= files + 5
         assert process.poll() is None
         await asyncio.to_thread(connect_once, address, context)

@@ -70,7 +70,8 @@ async def test_what_comes_in_one_piece_with_the_handshake_is_heard(at: int) -> N
         writer.write(head[cut:] + frame(b"hello", Opcode.TEXT) + frame(b"\0\1") + frame(b"begun", fin=False))
         await asyncio.sleep(0.02)
         writer.write(frame(b"there?", Opcode.PING) + frame(b" and done", Opcode.CONT))
-        await reader.read(1)
+        await reader.read(100)
+        writer.close()
 
     async with answering(serve) as url:
         link = await dial(url, "/x")
@@ -112,7 +113,7 @@ async def test_who_asks_for_nothing_is_sent_no_more_than_a_few_messages() -> Non
             writer.write(frame(bytes(60_000)))
             await writer.drain()
             sent += 1
-        writer.write(frame(b"the end", Opcode.CLOSE))
+        writer.close()
 
     async with answering(serve) as url:
         link = await dial(url, "/x")
@@ -166,3 +167,21 @@ async def test_a_text_that_is_none_ends_the_link() -> None:
         link = await dial(url, "/x")
         with pytest.raises(UnreachableError, match=r"closed: it sent a text that is not UTF-8$"):
             await asyncio.wait_for(link.receive(), 5)
+
+
+async def test_a_farewell_behind_much_that_nobody_read_is_heard() -> None:
+    async def serve(head: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(head)
+        for _ in range(100):
+            writer.write(frame(bytes(100_000)))
+        await reader.readexactly(2)  # the client's close begins
+        writer.write(frame(b"\x03\xe8bye", Opcode.CLOSE))
+        writer.close()
+
+    async with answering(serve) as url:
+        link = await dial(url, "/x")
+        await link.receive()
+        await link.close()
+        assert link.close_reason == "bye"
+        with pytest.raises(UnreachableError):
+            await link.receive()

@@ -108,6 +108,7 @@ class CustomerWorld:
     def __init__(self, now: datetime) -> None:
         self.now = now
         self.calls: list[tuple[str, ...]] = []
+        self.rests: list[float] = []
         self.tickets: list[Ticket] = default_tickets(now)
         self.findings: Sequence[WorldFinding] = FINDINGS
         self.facts: Mapping[str, object] = FACTS
@@ -133,6 +134,8 @@ class CustomerWorld:
         self.apply_done = Done(action="a-9", status="resolved", sentence="port 80 is held by nginx.service")
         self.hold = asyncio.Event()
         self.hold.set()
+        self.answers = asyncio.Event()
+        self.answers.set()
         self.run_done = Done(action="a-7", status="done", exit=3)
         self.undelivered = ""
 
@@ -174,6 +177,7 @@ class WorldSession:
 
     async def status(self) -> Status:
         self._world.check("status")
+        await self._world.answers.wait()
         until = rfc(self._world.now + timedelta(minutes=27))
         grants = tuple(
             Grant(id=f"g{n}", scope=scope, until=until, key="SHA256:x") for n, scope in enumerate(self._world.scopes)
@@ -302,6 +306,9 @@ class WorldSession:
             yield terminal
         finally:
             self._world.calls.append(("close shell",))
+
+    def rest(self, seconds: float) -> None:
+        self._world.rests.append(seconds)
 
     async def close(self) -> None:
         self._world.calls.append(("close session",))

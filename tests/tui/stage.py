@@ -61,7 +61,8 @@ class Stage:
             if self.world.hold.is_set()
             else {Job.COLLECT.value, Job.RUN.value, Job.APPLY.value, Job.MOVE.value, Job.CALL.value}
         )
-        return busy | {Job.PAIRING.value, Job.ACCEPT.value, Job.CHAT.value, Job.TERMINAL.value}
+        silent = set() if self.world.answers.is_set() else {Job.STATUS.value}
+        return busy | silent | {Job.PAIRING.value, Job.ACCEPT.value, Job.CHAT.value, Job.TERMINAL.value}
 
     def screen(self, kind: type[T]) -> T:
         """The screen on top, which must be of this kind."""

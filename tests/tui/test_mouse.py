@@ -2,16 +2,16 @@
 
 import pytest
 from textual.widget import Widget
-from textual.widgets import Tab
 
 from remote_assist.core.requests import Entry
 from remote_assist.tui.screens.forms import EndScreen
 from remote_assist.tui.screens.invite import InviteScreen
 from remote_assist.tui.screens.plan import PlanScreen
-from remote_assist.tui.screens.session import SessionScreen
+from remote_assist.tui.screens.session import TABS, SessionScreen
 from remote_assist.tui.screens.ticket import TicketScreen
 from remote_assist.tui.screens.tickets import TicketsScreen
 from remote_assist.tui.widgets.folder import FolderList
+from remote_assist.tui.widgets.tab_line import TabLine
 from remote_assist.tui.widgets.table import FitTable
 from tests.tui.stage import NARROW, WIDE, Stage, stage
 from tests.tui.world import SESSION, World
@@ -65,9 +65,10 @@ async def test_tabs_a_look_and_the_plan_of_a_fix(world: World, size: tuple[int, 
         await click(it, "run exactly this plan")
         assert len(world.asked_for("apply")) == 1 and "✔ resolved" in it.text
         await click(it, "[esc]")
-        for tab in it.app.screen.query(Tab):
-            await click_on(it, tab)
-            assert tab.has_class("-active")
+        tabs = it.app.screen.query_one(TabLine)
+        for number, tab in enumerate(TABS, 1):
+            await click(it, f"{number} {tab.capitalize()}")
+            assert tabs.active == tab
         assert "resolved" not in it.text
         await click(it, "5 Fixes")
         assert "✔ resolved" in it.text

@@ -8,6 +8,7 @@ import pytest
 from textual.widgets import Input
 
 from remote_assist.core.api import SessionSummary
+from remote_assist.errors import UnreachableError
 from remote_assist.tui.roster import HUES, Roster
 from remote_assist.tui.screens.overview import OverviewScreen
 from remote_assist.tui.screens.session import SessionScreen
@@ -43,6 +44,39 @@ async def test_all_live_sessions_as_a_picture(world: World, size: tuple[int, int
         here.screen(OverviewScreen)
         assert "s-ccc" not in here.text and "2 live · 1 open here" in here.text and "✉ 1" in here.text
         here.compare("overview")
+
+
+@pytest.mark.slow
+async def test_where_it_is_narrow_the_subject_keeps_its_room_and_the_sign_tells_the_state(world: World) -> None:
+    several(world)
+    world.host_name = "db-1.example"
+    async with stage(world, session=SESSION) as here:
+        await here.press("o")
+        assert "Printer prints every page twice" in here.text and "db-1.example" in here.text
+        assert "records" not in here.text and " 3 ○ " in here.text
+        await here.pilot.resize_terminal(*WIDE)
+        await here.settle()
+        assert "records" in here.text and "away" in here.text
+        await here.press("o")
+        here.screen(SessionScreen)
+
+
+@pytest.mark.slow
+async def test_while_the_relay_does_not_answer_what_is_known_can_be_gone_to(world: World) -> None:
+    several(world)
+    async with stage(world, session=SESSION) as here:
+        await here.press("escape")
+        world.failure = UnreachableError("the relay cannot be reached")
+        await here.press("o")
+        assert "the relay cannot be reached" in here.text and "Web server does not start" in here.text
+        assert "0 live · 1 open here" in here.text
+        await here.press("1")
+        here.screen(SessionScreen)
+        world.failure = None
+        await here.press("o")
+        world.failure = UnreachableError("the relay cannot be reached")
+        await here.press("o", "o")
+        assert "VPN drops" in here.text and "2 live · 1 open here" in here.text, "as it was told last"
 
 
 @pytest.mark.slow
@@ -109,6 +143,16 @@ async def test_a_paused_session_is_said_above_everything(world: World) -> None:
 
 
 @pytest.mark.slow
+async def test_it_shows_at_once_what_was_seen_last(world: World) -> None:
+    async with stage(world, WIDE) as it:
+        await it.press("o")
+        assert "Web server does not start" in it.text
+        await it.press("escape")
+        world.cut()
+        await it.press("o")
+        assert "cannot be reached" in it.text and "Web server does not start" in it.text
+
+
 async def test_no_sessions_says_how_to_get_one(world: World) -> None:
     world.summaries.clear()
     async with stage(world) as here:

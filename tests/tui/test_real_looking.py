@@ -6,6 +6,7 @@ import pytest
 from textual.widgets import Tree
 
 from remote_assist.tui.screens.compare import BundlesScreen, ComparedScreen
+from remote_assist.tui.widgets.table import FitTable
 from tests.tui.real_world import RealStage, at_work, taken_port
 
 pytestmark = pytest.mark.slow
@@ -54,7 +55,8 @@ async def test_two_bundles_of_a_machine_are_compared_side_by_side(tmp_path: Path
             await here.press("escape")
             await here.press("c")
             here.screen(BundlesScreen)
-            await here.until(lambda: here.text.count("  first-look  ") == 2)
+            await here.until(lambda: here.app.screen.query_one(FitTable).row_count == 2)
+            await here.see("Web server does")
             await here.press("space", "down", "space", "c")
             here.screen(ComparedScreen)
             await here.see(

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import msgspec
 import pytest
-from textual.widgets import Input, TabbedContent, Tree
+from textual.widgets import Input, Tree
 
 from remote_assist.core.requests import Done
 from remote_assist.core.resume import LinkNews
@@ -14,6 +14,7 @@ from remote_assist.tui.screens.forms import EndScreen, ScopesScreen
 from remote_assist.tui.screens.overview import OverviewScreen
 from remote_assist.tui.screens.session import SessionScreen
 from remote_assist.tui.screens.tickets import TicketsScreen
+from remote_assist.tui.widgets.tab_line import TabLine
 from tests.tui.stage import NARROW, WIDE, Stage, stage
 from tests.tui.world import SESSION, World
 
@@ -60,6 +61,21 @@ async def test_the_minutes_run_down_by_the_clock(world: World) -> None:
         world.now += timedelta(minutes=26)
         await poll(here)
         assert "(60 s)" in here.text
+
+
+async def test_an_answer_that_stays_away_is_told_with_since_when_and_not_asked_for_twice(world: World) -> None:
+    async with stage(world, session=SESSION) as here:
+        world.answers.clear()
+        await poll(here)
+        asked = len(world.asked_for("status"))
+        assert "▲" in here.text.splitlines()[0]
+        for _ in range(2):
+            await poll(here)
+            assert f"△ no answer since {world.now.astimezone():%H:%M:%S}" in here.text
+        assert len(world.asked_for("status")) == asked
+        world.answers.set()
+        await here.settle()
+        assert "△" not in here.text and "▲" in here.text.splitlines()[0]
 
 
 async def test_a_lost_link_is_said_and_found_again(world: World) -> None:
@@ -220,6 +236,22 @@ async def test_facts_open_branch_by_branch(world: World) -> None:
         await here.pictures("session-facts")
 
 
+async def test_escape_leaves_the_search_in_the_facts_first_and_the_session_then(world: World) -> None:
+    async with stage(world, session=SESSION) as here:
+        await look(here)
+        await here.press("2", "slash")
+        await here.write("apache")
+        await here.press("enter")
+        assert "found" in here.text and "listening_ports#" in here.text
+        await here.press("escape")
+        assert "▶ services" in here.text and "found" not in here.text
+        await here.press("slash", "x", "escape")
+        assert "▶ services" in here.text and isinstance(here.app.focused, Tree)
+        here.screen(SessionScreen)
+        await here.press("escape")
+        here.screen(TicketsScreen)
+
+
 async def test_a_program_runs_and_its_output_is_shown(world: World) -> None:
     world.scopes = (*world.scopes, "terminal")
     async with stage(world, session=SESSION) as here:
@@ -302,7 +334,7 @@ async def test_a_look_begun_in_another_tab_stays_with_its_findings(world: World)
     world.hold.clear()
     async with stage(world, WIDE, session=SESSION) as here:
         await here.press("3", "enter", "d")
-        assert here.app.screen.query_one(TabbedContent).active == "findings-tab"
+        assert here.app.screen.query_one(TabLine).active == "findings"
         await here.press("o")
         here.screen(OverviewScreen)
         world.hold.set()

@@ -105,9 +105,26 @@ async def test_help_lists_the_keys_of_the_screen_it_was_asked_on(world: World) -
         await here.press("question_mark")
         here.screen(HelpScreen)
         assert "new ticket" in here.text
+        await here.press("end")
         assert "look at the computer's state" in here.text
         await here.press("escape")
         here.screen(TicketsScreen)
+
+
+async def test_help_names_what_the_last_line_has_no_room_for_and_each_key_once(world: World) -> None:
+    async with stage(world, WIDE, session=SESSION) as here:
+        await here.press("question_mark")
+        for words in ("1 … 8", "next session", "also k j h l", "everything by its name", "onto the ticket"):
+            assert words in here.text, words
+    world.has_bundle = True
+    async with stage(world, WIDE, session=SESSION) as here:
+        await here.press("2", "slash")
+        await here.write("a")
+        await here.press("enter", "question_mark")
+        inside = [line.split("│")[1].split() for line in here.text.splitlines() if line.count("│") >= 2]
+        keys = [words[0] for words in inside if words and words[0] != "Keys"]
+        keys = keys[: keys.index("What")]
+        assert len(keys) == len(set(keys)), keys
 
 
 async def test_the_palette_does_what_the_keys_do(world: World) -> None:

@@ -77,11 +77,11 @@ class LogWatch:
                 raise self._withheld(theirs, seen)
             await self._learn(relay, for_us.checkpoint)
             if theirs is None:
-                self.memory.take(for_us.checkpoint, for_us.consistency)
+                self.memory.take_since(seen, for_us.checkpoint, for_us.consistency)
                 return for_us.checkpoint, ()
             for_them = await relay.ask(AskCheckpoint(since=theirs.size, index=index))
             if for_them.checkpoint == for_us.checkpoint:
-                newest = self.memory.take(for_us.checkpoint, for_us.consistency)
+                newest = self.memory.take_since(seen, for_us.checkpoint, for_us.consistency)
                 self.memory.confront(theirs, newest, for_them.consistency)
                 return newest.note, for_them.consistency
         raise UnreachableError("the relay gave two different checkpoints again and again")

@@ -45,7 +45,7 @@ class FactsPane(Container):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("slash", "ask_word", "search", key_display="/"),
-        Binding("backspace", "tree", "tree", key_display="⌫", show=False),
+        Binding("escape,backspace", "tree", "tree", key_display="esc", show=False),
     ]
 
     @dataclass
@@ -111,6 +111,11 @@ class FactsPane(Container):
         if shown_now.display:
             self.screen.set_focus(shown_now)
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """In the tree itself these keys are others'."""
+        searching = self.query_one("#hits").display or self.query_one(Input).display
+        return super().check_action(action, parameters) if searching or action != "tree" else False
+
     def action_ask_word(self) -> None:
         if self._facts:
             self.query_one(Input).display = True
@@ -119,6 +124,7 @@ class FactsPane(Container):
     def action_tree(self) -> None:
         """The tree again."""
         if self._tree.root.data is not None:
+            self.query_one(Input).display = False
             self._show_hits(shown_now=False)
             self._tree.focus()
 
@@ -132,7 +138,7 @@ class FactsPane(Container):
     def show_found(self, found: FactsFound) -> None:
         self._found = list(found.hits)
         more = ", the first ones" if len(self._found) >= MAX_HITS else ""
-        words = f"  {len(self._found)} found{more}   enter shows it in the tree, ⌫ back to the tree"
+        words = f"  {len(self._found)} found{more}   enter shows it in the tree, esc back to the tree"
         self.query_one("#found", Static).update(joined(shown(found.word, "bold", max_chars=80), (words, FAINT)))
         self.query_one(FitTable).show_rows([hit_row(str(at), hit) for at, hit in enumerate(self._found)])
         self._show_hits(shown_now=True)

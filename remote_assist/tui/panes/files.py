@@ -11,6 +11,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Container, Horizontal
 from textual.widgets import Static
 
+from remote_assist.core.counted import counted
 from remote_assist.errors import UsageError
 from remote_assist.technician.transfers import State, Transfers
 from remote_assist.tui.focus import may_take_focus
@@ -90,7 +91,7 @@ class FilesPane(Container):
         if listed.remote:
             if may_take_focus(side) and not side.is_typed_in:
                 side.focus_list()
-            self._note(f"ls {os.fsdecode(listed.path)}", "done", f"{len(listed.entries)} entries")
+            self._note(f"ls {os.fsdecode(listed.path)}", "done", counted(len(listed.entries), "entry", "entries"))
 
     @on(FolderList.Viewed)
     def view_file(self, viewed: FolderList.Viewed) -> None:

@@ -45,6 +45,8 @@ class BrowseScreen(Screen[None]):
     NOTHING: ClassVar[str] = "Nothing here."
     COLUMNS: ClassVar[tuple[str, ...]] = ()
     FLEXIBLE: ClassVar[int] = 0
+    SPARE: ClassVar[tuple[int, ...]] = ()
+    """Columns left out where it is narrow: what they say stands beside the list too."""
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("slash", "search", "search", key_display="/"),
         Binding("r", "load", "reload"),
@@ -62,7 +64,7 @@ class BrowseScreen(Screen[None]):
         yield Input(id="word", max_length=MAX_WORD, placeholder="words to look for")
         yield Static(id="empty", classes="empty")
         with Container(id="browse"):
-            yield FitTable(self.COLUMNS, flexible=self.FLEXIBLE)
+            yield FitTable(self.COLUMNS, flexible=self.FLEXIBLE, spare=self.SPARE)
             with VerticalScroll(id="full", can_focus=True):
                 yield Static(id="full-text")
         yield KeysFooter()

@@ -29,8 +29,8 @@ class BundlesScreen(BrowseScreen):
 
     HEADING = "bundles"
     NOTHING = "No bundle was collected to this machine yet. Press d in a session."
-    COLUMNS: ClassVar[tuple[str, ...]] = ("", "collected", "bundle", "session", "size")
-    FLEXIBLE = 3
+    COLUMNS: ClassVar[tuple[str, ...]] = ("", "collected", "customer", "ticket", "subject", "bundle", "size")
+    FLEXIBLE, SPARE = 4, (6, 5)
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("space", "mark", "mark", id="bundles.mark"),
         Binding("c", "compare", "compare", id="bundles.compare"),
@@ -105,11 +105,19 @@ def _bundle_item(key: str, bundle: ShelvedBundle, marked: bool) -> Item:
         (
             joined(("◆" if marked else " ", ACCENT)),
             joined((when, "")),
+            shown(bundle.host, max_chars=60),
+            joined("#" if bundle.ticket else "", shown(bundle.ticket, max_chars=40)),
+            shown(bundle.subject or bundle.session, "" if bundle.subject else FAINT, max_chars=200),
             shown(name, max_chars=80),
-            shown(bundle.session, FAINT, max_chars=40),
             joined((size(bundle.size), FAINT)),
         ),
-        joined(shown(str(bundle.path), max_chars=400), (f"\n{size(bundle.size)}, {when}", FAINT)),
+        joined(
+            shown(name, "bold", max_chars=80),
+            (f"  {size(bundle.size)}, {when}\nsession ", FAINT),
+            shown(bundle.session, max_chars=40),
+            "\n\n",
+            shown(str(bundle.path), FAINT, max_chars=400),
+        ),
     )
 
 

@@ -5,6 +5,7 @@ Rule: there is one connection at a time; one that replaces another is handed to 
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import ClassVar
 
 from rich.text import Text
@@ -54,6 +55,7 @@ class ConnectedScreen(Screen[None]):
         self._what = ""
         self._actions: list[ActionLine] = []
         self._silent_polls = 0
+        self._asked_at: datetime | None = None
 
     def top(self) -> ComposeResult:
         """Whose session this is and how it stands; always in view."""
@@ -102,7 +104,7 @@ class ConnectedScreen(Screen[None]):
             ticket=connected.session.ticket,
             subject=connected.session.subject,
         )
-        self._work.ask_status(self, connected.session)
+        self._ask_status(connected.session)
         self._read_log()
         self.use(connected.session, first=first)
 
@@ -114,6 +116,7 @@ class ConnectedScreen(Screen[None]):
             return  # of a connection that was replaced meanwhile
         elif changed.news is LinkNews.BACK:
             self._header(link=LinkState.UP)
+            self._asked_at = None
             self._poll()
         else:
             self._header(link=LinkState.DOWN)
@@ -121,7 +124,7 @@ class ConnectedScreen(Screen[None]):
 
     @on(say.StatusRead)
     def show_status(self, read: say.StatusRead) -> None:
-        self._silent_polls = 0
+        self._silent_polls, self._asked_at = 0, None
         grown = self.state.status is None or self.state.status.recorded != read.status.recorded
         self._header(link=LinkState.UP, seconds=read.seconds, status=read.status)
         if grown:
@@ -131,14 +134,21 @@ class ConnectedScreen(Screen[None]):
         self.query_one(SessionHeader).refresh()
         if self.state.link in {LinkState.OVER, LinkState.RECONNECTING}:
             return
-        if self._session is not None and self._silent_polls < RECONNECT_POLLS:
-            self._work.ask_status(self, self._session)
+        if self._asked_at is not None:
+            self._header(link=LinkState.SILENT, cut_at=self._asked_at)
+        elif self._session is not None and self._silent_polls < RECONNECT_POLLS:
+            self._ask_status(self._session)
         elif self._silent_polls:
             self._silent_polls = 0
             self._work.connect(self, self._session_id)
 
+    def _ask_status(self, session: SessionPort) -> None:
+        self._asked_at = self._pace.clock()
+        self._work.ask_status(self, session)
+
     def _link_trouble(self, problem: Problem) -> None:
         """Status or connection failed: either the session is over, or the way to it is."""
+        self._asked_at = None
         if problem.reason in OVER_REASONS:
             self._header(link=LinkState.OVER)
             self.query_one(ProblemPanel).show(problem, ("esc", "back to the ticket"))

@@ -1,5 +1,9 @@
-"""Which keys this screen has, and what the scopes mean."""
+"""Which keys this screen has, and what the scopes mean.
 
+A screen may have `MORE_KEYS`: key and words of what its line at the bottom does not name.
+"""
+
+from collections.abc import Iterable
 from typing import ClassVar
 
 from rich.text import Text
@@ -12,6 +16,16 @@ from textual.widgets import Static
 from remote_assist.tui.theme import ACCENT, FAINT
 from remote_assist.tui.widgets.text import joined
 from remote_assist.tui.words import SCOPE_WORDS
+
+EVERYWHERE = (
+    ("↑ ↓ ← →", "move; also k j h l"),
+    ("PgUp PgDn", "a page; also ^u ^d"),
+    ("Home End", "first, last; also g G"),
+    ("tab", "next field or list; shift+tab the one before"),
+    ("^p", "everything by its name"),
+    ("^q", "leave; sessions go on"),
+)
+"""What no line at the bottom tells."""
 
 
 class HelpScreen(ModalScreen[None]):
@@ -26,19 +40,25 @@ class HelpScreen(ModalScreen[None]):
     def compose(self) -> ComposeResult:
         with VerticalScroll(classes="box"):
             yield Static(self._keys())
+            yield Static(_lines("Keys everywhere", EVERYWHERE))
             yield Static(_scopes())
 
     def _keys(self) -> Text:
-        text = joined(("Keys here\n", "bold"))
-        for active in self._about.active_bindings.values():
-            if active.binding.show and active.binding.description:
-                key = self.app.get_key_display(active.binding)
-                text.append(f"  {key:<10}", ACCENT).append(f"{active.binding.description}\n")
-        return text.append("  tab       ", ACCENT).append("next field or list\n")
+        """Each key once, however many parts of the screen have it."""
+        bindings = (active.binding for active in self._about.active_bindings.values())
+        here = {(self.app.get_key_display(one), one.description): None for one in bindings if one.show or one.id}
+        more = getattr(self._about, "MORE_KEYS", ())
+        return _lines("Keys here", [*((key, words) for key, words in here if words), *more])
+
+
+def _lines(title: str, pairs: Iterable[tuple[str, str]]) -> Text:
+    text = joined((f"{title}\n", "bold"))
+    for name, words in pairs:
+        text.append(f"  {name:<14}", ACCENT).append(f"{words}\n")
+    return text
 
 
 def _scopes() -> Text:
-    text = joined(("What a customer can allow\n", "bold"))
-    for scope, words in SCOPE_WORDS.items():
-        text.append(f"  {scope:<12}", ACCENT).append(f"{words}\n")
-    return text.append("Only the customer's own act grants; silence is a no.", FAINT)
+    return _lines("What a customer can allow", SCOPE_WORDS.items()).append(
+        "Only the customer's own act grants; silence is a no.", FAINT
+    )

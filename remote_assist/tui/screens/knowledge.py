@@ -17,7 +17,7 @@ class KnowledgeScreen(BrowseScreen):
 
     HEADING = "known issues and fixes"
     COLUMNS: ClassVar[tuple[str, ...]] = ("", "title", "name")
-    FLEXIBLE = 1
+    FLEXIBLE, SPARE = 1, (2,)
 
     def action_load(self) -> None:
         reading.load_articles(self._work, self)

@@ -1,5 +1,7 @@
 """All live sessions at a glance; a digit goes straight to one."""
 
+from collections.abc import Sequence
+from datetime import datetime
 from typing import ClassVar
 
 from rich.text import Text
@@ -10,7 +12,6 @@ from textual.screen import Screen
 from textual.widgets import DataTable, Static
 
 from remote_assist.core.api import SessionSummary
-from remote_assist.core.codes import is_session_id
 from remote_assist.tui.messages import JobFailed, OpenSession, SessionsLoaded
 from remote_assist.tui.pace import Pace
 from remote_assist.tui.roster import Presence, Roster
@@ -19,10 +20,13 @@ from remote_assist.tui.widgets.keys import KeysFooter
 from remote_assist.tui.widgets.lines import ProblemPanel, TwoEnds
 from remote_assist.tui.widgets.table import FitTable, Row
 from remote_assist.tui.widgets.text import joined, shown
-from remote_assist.tui.words import clock_time
+from remote_assist.tui.words import clock_time, how_long, parse_time
 from remote_assist.tui.work import Work
 
 KEYS = "123456789"
+TITLES = ("", "customer", "ticket", "subject", "new", "until", "now", "state", "since", "records")
+SPARE = [TITLES.index(title) for title in ("records", "since", "state", "now")]
+"""Where it is narrow: the sign before it says the state too."""
 TITLE = Text("remote-assist · sessions", "bold", end="")
 
 
@@ -34,6 +38,7 @@ class OverviewScreen(Screen[None]):
         *(Binding(key, f"enter_number({key})", f"session {key}", show=False) for key in KEYS[1:]),
         Binding("r", "reload", "reload", id="sessions.reload"),
         Binding("escape", "app.pop_screen", "back", key_display="esc", id="sessions.back"),
+        Binding("o", "app.pop_screen", "back", show=False),
     ]
 
     def __init__(self, work: Work, pace: Pace, roster: Roster) -> None:
@@ -41,20 +46,22 @@ class OverviewScreen(Screen[None]):
         self._work = work
         self._pace = pace
         self._roster = roster
-        self._summaries: list[SessionSummary] = []
+        self._summaries: Sequence[SessionSummary] = ()
         self._drawn: list[Row] = []
 
     def compose(self) -> ComposeResult:
         yield TwoEnds(TITLE, "loading …", id="top")
         yield ProblemPanel()
         yield Static("No live sessions. Open a ticket and press i to invite its customer.", classes="empty")
-        yield FitTable(("", "state", "customer", "ticket", "subject", "new", "until", "now", "records"), flexible=4)
+        yield FitTable(TITLES, flexible=TITLES.index("subject"), spare=SPARE)
         yield KeysFooter()
 
     def on_mount(self) -> None:
         self.query_one(".empty").display = False
         self.set_interval(self._pace.poll_seconds, self._refresh)
         self.query_one(FitTable).focus()
+        if self._roster.live:
+            self._draw()
 
     def on_screen_resume(self) -> None:
         self.action_reload()
@@ -69,10 +76,13 @@ class OverviewScreen(Screen[None]):
     @on(SessionsLoaded)
     def show_sessions(self, loaded: SessionsLoaded) -> None:
         self.query_one(ProblemPanel).clear()
-        self._summaries = sorted(
-            (one for one in loaded.sessions if one.state != "ended" and is_session_id(one.id)), key=self._place
-        )
-        rows = [session_row(key, one, self._roster.of(one.id)) for key, one in self._numbered()]
+        self._roster.note(loaded.sessions)
+        self._draw()
+
+    def _draw(self) -> None:
+        """What is known; before the relay answered, what it said last."""
+        self._summaries, now = self._roster.live, self._pace.clock()
+        rows = [session_row(key, one, self._roster.of(one.id), now) for key, one in self._numbered()]
         table = self.query_one(FitTable)
         if rows != self._drawn:
             self._drawn = rows
@@ -101,29 +111,24 @@ class OverviewScreen(Screen[None]):
         keys = [*KEYS, *[""] * max(0, len(self._summaries) - len(KEYS))]
         return list(zip(keys, self._summaries, strict=False))
 
-    def _place(self, summary: SessionSummary) -> tuple[int, str]:
-        """Those open here first, in their order; then the others, oldest first."""
-        presence = self._roster.of(summary.id)
-        return (presence.place if presence else len(self._roster.open), summary.opened)
 
-
-def session_row(key: str, summary: SessionSummary, presence: Presence | None) -> Row:
+def session_row(key: str, summary: SessionSummary, presence: Presence | None, now: datetime) -> Row:
     """One line of the table."""
     sign, colour = SESSION_STATE.get(summary.state, ("?", FAINT))
     here = presence or Presence(summary.id, -1)
-    mark = ("▌", here.colour) if presence else (" ", "")
-    until = clock_time(here.until) if here.until else ""
+    opened = parse_time(summary.opened)
     return Row(
         summary.id,
         (
-            joined(mark, (key, ACCENT)),
-            joined((f"{sign} ", colour), shown(summary.state, colour, max_chars=20)),
+            joined(("▌", here.colour) if presence else (" ", ""), (f"{key:1} ", ACCENT), (sign, colour)),
             shown(here.host, f"bold {here.colour}" if presence else "", max_chars=60),
             joined("#", shown(summary.ticket, max_chars=40)),
             shown(summary.subject, max_chars=300),
             joined((f"✉ {here.unread}" if here.unread else "", WARN)),
-            joined((until, "")),
-            joined((here.doing or (here.link.value[1] if presence else "not open here"), FAINT)),
-            shown(str(summary.records), FAINT),
+            joined((clock_time(here.until) if here.until else "", "")),
+            joined((here.doing or (here.link.value[1] if presence else "not open"), FAINT)),
+            shown(summary.state, colour, max_chars=20),
+            joined((how_long((now - opened).total_seconds()) if opened else "", FAINT)),
+            shown(str(summary.records) if summary.state else "", FAINT),
         ),
     )

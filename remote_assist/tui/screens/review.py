@@ -37,7 +37,7 @@ class ReviewScreen(BrowseScreen):
     HEADING = "review"
     NOTHING = "There is no session you may see."
     COLUMNS: ClassVar[tuple[str, ...]] = ("state", "opened", "technician", "ticket", "subject", "records")
-    FLEXIBLE = 4
+    FLEXIBLE, SPARE = 4, (5, 2)
     BINDINGS: ClassVar[list[BindingType]] = [Binding("p", "play", "play a recording", id="review.play")]
 
     def __init__(self, work: Work, pace: Pace) -> None:

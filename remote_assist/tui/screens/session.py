@@ -9,8 +9,8 @@ from typing import ClassVar, Literal
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.content import Content
-from textual.widgets import Input, TabbedContent, TabPane
+from textual.widget import Widget
+from textual.widgets import Input
 
 from remote_assist.core.time_spent import minutes_between
 from remote_assist.technician.disclosure_choice import Choice
@@ -41,6 +41,7 @@ from remote_assist.tui.widgets.fixes import FixesPane
 from remote_assist.tui.widgets.keys import KeysFooter
 from remote_assist.tui.widgets.log import LogPane
 from remote_assist.tui.widgets.progress import summary_text
+from remote_assist.tui.widgets.tab_line import TabLine
 from remote_assist.tui.widgets.text import joined, shown
 from remote_assist.tui.words import parse_time
 from remote_assist.tui.work import Work
@@ -69,6 +70,8 @@ class SessionScreen(ConnectedScreen):
         *(Binding(str(number), f"tab('{tab}')", tab.capitalize(), show=False) for number, tab in enumerate(TABS, 1)),
     ]
 
+    MORE_KEYS = (("1 … 8", "the tabs"),)
+
     def __init__(self, work: Work, pace: Pace, roster: Roster, session: str) -> None:
         super().__init__(work, pace, roster, session)
         self._wanted: tuple[str, ...] = ()
@@ -77,27 +80,20 @@ class SessionScreen(ConnectedScreen):
 
     def compose(self) -> ComposeResult:
         yield from self.top()
-        with TabbedContent(id="tabs"):
-            with TabPane(_tab("1 Findings"), id="findings-tab"):
-                yield FindingsPane(id="findings-pane")
-            with TabPane(_tab("2 Facts"), id="facts-tab"):
-                yield FactsPane(self._work, id="facts-pane")
-            with TabPane(_tab("3 Files"), id="files-tab"):
-                yield FilesPane(self._work, id="files-pane")
-            with TabPane(_tab("4 Actions"), id="actions-tab"):
-                yield ActionsPane(id="actions-pane")
-            with TabPane(_tab("5 Fixes"), id="fixes-tab"):
-                yield FixesPane(id="fixes-pane")
-            with TabPane(_tab("6 Chat"), id="chat-tab"):
-                yield ChatPane(self._work, id="chat-pane")
-            with TabPane(_tab("7 Log"), id="log-tab"):
-                yield LogPane(id="log-pane")
-            with TabPane(_tab("8 Terminal"), id="terminal-tab"):
-                yield TerminalsPane(self._work, id="terminal-pane")
+        yield TabLine({tab: f"{number} {tab.capitalize()}" for number, tab in enumerate(TABS, 1)})
+        yield FindingsPane(id="findings-pane")
+        yield FactsPane(self._work, id="facts-pane")
+        yield FilesPane(self._work, id="files-pane")
+        yield ActionsPane(id="actions-pane")
+        yield FixesPane(id="fixes-pane")
+        yield ChatPane(self._work, id="chat-pane")
+        yield LogPane(id="log-pane")
+        yield TerminalsPane(self._work, id="terminal-pane")
         yield from self.bottom()
         yield KeysFooter()
 
     def on_mount(self) -> None:
+        self._show_pane(TABS[0])
         self.set_interval(LOOK_EVERY * self._pace.poll_seconds, self.look_at_ticket)
 
     # --- the ticket's own system ----------------------------------------------------------------------
@@ -168,7 +164,7 @@ class SessionScreen(ConnectedScreen):
         self.query_one(FindingsPane).show_findings(made.findings)
         self.query_one(FixesPane).show_offers(made.findings)
         open_ones = sum(finding.outcome not in HIDDEN_OUTCOMES for finding in made.findings)
-        self.query_one(TabbedContent).get_tab("findings-tab").label = _tab(f"1 Findings {open_ones}")
+        self.query_one(TabLine).rename("findings", f"1 Findings {open_ones}")
 
     @on(say.FactsRead)
     def show_facts(self, read: say.FactsRead) -> None:
@@ -211,8 +207,7 @@ class SessionScreen(ConnectedScreen):
 
     @on(ChatPane.Unread)
     def count_unread(self, unread: ChatPane.Unread) -> None:
-        label = f"6 Chat {unread.count}" if unread.count else "6 Chat"
-        self.query_one(TabbedContent).get_tab("chat-tab").label = _tab(label)
+        self.query_one(TabLine).rename("chat", f"6 Chat {unread.count}" if unread.count else "6 Chat")
         self._roster.change(self._session_id, unread=unread.count)
         if unread.new:
             self.post_message(say.Attention("the customer wrote"))
@@ -344,25 +339,30 @@ class SessionScreen(ConnectedScreen):
         self.query_one(LogPane).show_lines(read.lines)
 
     def action_tab(self, tab: str) -> None:
-        tabs = self.query_one(TabbedContent)
-        tabs.active = f"{tab}-tab"
-        if tabs.active_pane is not None:
-            _focus_inside(tabs.active_pane)  # at once: the next key may be in the queue already
-            if self.focused is not None and tabs.active_pane not in self.focused.ancestors:
-                self.query_one("Tabs").focus()  # a focus left behind would bring the tab it is in back
+        self._show_pane(tab)
+        pane = self._pane(tab)
+        pane.focus_list()  # type: ignore[attr-defined]  # every pane has it
+        if self.focused is None or pane not in self.focused.ancestors_with_self:
+            self.set_focus(self.query_one(TabLine))  # not left behind in a pane that is hidden now
 
-    @on(TabbedContent.TabActivated)
-    def focus_pane(self, activated: TabbedContent.TabActivated) -> None:
-        """A tab chosen by mouse or arrows; the answer to a key comes late and must not select what was typed since."""
-        if self.focused is None or activated.pane not in self.focused.ancestors:
-            _focus_inside(activated.pane)
+    @on(TabLine.Chosen)
+    def show_chosen_tab(self, chosen: TabLine.Chosen) -> None:
+        self.action_tab(chosen.tab)
+
+    def _show_pane(self, tab: str) -> None:
+        self.query_one(TabLine).show(tab)
+        for one in TABS:
+            self._pane(one).display = one == tab
+
+    def _pane(self, tab: str) -> Widget:
+        return self.query_one(f"#{tab}-pane")
 
     def action_back(self) -> None:
         """Stop what runs; else leave the field; else leave the screen, where the session stays open."""
         if self._job is not None:
             self._work.cancel(self, self._job)
         elif isinstance(self.focused, Input):
-            self.query_one("Tabs").focus()
+            self.set_focus(self.query_one(TabLine))
         elif self.state.link is LinkState.OVER or self._session is None:
             self.post_message(say.LeaveSession(self._session_id))
         else:
@@ -370,14 +370,3 @@ class SessionScreen(ConnectedScreen):
 
     def action_switch(self, step: int) -> None:
         self.post_message(say.SwitchSession(self._session_id, step))
-
-
-def _focus_inside(tab: TabPane) -> None:
-    for pane in tab.query(
-        "FindingsPane, FactsPane, FilesPane, ActionsPane, FixesPane, ChatPane, LogPane, TerminalsPane"
-    ):
-        pane.focus_list()  # type: ignore[attr-defined]  # every pane has it
-
-
-def _tab(label: str) -> Content:
-    return Content(label)

@@ -12,6 +12,7 @@ from textual.screen import Screen
 from textual.widgets import DataTable, Static
 
 from remote_assist.core.api import SessionSummary, Ticket
+from remote_assist.core.counted import counted
 from remote_assist.tui.messages import JobFailed, LiveSessionsSeen, TicketOpened, TicketsLoaded, ViewChosen
 from remote_assist.tui.pace import Pace
 from remote_assist.tui.queue import Desk, View, age, belongs, order
@@ -106,8 +107,7 @@ class TicketsScreen(Screen[None]):
 
     def _count(self, loaded: TicketsLoaded, tickets: Sequence[Ticket]) -> str:
         live = sum(session.state == "live" for session in loaded.sessions)
-        words = "1 ticket" if len(tickets) == 1 else f"{len(tickets)} tickets"
-        return f"{words} · {live} live   " if loaded.tickets else ""
+        return f"{counted(len(tickets), 'ticket')} · {live} live   " if loaded.tickets else ""
 
     @on(TicketOpened)
     def enter_new_ticket(self, opened: TicketOpened) -> None:

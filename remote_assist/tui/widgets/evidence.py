@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 from rich.text import Text
 
+from remote_assist.core.counted import counted
 from remote_assist.tui.ports import EvidencePort
 from remote_assist.tui.theme import FAINT
 from remote_assist.tui.widgets.text import joined, shown
@@ -52,9 +53,10 @@ def brief(value: object) -> str:
     """A fact on one line: a row as `name=value`, a larger thing by its size."""
     if isinstance(value, Mapping):
         flat = {name: item for name, item in value.items() if not isinstance(item, Mapping | list | tuple)}
-        return " ".join(f"{name}={_word(item)}" for name, item in flat.items()) or f"{len(value)} entries"
-    if isinstance(value, list | tuple):
-        return f"{len(value)} entries"
+        if flat:
+            return " ".join(f"{name}={_word(item)}" for name, item in flat.items())
+    if isinstance(value, Mapping | list | tuple):
+        return counted(len(value), "entry", "entries")
     return _word(value)
 
 

@@ -28,12 +28,18 @@ HIDDEN_OUTCOMES = frozenset({"pass", "skipped"})
 """Outcomes folded into one line until asked for."""
 
 
+class OfferTable(FitTable):
+    """Its lines lead to the plan of a fix."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "select_cursor", "plan the fix")]
+
+
 class FindingsPane(Container):
     """Empty, collecting, or a list with the chosen finding beside it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("a", "show_passed", "show passed", show=False),
-        Binding("v", "view_evidence", "evidence", show=False),
+        Binding("v", "view_evidence", "evidence"),
     ]
 
     def __init__(self, *, id: str | None = None) -> None:
@@ -57,7 +63,7 @@ class FindingsPane(Container):
             yield Static(id="collectors")
         with Horizontal(id="findings") as found:
             found.display = False
-            yield FitTable(("", "", ""), flexible=1, id="finding-list", header=False)
+            yield OfferTable(("", "", ""), flexible=1, id="finding-list", header=False)
             with VerticalScroll(id="finding-scroll", can_focus=True):
                 yield Static(id="finding")
 

@@ -10,7 +10,7 @@ from textual.widgets import DataTable, Static
 from remote_assist.tui.messages import PlanFix
 from remote_assist.tui.ports import FindingPort
 from remote_assist.tui.theme import FAINT, STATUS
-from remote_assist.tui.widgets.findings import HIDDEN_OUTCOMES
+from remote_assist.tui.widgets.findings import HIDDEN_OUTCOMES, OfferTable
 from remote_assist.tui.widgets.table import FitTable, Row
 from remote_assist.tui.widgets.text import joined, shown
 
@@ -25,7 +25,7 @@ class FixesPane(Container):
 
     def compose(self) -> ComposeResult:
         yield Static(joined("No finding offers a fix."), classes="empty", id="fixes-empty")
-        yield FitTable(("fix", "for", "on", "result"), flexible=1)
+        yield OfferTable(("fix", "for", "on", "result"), flexible=1)
 
     def on_mount(self) -> None:
         self.query_one(FitTable).display = False

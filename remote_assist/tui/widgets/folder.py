@@ -13,6 +13,7 @@ from textual.containers import Container
 from textual.message import Message
 from textual.widgets import DataTable, Input, Static
 
+from remote_assist.core.counted import counted
 from remote_assist.core.requests import Entry
 from remote_assist.tui.theme import ACCENT, BAD, FAINT, WARN
 from remote_assist.tui.widgets.table import FitTable, Row
@@ -111,7 +112,7 @@ class FolderList(Container):
             self._show_path(path.decode("utf-8", "surrogateescape"))
         hidden = len(entries) - len(self.entries)
         more = f", {hidden} more not shown" if hidden else ""
-        self._count = f"{len(entries)} entries{more}"
+        self._count = counted(len(entries), "entry", "entries") + more
         self._draw()
         if self.entries:
             self.query_one(FitTable).move_cursor(row=0)

@@ -21,7 +21,8 @@ SOON_SECONDS = 5 * 60
 
 @dataclass(frozen=True, slots=True)
 class HeaderState:
-    """What the header shows. `colour` is the customer's, `seconds` the last round trip, `cut_at` when the link went.
+    """What the header shows. `colour` is the customer's, `seconds` the last round trip, `cut_at` when the link went,
+    or what was asked last and not answered yet.
 
     `status` is None until the agent spoke.
     """
@@ -93,7 +94,7 @@ class SessionHeader(Widget):
         state = self._state
         sign, words, colour = state.link.value
         trip = f" {state.seconds * 1000:.0f} ms" if state.link is LinkState.UP else ""
-        if state.link is LinkState.RECONNECTING and state.cut_at is not None:
+        if state.link in {LinkState.RECONNECTING, LinkState.SILENT} and state.cut_at is not None:
             words = f"{words} since {state.cut_at.astimezone():%H:%M:%S}"
         text = joined((f"{sign} {words if wide or not trip else ''}".rstrip() + trip, colour))
         if state.status is not None:

@@ -1,6 +1,6 @@
 """A table that fits its width: one column takes what is left, every cell is safe plain text."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -17,6 +17,9 @@ WIDEST_FIXED = 26
 
 NARROWEST_FLEXIBLE = 8
 
+COMFORTABLE_FLEXIBLE = 30
+"""With less than this for the flexible column, columns that can be spared are left out."""
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -27,7 +30,10 @@ class Row:
 
 
 class FitTable(DataTable[Text]):
-    """Rows of `Text`; `flexible` is the index of the column that takes the remaining width."""
+    """Rows of `Text`; `flexible` is the index of the column that takes the remaining width.
+
+    `spare`: columns that are left out where it is too narrow, the first ones first.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "select_cursor", "open"),
@@ -35,13 +41,22 @@ class FitTable(DataTable[Text]):
         Binding("end", "scroll_bottom", "last", show=False),
     ]
 
-    def __init__(self, titles: Sequence[str], *, flexible: int, id: str | None = None, header: bool = True) -> None:
+    def __init__(
+        self,
+        titles: Sequence[str],
+        *,
+        flexible: int,
+        spare: Sequence[int] = (),
+        id: str | None = None,
+        header: bool = True,
+    ) -> None:
         super().__init__(cursor_type="row", id=id, show_header=header, cell_padding=1)
         self._titles = tuple(titles)
         self._flexible = flexible
+        self._spare = tuple(spare)
         self._rows: list[Row] = []
         self._fitted = 0
-        self._drawn: list[int] = []
+        self._drawn: dict[int, int] = {}
 
     @property
     def selected(self) -> str | None:
@@ -60,9 +75,9 @@ class FitTable(DataTable[Text]):
     def _draw_changed(self, before: Sequence[Row]) -> None:
         """Only what is another text now: a table made anew costs a layout of the whole screen."""
         for at, (old, new) in enumerate(zip(before, self._rows, strict=True)):
-            for column, cell in enumerate(new.cells):
-                if not _looks_alike(cell, old.cells[column]):
-                    self.update_cell_at(Coordinate(at, column), cut(cell, self._drawn[column]))
+            for place, (column, width) in enumerate(self._drawn.items()):
+                if not _looks_alike(new.cells[column], old.cells[column]):
+                    self.update_cell_at(Coordinate(at, place), cut(new.cells[column], width))
 
     def on_resize(self, event: Resize) -> None:
         if event.size.width != self._fitted:
@@ -71,24 +86,31 @@ class FitTable(DataTable[Text]):
     def _draw(self, kept: str | None) -> None:
         widths = self._drawn = self._widths()
         self.clear(columns=True)
-        for title, width in zip(self._titles, widths, strict=True):
-            self.add_column(Text(title), width=width)
+        for column, width in widths.items():
+            self.add_column(Text(self._titles[column]), width=width)
         for row in self._rows:
-            self.add_row(*(cut(cell, width) for cell, width in zip(row.cells, widths, strict=True)))
+            self.add_row(*(cut(row.cells[column], width) for column, width in widths.items()))
         keys = [row.key for row in self._rows]
         if kept in keys:
             self.move_cursor(row=keys.index(kept), animate=False)
 
-    def _widths(self) -> list[int]:
+    def _widths(self) -> dict[int, int]:
+        """Column → cells, of those that are shown, in their order."""
         self._fitted = self.size.width
-        widths = []
+        widths = {}
         for column, title in enumerate(self._titles):
             longest = max((row.cells[column].cell_len for row in self._rows), default=0)
-            widths.append(min(WIDEST_FIXED, max(longest, len(title) if self.show_header else 0)))
-        taken = sum(width for column, width in enumerate(widths) if column != self._flexible)
-        left = self.scrollable_content_region.width - taken - 2 * len(widths)
-        widths[self._flexible] = max(NARROWEST_FLEXIBLE, left)
+            widths[column] = min(WIDEST_FIXED, max(longest, len(title) if self.show_header else 0))
+        for column in self._spare:
+            if self._left(widths) < COMFORTABLE_FLEXIBLE:
+                del widths[column]
+        widths[self._flexible] = max(NARROWEST_FLEXIBLE, self._left(widths))
         return widths
+
+    def _left(self, widths: Mapping[int, int]) -> int:
+        """Cells for the flexible column, beside these others."""
+        taken = sum(width for column, width in widths.items() if column != self._flexible)
+        return self.scrollable_content_region.width - taken - 2 * len(widths)
 
 
 def _looks_alike(one: Text, other: Text) -> bool:
