@@ -13,7 +13,7 @@ from textual.widgets import DataTable
 from remote_assist.tui.widgets.text import cut
 
 WIDEST_FIXED = 26
-"""Columns other than the flexible one are cut at this many cells."""
+"""Columns other than the flexible one are cut at this many cells, unless it leaves room."""
 
 NARROWEST_FLEXIBLE = 8
 
@@ -97,15 +97,21 @@ class FitTable(DataTable[Text]):
     def _widths(self) -> dict[int, int]:
         """Column → cells, of those that are shown, in their order."""
         self._fitted = self.size.width
-        widths = {}
-        for column, title in enumerate(self._titles):
-            longest = max((row.cells[column].cell_len for row in self._rows), default=0)
-            widths[column] = min(WIDEST_FIXED, max(longest, len(title) if self.show_header else 0))
+        wanted = {column: self._wanted(column) for column in range(len(self._titles))}
+        widths = {column: min(WIDEST_FIXED, cells) for column, cells in wanted.items()}
         for column in self._spare:
             if self._left(widths) < COMFORTABLE_FLEXIBLE:
                 del widths[column]
+        for column in widths:  # what was cut gets what the flexible one has no use for
+            unused = self._left(widths) - wanted[self._flexible]
+            widths[column] += max(0, min(wanted[column] - widths[column], unused))
         widths[self._flexible] = max(NARROWEST_FLEXIBLE, self._left(widths))
         return widths
+
+    def _wanted(self, column: int) -> int:
+        """Cells with which nothing of a column is cut."""
+        title = len(self._titles[column]) if self.show_header else 0
+        return max(title, *(row.cells[column].cell_len for row in self._rows), 0)
 
     def _left(self, widths: Mapping[int, int]) -> int:
         """Cells for the flexible column, beside these others."""
