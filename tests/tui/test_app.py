@@ -41,6 +41,16 @@ def test_every_key_that_may_be_chosen_has_one_name() -> None:
 
 
 @pytest.mark.slow
+async def test_without_colour_the_frame_tells_where_the_keys_go(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    async with stage(world) as here:
+        await here.press("enter")
+        assert "┏━ Sessions" in here.text and "╭─ Notes" in here.text
+        await here.press("shift+tab")
+        assert "╭─ Sessions" in here.text and "┏━ Notes" in here.text
+
+
+@pytest.mark.slow
 async def test_after_a_crash_what_was_open_and_lives_is_open_again(world: World, tmp_path: Path) -> None:
     other = "s-bbbbbbbbbbbbbbbb"
     world.summaries.append(msgspec.structs.replace(world.summaries[0], id=other))
