@@ -33,12 +33,12 @@ from remote_assist.tui.messages import (
     LiveSessionsSeen,
     OpenSession,
     PassphraseWanted,
-    Problem,
     SwitchSession,
     ViewChosen,
 )
 from remote_assist.tui.pace import Pace
 from remote_assist.tui.ports import AskPassphrase, DeskPort, OpenDesk, OpenRecordings, Translate
+from remote_assist.tui.problem import Problem
 from remote_assist.tui.roster import Roster
 from remote_assist.tui.screens.browse import BrowseScreen
 from remote_assist.tui.screens.forms import PassphraseScreen

@@ -6,7 +6,6 @@ Rule: an answer goes to the screen that asked; a screen that is gone hears nothi
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 
 from textual.message import Message
 from textual.message_pump import MessagePump
@@ -15,11 +14,11 @@ from remote_assist.core.api import Deliveries, SessionSummary, Ticket
 from remote_assist.core.log.kept import Kept
 from remote_assist.core.requests import Done, Entry, Plan, Status
 from remote_assist.core.resume import LinkNews
-from remote_assist.errors import AssistError
 from remote_assist.technician.bundle_shelf import ShelvedBundle
 from remote_assist.technician.fact_search import FactHit
 from remote_assist.technician.knowledge import Article
 from remote_assist.technician.log_file import LogFile
+from remote_assist.tui.job import Job
 from remote_assist.tui.pending import ChatBuffer, HitBoard, OutputBuffer, ProgressBoard
 from remote_assist.tui.ports import (
     ChangePort,
@@ -31,76 +30,7 @@ from remote_assist.tui.ports import (
     RecordingPort,
     SessionPort,
 )
-
-OUT_OF_SCOPE = "out-of-scope"
-"""Reason of a refusal that a further consent would lift."""
-
-
-class Job(StrEnum):
-    """What the bridge does for a screen. The value is what a person reads."""
-
-    TICKETS = "load tickets"
-    SESSIONS = "load sessions"
-    NOTE = "write a note"
-    TICKET = "load the ticket"
-    NEW_TICKET = "open a ticket"
-    INVITE = "make a support code"
-    PAIRING = "wait for the customer"
-    ACCEPT = "take the customer's code"
-    CONNECT = "connect"
-    STATUS = "ask for the state"
-    COLLECT = "look at the computer"
-    FINDINGS = "evaluate known issues"
-    FACTS = "read the bundle"
-    LIST = "list a folder"
-    LIST_HERE = "list a folder here"
-    PEEK = "look into a file"
-    MOVE = "move files"
-    RUN = "run a program"
-    PLAN = "plan a fix"
-    APPLY = "apply a fix"
-    SCOPES = "ask the customer for more"
-    LOG = "read the log"
-    CHAT = "follow the chat"
-    SAY = "write to the customer"
-    TRANSLATE = "translate a line"
-    SEARCH = "search a text"
-    LOOK_UP = "search the facts"
-    COMPARE = "compare two bundles"
-    TEXTS = "read a text"
-    TERMINAL = "open a terminal"
-    ARTICLES = "read the knowledge base"
-    BUNDLES = "list the bundles of this machine"
-    SHARE = "ask the customer to let a colleague in"
-    RECORDINGS = "list what is recorded"
-    REPLAY = "fetch a recording"
-    OUTBOX = "load the outbox"
-    RETRY = "have notes tried again"
-    MACHINES = "list the enrolled machines"
-    CALL = "call a machine"
-    PREVIEW = "prepare what goes onto the ticket"
-    DISCLOSE = "put it onto the ticket"
-    END = "end the session"
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """An error as a person reads it; both strings may hold a peer's words."""
-
-    sentence: str
-    advice: str = ""
-    reason: str = ""
-
-    @classmethod
-    def of(cls, error: AssistError) -> "Problem":
-        return cls(error.message, error.advice, str(getattr(error, "reason", "")))
-
-    @property
-    def in_full(self) -> str:
-        """What is wrong and what to do, on a screen of a session."""
-        advice = "Press p to ask the customer for it." if self.reason == OUT_OF_SCOPE else self.advice
-        sentence = self.sentence if self.sentence.endswith((".", "!", "?")) else f"{self.sentence}."
-        return f"{sentence} {advice}".strip()
+from remote_assist.tui.problem import Problem
 
 
 @dataclass

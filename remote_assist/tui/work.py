@@ -22,6 +22,7 @@ from remote_assist.core.codes import SupportCode
 from remote_assist.core.messages import AgentStatement
 from remote_assist.core.resume import LinkNews
 from remote_assist.errors import AssistError, ContentError, RefusedError
+from remote_assist.tui.job import Job
 from remote_assist.tui.messages import (
     BundleCollected,
     CodeMade,
@@ -33,14 +34,12 @@ from remote_assist.tui.messages import (
     FindingsMade,
     FixApplied,
     FixPlanned,
-    Job,
     JobCancelled,
     JobFailed,
     LinkChanged,
     NoteWritten,
     OutputArrived,
     PassphraseWanted,
-    Problem,
     ProgramEnded,
     ProgressMade,
     SessionConnected,
@@ -62,52 +61,7 @@ from remote_assist.tui.ports import (
     SessionPort,
     Translate,
 )
-
-LIMIT_SECONDS: dict[Job, float] = {
-    Job.TICKETS: 60,
-    Job.TICKET: 60,
-    Job.SESSIONS: 30,
-    Job.NOTE: 60,
-    Job.NEW_TICKET: 60,
-    Job.INVITE: 60,
-    Job.PAIRING: 900,
-    Job.ACCEPT: 600,
-    Job.CONNECT: 60,
-    Job.STATUS: 30,
-    Job.COLLECT: 1800,
-    Job.FINDINGS: 120,
-    Job.FACTS: 60,
-    Job.LIST: 120,
-    Job.LIST_HERE: 60,
-    Job.PEEK: 120,
-    Job.MOVE: 24 * 3600,
-    Job.RUN: 8 * 3600,
-    Job.PLAN: 180,
-    Job.APPLY: 1800,
-    Job.SCOPES: 180,
-    Job.LOG: 60,
-    Job.END: 120,
-    Job.CHAT: 24 * 3600,
-    Job.SAY: 60,
-    Job.TRANSLATE: 30,
-    Job.SEARCH: 3600,
-    Job.LOOK_UP: 60,
-    Job.COMPARE: 120,
-    Job.TEXTS: 60,
-    Job.TERMINAL: 24 * 3600,
-    Job.ARTICLES: 60,
-    Job.BUNDLES: 60,
-    Job.SHARE: 300,
-    Job.RECORDINGS: 120,
-    Job.REPLAY: 1800,
-    Job.OUTBOX: 30,
-    Job.MACHINES: 60,
-    Job.PREVIEW: 120,
-    Job.DISCLOSE: 900,
-    Job.CALL: 120,
-    Job.RETRY: 60,
-}
-"""How long each job may take before the screen gives up on it. The agent keeps its own, shorter limits."""
+from remote_assist.tui.problem import Problem
 
 CLOSE_SECONDS = 5.0
 
@@ -390,7 +344,7 @@ async def _undelivered(desk: DeskPort) -> int:
 async def _finish(screen: MessagePump, job: Job, call: Call, again: Callable[[], None]) -> None:
     answer: Message | None
     try:
-        async with asyncio.timeout(LIMIT_SECONDS[job]):
+        async with asyncio.timeout(job.seconds):
             answer = await call()
     except asyncio.CancelledError:
         post(screen, JobCancelled(job))
@@ -400,7 +354,7 @@ async def _finish(screen: MessagePump, job: Job, call: Call, again: Callable[[],
         wanted = problem.reason == PASSPHRASE_WANTED
         answer = PassphraseWanted(screen, job, problem.sentence, again) if wanted else JobFailed(job, problem)
     except TimeoutError:
-        sentence = f"no answer within {LIMIT_SECONDS[job]:.0f} s: {job.value}"
+        sentence = f"no answer within {job.seconds:.0f} s: {job.value}"
         answer = JobFailed(job, Problem(sentence, "Check the link and try again."))
     except Exception as error:  # a bug of ours must reach the reader as a sentence, not take the screen down
         sentence = f"could not {job.value}: {type(error).__name__}: {error}"

@@ -26,7 +26,7 @@ from remote_assist.technician.disclosing import Disclosure
 from remote_assist.technician.disclosure_choice import Choice
 from remote_assist.technician.knowledge import Article
 from remote_assist.tui.app import AssistApp
-from remote_assist.tui.messages import Job
+from remote_assist.tui.job import Job
 from remote_assist.tui.pace import Pace
 from remote_assist.tui.ports import AskPassphrase, OnProgress
 from remote_assist.tui.work import PASSPHRASE_WANTED

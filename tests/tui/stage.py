@@ -15,7 +15,7 @@ from textual.widgets import Input
 
 from remote_assist.technician.tui_settings import TuiSettings
 from remote_assist.tui.app import DEFAULTS, AssistApp
-from remote_assist.tui.messages import Job
+from remote_assist.tui.job import Job
 from remote_assist.tui.pace import Pace
 from remote_assist.tui.ports import Translate
 from tests.tui.world import World, WorldRecordings

@@ -5,7 +5,9 @@ import pytest
 
 from remote_assist.core.api import Delivery, Ticket, TicketReply
 from remote_assist.errors import UnreachableError
-from remote_assist.tui.messages import Job, JobFailed, Problem
+from remote_assist.tui.job import Job
+from remote_assist.tui.messages import JobFailed
+from remote_assist.tui.problem import Problem
 from remote_assist.tui.replies import ReplyWatch
 from remote_assist.tui.screens.outbox import OutboxScreen
 from remote_assist.tui.screens.session import SessionScreen

@@ -3,7 +3,8 @@
 from textual.message import Message
 from textual.widget import Widget
 
-from remote_assist.tui.messages import ChatHeard, Job, LineSaid, LineTranslated
+from remote_assist.tui.job import Job
+from remote_assist.tui.messages import ChatHeard, LineSaid, LineTranslated
 from remote_assist.tui.pending import ChatBuffer
 from remote_assist.tui.ports import SessionPort
 from remote_assist.tui.work import Work, post

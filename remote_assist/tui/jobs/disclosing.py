@@ -4,7 +4,8 @@ from textual.dom import DOMNode
 from textual.message import Message
 
 from remote_assist.technician.disclosure_choice import Choice
-from remote_assist.tui.messages import DisclosureMade, DisclosureSent, Job
+from remote_assist.tui.job import Job
+from remote_assist.tui.messages import DisclosureMade, DisclosureSent
 from remote_assist.tui.ports import PreviewPort
 from remote_assist.tui.work import Work
 

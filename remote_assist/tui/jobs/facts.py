@@ -7,7 +7,8 @@ from textual.message import Message
 from textual.widget import Widget
 
 from remote_assist.technician.fact_search import search_facts
-from remote_assist.tui.messages import FactsFound, Job
+from remote_assist.tui.job import Job
+from remote_assist.tui.messages import FactsFound
 from remote_assist.tui.work import Work
 
 

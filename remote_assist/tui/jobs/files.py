@@ -12,7 +12,8 @@ from remote_assist.errors import ContentError
 from remote_assist.technician.local_folder import list_local
 from remote_assist.technician.log_file import LogFile
 from remote_assist.technician.transfers import Transfers
-from remote_assist.tui.messages import FilesMoved, FolderListed, Job, LogOpened
+from remote_assist.tui.job import Job
+from remote_assist.tui.messages import FilesMoved, FolderListed, LogOpened
 from remote_assist.tui.ports import SessionPort
 from remote_assist.tui.work import Work
 

@@ -7,7 +7,8 @@ from textual.message import Message
 from textual.screen import Screen
 
 from remote_assist.technician.log_file import LogFile
-from remote_assist.tui.messages import Job, SearchEnded, SearchMoved
+from remote_assist.tui.job import Job
+from remote_assist.tui.messages import SearchEnded, SearchMoved
 from remote_assist.tui.pending import HitBoard
 from remote_assist.tui.work import Work, post
 

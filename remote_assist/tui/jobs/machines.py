@@ -4,7 +4,8 @@ from textual.dom import DOMNode
 from textual.message import Message
 
 from remote_assist.core.api import Ticket
-from remote_assist.tui.messages import Job, MachineAnswered, MachinesListed
+from remote_assist.tui.job import Job
+from remote_assist.tui.messages import MachineAnswered, MachinesListed
 from remote_assist.tui.work import Work
 
 

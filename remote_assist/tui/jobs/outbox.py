@@ -3,7 +3,8 @@
 from textual.dom import DOMNode
 from textual.message import Message
 
-from remote_assist.tui.messages import DeliveriesFreed, Job, OutboxLoaded
+from remote_assist.tui.job import Job
+from remote_assist.tui.messages import DeliveriesFreed, OutboxLoaded
 from remote_assist.tui.work import Work
 
 

@@ -7,7 +7,8 @@ from textual.dom import DOMNode
 from textual.message import Message
 
 from remote_assist.technician.bundle_shelf import bundles_in
-from remote_assist.tui.messages import ArticlesRead, BundlesCompared, BundlesListed, Job, TimelineRead
+from remote_assist.tui.job import Job
+from remote_assist.tui.messages import ArticlesRead, BundlesCompared, BundlesListed, TimelineRead
 from remote_assist.tui.work import Work
 
 

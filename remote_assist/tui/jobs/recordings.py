@@ -7,7 +7,8 @@ from textual.dom import DOMNode
 from textual.message import Message
 
 from remote_assist.errors import UsageError
-from remote_assist.tui.messages import Job, RecordingFetched, RecordingsListed
+from remote_assist.tui.job import Job
+from remote_assist.tui.messages import RecordingFetched, RecordingsListed
 from remote_assist.tui.ports import RecordingPort, RecordingsPort
 from remote_assist.tui.work import Work
 

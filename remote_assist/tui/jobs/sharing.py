@@ -5,7 +5,8 @@ from textual.message import Message
 
 from remote_assist.core.agreements.sharing import Part
 from remote_assist.tui.choices import Colleague
-from remote_assist.tui.messages import ColleagueLetIn, Job
+from remote_assist.tui.job import Job
+from remote_assist.tui.messages import ColleagueLetIn
 from remote_assist.tui.work import Work
 
 

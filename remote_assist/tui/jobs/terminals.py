@@ -6,7 +6,8 @@ import contextlib
 from textual.message import Message
 from textual.widget import Widget
 
-from remote_assist.tui.messages import Job, TerminalEnded, TerminalNews
+from remote_assist.tui.job import Job
+from remote_assist.tui.messages import TerminalEnded, TerminalNews
 from remote_assist.tui.pending import TerminalLine
 from remote_assist.tui.ports import SessionPort, TerminalPort
 from remote_assist.tui.work import Work, post

@@ -13,8 +13,9 @@ from textual.widgets import Input, Static
 
 from remote_assist.core.chat import CUSTOMER, MAX_CHARS, MAX_LINES
 from remote_assist.core.requests import ChatLine
+from remote_assist.tui.job import Job
 from remote_assist.tui.jobs import chat as jobs
-from remote_assist.tui.messages import ChatHeard, Job, JobFailed, LineSaid, LineTranslated
+from remote_assist.tui.messages import ChatHeard, JobFailed, LineSaid, LineTranslated
 from remote_assist.tui.ports import SessionPort
 from remote_assist.tui.theme import ACCENT, BAD, FAINT
 from remote_assist.tui.widgets.text import joined, shown

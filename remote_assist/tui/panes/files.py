@@ -15,8 +15,9 @@ from remote_assist.core.counted import counted
 from remote_assist.errors import UsageError
 from remote_assist.technician.transfers import State, Transfers
 from remote_assist.tui.focus import may_take_focus
+from remote_assist.tui.job import Job
 from remote_assist.tui.jobs import files as jobs
-from remote_assist.tui.messages import ActionNoted, FilesMoved, FolderListed, Job, JobCancelled, JobFailed
+from remote_assist.tui.messages import ActionNoted, FilesMoved, FolderListed, JobCancelled, JobFailed
 from remote_assist.tui.ports import SessionPort
 from remote_assist.tui.theme import BAD
 from remote_assist.tui.widgets.folder import FolderList

@@ -13,7 +13,9 @@ from textual.widgets import Input, Static
 from remote_assist.core.api import Ticket
 from remote_assist.core.codes import SupportCode, parse_code
 from remote_assist.errors import UsageError
-from remote_assist.tui.messages import CodeTaken, CustomerPaired, Job, JobFailed, Problem
+from remote_assist.tui.job import Job
+from remote_assist.tui.messages import CodeTaken, CustomerPaired, JobFailed
+from remote_assist.tui.problem import Problem
 from remote_assist.tui.screens.forms import ScopesScreen, Wish
 from remote_assist.tui.theme import BAD, FAINT, WARN
 from remote_assist.tui.widgets.lines import keys_line

@@ -17,11 +17,12 @@ from textual.widgets import Static
 
 from remote_assist.core.resume import LinkNews
 from remote_assist.tui import messages as say
+from remote_assist.tui.job import Job
 from remote_assist.tui.jobs import reading
 from remote_assist.tui.link_state import LinkState
-from remote_assist.tui.messages import Job, Problem
 from remote_assist.tui.pace import Pace
 from remote_assist.tui.ports import SessionPort
+from remote_assist.tui.problem import Problem
 from remote_assist.tui.roster import Roster
 from remote_assist.tui.theme import FAINT
 from remote_assist.tui.widgets.actions import ActionLine, action_text

@@ -13,9 +13,11 @@ from textual.widgets import Static
 
 from remote_assist.core.api import Ticket
 from remote_assist.core.codes import QR_PREFIX
-from remote_assist.tui.messages import CodeMade, CodeReplaced, CustomerPaired, Job, JobFailed, Problem
+from remote_assist.tui.job import Job
+from remote_assist.tui.messages import CodeMade, CodeReplaced, CustomerPaired, JobFailed
 from remote_assist.tui.pace import Pace
 from remote_assist.tui.ports import InvitationPort
+from remote_assist.tui.problem import Problem
 from remote_assist.tui.screens.accept import AcceptScreen
 from remote_assist.tui.screens.forms import ScopesScreen, Wish
 from remote_assist.tui.theme import ACCENT, BAD, FAINT, WARN

@@ -10,8 +10,9 @@ from textual.screen import Screen
 from textual.widgets import Input
 
 from remote_assist.technician.log_file import MAX_HITS, MAX_NEEDLE_BYTES, LogFile
+from remote_assist.tui.job import Job
 from remote_assist.tui.jobs import logs as jobs
-from remote_assist.tui.messages import Job, JobCancelled, JobFailed, SearchEnded, SearchMoved
+from remote_assist.tui.messages import JobCancelled, JobFailed, SearchEnded, SearchMoved
 from remote_assist.tui.theme import FAINT, WARN
 from remote_assist.tui.widgets.keys import KeysFooter
 from remote_assist.tui.widgets.lines import TwoEnds

@@ -7,8 +7,9 @@ from textual import on
 from textual.binding import Binding, BindingType
 
 from remote_assist.core.api import Ticket
+from remote_assist.tui.job import Job
 from remote_assist.tui.jobs import machines
-from remote_assist.tui.messages import Job, JobCancelled, JobFailed, MachineAnswered, MachinesListed, OpenSession
+from remote_assist.tui.messages import JobCancelled, JobFailed, MachineAnswered, MachinesListed, OpenSession
 from remote_assist.tui.ports import EnrolledPort
 from remote_assist.tui.screens.browse import BrowseScreen, Item
 from remote_assist.tui.screens.forms import DEFAULT_CONSENT_SECONDS, ScopesScreen, Wish

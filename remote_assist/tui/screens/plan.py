@@ -12,8 +12,10 @@ from textual.widgets import Static
 
 from remote_assist.core.plan_words import diff_lines, is_diff
 from remote_assist.core.requests import Done, Plan, PlanStep
-from remote_assist.tui.messages import FixApplied, FixPlanned, Job, JobCancelled, JobFailed, Problem, ProgressMade
+from remote_assist.tui.job import Job
+from remote_assist.tui.messages import FixApplied, FixPlanned, JobCancelled, JobFailed, ProgressMade
 from remote_assist.tui.ports import SessionPort
+from remote_assist.tui.problem import Problem
 from remote_assist.tui.theme import ACCENT, BAD, FAINT, GOOD, STATUS, WARN
 from remote_assist.tui.widgets.lines import keys_line
 from remote_assist.tui.widgets.progress import board_text

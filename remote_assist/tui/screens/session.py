@@ -17,9 +17,9 @@ from remote_assist.technician.disclosure_choice import Choice
 from remote_assist.technician.log_file import LogFile
 from remote_assist.tui import messages as say
 from remote_assist.tui.choices import Colleague
+from remote_assist.tui.job import Job
 from remote_assist.tui.jobs import disclosing, sharing
 from remote_assist.tui.link_state import LinkState
-from remote_assist.tui.messages import Job
 from remote_assist.tui.pace import Pace
 from remote_assist.tui.panes.chat import ChatPane
 from remote_assist.tui.panes.facts import FactsPane

@@ -6,7 +6,7 @@ from textual.app import RenderResult
 from textual.widget import Widget
 from textual.widgets import Static
 
-from remote_assist.tui.messages import Problem
+from remote_assist.tui.problem import Problem
 from remote_assist.tui.theme import ACCENT, BAD, FAINT
 from remote_assist.tui.widgets.text import cut, joined, shown
 
