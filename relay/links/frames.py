@@ -23,7 +23,7 @@ _CONTROL = frozenset({PING, PONG})
 _ANY = _DATA | _CONTROL
 MAX_CONTROL_BYTES = 125
 FRAMES_AT_ONCE = 64
-"""So many are taken apart at once; a MiB of tiny ones would hold up everybody else for most of a second."""
+"""So many are taken apart at once; a MiB of tiny ones would hold up everybody else for 200 ms and more."""
 
 JOINED_BYTES = 4096
 """Up to so long a payload is cheaper copied behind its header than written as a piece of its own."""
