@@ -30,19 +30,25 @@ class ProgressBoard:
         self.latest: Progress | None = None
         self._wake = wake
         self._told = False
+        self._is_newer = False
+        """Something came since the screen was woken."""
 
     def report(self, progress: Progress) -> None:
         """Note news; wakes the screen unless it was woken already."""
         self.latest = progress
         if progress.item in self.items or len(self.items) < MAX_ITEMS:
             self.items[progress.item] = progress
+        self._is_newer = self._told
         if not self._told:
             self._told = True
             self._wake(self)
 
     def looked(self) -> None:
-        """The screen shows what is here; the next news wakes it again."""
-        self._told = False
+        """The screen has time for what came since, now or whenever it comes: it is woken again."""
+        self._told = self._is_newer
+        if self._is_newer:
+            self._is_newer = False
+            self._wake(self)
 
     @property
     def fraction(self) -> float | None:

@@ -49,6 +49,9 @@ from remote_assist.tui.work import Work
 REPLY_SECONDS = 30.0
 """How long a reply on the ticket stays on the screen."""
 
+PROGRESS_SECONDS = 0.1
+"""Between two drawings of a job's progress: nobody reads faster, and each takes time from the keys."""
+
 TABS = ("findings", "facts", "files", "actions", "fixes", "chat", "log", "terminal")
 
 
@@ -134,7 +137,7 @@ class SessionScreen(ConnectedScreen):
 
     @on(say.ProgressMade)
     def show_progress(self, made: say.ProgressMade) -> None:
-        made.board.looked()
+        self.set_timer(PROGRESS_SECONDS, made.board.looked)
         if made.job is not self._job:
             return
         if made.job is Job.COLLECT:
