@@ -17,7 +17,7 @@ class Hidden(App[None]):
 
 
 def words(log: WrappedLog) -> list[str]:
-    return [strip.text.rstrip() for strip in log.lines]
+    return [line.rstrip() for line in log.lines]
 
 
 async def shows(pilot: Pilot[None], log: WrappedLog, lines: list[str]) -> None:
@@ -49,3 +49,24 @@ async def test_a_line_that_comes_while_hidden_or_before_a_change_of_width_is_wra
         await shows(pilot, log, ["shown at once", "the third: the first one gives way"])
         log.clear()
         assert words(log) == []
+
+
+async def test_who_reads_further_up_stays_there_and_who_is_at_the_end_sees_what_comes() -> None:
+    class Long(App[None]):
+        def compose(self) -> ComposeResult:
+            yield WrappedLog(100)
+
+    app = Long()
+    async with app.run_test(size=(40, 10)) as pilot:
+        log = app.query_one(WrappedLog)
+        log.add(*(Text(f"line {number}") for number in range(30)))
+        await pilot.pause()
+        assert log.scroll_offset.y == 20
+        log.add(Text("one more"))
+        await pilot.pause()
+        assert log.scroll_offset.y == 21
+        log.focus()
+        await pilot.press("home")
+        log.add(Text("another"))
+        await pilot.pause()
+        assert log.scroll_offset.y == 0 and log.lines[-1] == "another"

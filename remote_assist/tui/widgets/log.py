@@ -27,13 +27,13 @@ class LogPane(Container):
         self.screen.set_focus(self.query_one(WrappedLog))
 
     def show_lines(self, lines: Sequence[str]) -> None:
-        """Draw again only when something is new."""
-        if tuple(lines) == self._lines:
-            return
-        self._lines = tuple(lines)
+        """Draw what is new: all of it only where it does not go on from what is here."""
+        before, self._lines = self._lines, tuple(lines)
         log = self.query_one(WrappedLog)
-        log.clear()
+        goes_on = len(lines) <= MAX_LINES and self._lines[: len(before)] == before
+        if not goes_on:
+            log.clear()
         if len(lines) > MAX_LINES:
             log.add(Text(f"… {len(lines) - MAX_LINES} earlier records", FAINT))
-        for line in lines[-MAX_LINES:]:
-            log.add(shown(line, max_chars=1000))
+        new = self._lines[len(before) if goes_on else -MAX_LINES :]
+        log.add(*(shown(line, max_chars=1000) for line in new))
