@@ -14,6 +14,7 @@ from textual.widgets import DataTable, Input, Static
 
 from remote_assist.tui.messages import JobFailed
 from remote_assist.tui.theme import FAINT
+from remote_assist.tui.widgets.hanging import HangingText
 from remote_assist.tui.widgets.keys import KeysFooter
 from remote_assist.tui.widgets.lines import ProblemPanel, TwoEnds
 from remote_assist.tui.widgets.table import FitTable, Row
@@ -66,7 +67,7 @@ class BrowseScreen(Screen[None]):
         with Container(id="browse"):
             yield FitTable(self.COLUMNS, flexible=self.FLEXIBLE, spare=self.SPARE)
             with VerticalScroll(id="full", can_focus=True):
-                yield Static(id="full-text")
+                yield HangingText(id="full-text")
         yield KeysFooter()
 
     def on_mount(self) -> None:
@@ -119,7 +120,7 @@ class BrowseScreen(Screen[None]):
 
     def _show_full(self) -> None:
         item = self.selected
-        self.query_one("#full-text", Static).update(item.full if item else "")
+        self.query_one("#full-text", HangingText).show(item.full if item else Text())
         self.query_one("#full").scroll_home(animate=False)
 
     @on(DataTable.RowHighlighted)

@@ -16,6 +16,7 @@ from remote_assist.tui.pending import ProgressBoard
 from remote_assist.tui.ports import FindingPort
 from remote_assist.tui.theme import ACCENT, FAINT, GOOD, SEVERITY, SEVERITY_ORDER, WARN
 from remote_assist.tui.widgets.evidence import evidence_text
+from remote_assist.tui.widgets.hanging import HangingText
 from remote_assist.tui.widgets.lines import keys_line
 from remote_assist.tui.widgets.progress import board_text
 from remote_assist.tui.widgets.table import FitTable, Row
@@ -65,7 +66,7 @@ class FindingsPane(Container):
             found.display = False
             yield OfferTable(("", "", ""), flexible=1, id="finding-list", header=False)
             with VerticalScroll(id="finding-scroll", can_focus=True):
-                yield Static(id="finding")
+                yield HangingText(id="finding")
 
     def show_progress(self, board: ProgressBoard) -> None:
         """The collectors of the running bundle, a bar each."""
@@ -111,7 +112,7 @@ class FindingsPane(Container):
 
     @on(DataTable.RowHighlighted)
     def show_chosen(self) -> None:
-        self.query_one("#finding", Static).update(
+        self.query_one("#finding", HangingText).show(
             finding_text(self.chosen, self._facts) if self.chosen else summary_text(self._findings)
         )
         self.query_one("#finding-scroll", VerticalScroll).scroll_home(animate=False)

@@ -100,7 +100,7 @@ class FitTable(DataTable[Text]):
         wanted = {column: self._wanted(column) for column in range(len(self._titles))}
         widths = {column: min(WIDEST_FIXED, cells) for column, cells in wanted.items()}
         for column in self._spare:
-            if self._left(widths) < COMFORTABLE_FLEXIBLE:
+            if self._left(widths) < min(COMFORTABLE_FLEXIBLE, wanted[self._flexible]):
                 del widths[column]
         for column in widths:  # what was cut gets what the flexible one has no use for
             unused = self._left(widths) - wanted[self._flexible]
