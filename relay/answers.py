@@ -223,7 +223,7 @@ def _control(parts: Parts, penalties: Penalties) -> ControlSocket:
         known=ground.door.known,
         presence=ground.nodes.presence,
         room=lambda: ground.present.readiness.room,
-        revocations=lambda: ground.trust.revocations,
+        narrowing=lambda: ground.trust.narrowing,
         acknowledged=parts.metrics.acknowledged,
     )
 

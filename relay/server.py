@@ -36,7 +36,7 @@ from relay.storage.postgres import hold_server
 from relay.storage.store import Store
 from relay.tls_files import TlsFiles
 from relay.trust import TrustFolder
-from remote_assist.core.messages import Message, RevocationsGiven, StoreRoom
+from remote_assist.core.messages import ListGiven, Message, StoreRoom
 from remote_assist.core.room import Marks
 from remote_assist.errors import AssistError, UnreachableError
 from remote_assist.settings import RelaySettings
@@ -249,7 +249,7 @@ class Relay:
             door.sweep()
             if trust.refresh():
                 self._present.switchboard.drop_revoked(trust.lists.revocations.serials)
-                await self._tell_revoked(trust.revocations)
+                await self._tell_lists(trust.narrowing)
             await _change_log_key(log.rotation)
 
     @property
@@ -261,10 +261,10 @@ class Relay:
         """Tell every agent how much room there is now."""
         await self._tell(StoreRoom(level=self._present.readiness.room.word))
 
-    async def _tell_revoked(self, signed: bytes | None) -> None:
-        """Show every agent whose certificates count no more: they end what a revoked technician has there."""
-        if signed is not None:
-            await self._tell(RevocationsGiven(signed=signed))
+    async def _tell_lists(self, lists: tuple[bytes, ...]) -> None:
+        """Show every agent what counts no more: a revoked technician is out there, a revoked pack used no more."""
+        for signed in lists:
+            await self._tell(ListGiven(signed=signed))
 
     async def _tell(self, message: Message) -> None:
         await asyncio.gather(*(line.say(message) for line in self._present.switchboard.lines), return_exceptions=True)

@@ -17,6 +17,7 @@ from remote_assist.errors import AssistError, ContentError, UsageError, Verifica
 
 CA_FILE = "ca.pub"
 LISTS_FOLDER = "lists"
+NARROWING = frozenset({"packs", "revocations"})
 MAX_CA_BYTES = 16 << 10
 
 NOT_ADOPTED = "this relay is not adopted by an organisation yet"
@@ -37,9 +38,10 @@ class TrustFolder:
         check_log_key(self.lists, log_key)
 
     @property
-    def revocations(self) -> bytes | None:
-        """The signed list of revoked certificates; None while nobody's is."""
-        return self.raw[KINDS.index("revocations")] if self.lists.revocations.serials else None
+    def narrowing(self) -> tuple[bytes, ...]:
+        """The signed lists a session that has begun must know: what counts no more. None that was never changed."""
+        numbers = self.lists.numbers
+        return tuple(raw for kind, raw in zip(KINDS, self.raw, strict=True) if kind in NARROWING and numbers[kind] > 1)
 
     def refresh(self) -> bool:
         """Take newer lists if files changed. Returns whether something new is in force."""

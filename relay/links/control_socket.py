@@ -9,7 +9,7 @@ Rule 2: a session's agent counts as connected only once the session exists: afte
 """
 
 import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from datetime import datetime
 
@@ -45,8 +45,8 @@ from remote_assist.core.messages import (
     FromAgent,
     Join,
     Joined,
+    ListGiven,
     ProofsGiven,
-    RevocationsGiven,
     SessionClosed,
     StoreChunk,
     StoreRoom,
@@ -102,7 +102,7 @@ class ControlSocket:
         known: Callable[[web.Request], None],
         presence: Presence,
         room: Callable[[], Room],
-        revocations: Callable[[], bytes | None],
+        narrowing: Callable[[], Sequence[bytes]],
         acknowledged: Callable[[float], None],
     ) -> None:
         self._store = store
@@ -121,7 +121,7 @@ class ControlSocket:
         self._known = known
         self._presence = presence
         self._room = room
-        self._revocations = revocations
+        self._narrowing = narrowing
         self._acknowledged = acknowledged
 
     async def agent(self, request: web.Request, caller: Caller | None) -> web.StreamResponse:
@@ -143,8 +143,8 @@ class ControlSocket:
         line = AgentLine(session, socket, spoken_by(request.headers.get(HEADER, "")))
         if self._room() is not Room.FINE:
             await line.say(StoreRoom(level=self._room().word))
-        if stored and (revoked := self._revocations()) is not None:  # a new session's opening is checked by itself
-            await line.say(RevocationsGiven(signed=revoked))
+        for signed in self._narrowing() if stored else ():  # a new session was made with the newest
+            await line.say(ListGiven(signed=signed))
         try:
             await self._converse(line, keys, opened=stored > 0)
         except (RemoteProtocolError, RefusedError) as fault:

@@ -126,7 +126,7 @@ def assemble(facts: SessionFacts, around: Surroundings, prompt: Prompt, shelf: S
         on_stream=lambda offer: session.offered(offer),
         on_change=lambda up: session.link_changed(up),
         on_ticket_closed=lambda: session.end.now(ENDED_BY_TICKET),
-        on_revocations=lambda signed: session.on_revocations(signed),
+        on_list=lambda signed: session.on_list(signed),
         log=log,
         uploads=uploads,
     )
@@ -179,6 +179,7 @@ def assemble(facts: SessionFacts, around: Surroundings, prompt: Prompt, shelf: S
     shells = ShellRequests(recordings, around.shell, around.clock)
     share = ShareRequests(session)
     shelf = shelf or shelf_for(facts.technician, around, prompt)
+    session.on_packs = shelf.trust_only
     executors = _executors(session, around, shelf, LogRequests(session, control, log), shells, recordings, share)
     session.serve(AgentDoors(gate, session.people, executors, around.shell, shells, receive=share.receive))
     return session

@@ -29,8 +29,8 @@ from remote_assist.core.messages import (
     ChunkStored,
     Join,
     Joined,
+    ListGiven,
     RelayRefused,
-    RevocationsGiven,
     SessionClosed,
     StoreRoom,
     StreamOffered,
@@ -81,7 +81,7 @@ class Control:
         on_stream: Callable[[StreamOffered], None],
         on_change: Callable[[bool], None],
         on_ticket_closed: Callable[[], None] = lambda: None,
-        on_revocations: Callable[[bytes], None] = lambda _signed: None,
+        on_list: Callable[[bytes], None] = lambda _signed: None,
         log: LogWatch | None = None,
         uploads: Uploads | None = None,
     ) -> None:
@@ -102,7 +102,7 @@ class Control:
         self._on_stream = on_stream
         self._on_change = on_change
         self._on_ticket_closed = on_ticket_closed
-        self._on_revocations = on_revocations
+        self._on_list = on_list
         self._log = log
         self._link: Link | None = None
         self._asking = asyncio.Lock()
@@ -241,8 +241,8 @@ class Control:
                     self.closed.set()
                 case TicketClosed():
                     self._on_ticket_closed()
-                case RevocationsGiven():
-                    self._on_revocations(message.signed)
+                case ListGiven():
+                    self._on_list(message.signed)
                 case _:
                     raise _unexpected(message)
 

@@ -7,7 +7,7 @@ Rule: what a session waits for it can be woken from: by the customer's keys, by 
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping
 from datetime import datetime
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -17,11 +17,11 @@ from remote_assist.agent.control import Control
 from remote_assist.agent.gate import Gate
 from remote_assist.agent.granting import Granting
 from remote_assist.agent.keeper import Keeper
+from remote_assist.agent.newer_lists import NewerLists
 from remote_assist.agent.people import People, Technician
 from remote_assist.agent.record.disk_watch import DiskWatch
 from remote_assist.agent.record.recorder import Recorder
 from remote_assist.agent.record.uploads import Uploads
-from remote_assist.agent.revocations import Revocations
 from remote_assist.agent.session_end import FAREWELL_SECONDS, SessionEnd
 from remote_assist.agent.session_facts import (
     CUSTOMER,
@@ -40,12 +40,15 @@ from remote_assist.agent.session_facts import (
 from remote_assist.agent.streams import Connection, Streams
 from remote_assist.agent.texts import say, wish_title
 from remote_assist.audit.journal import Journal
+from remote_assist.core.catalog.packs import PackTrust
 from remote_assist.core.consent import Paused, Resumed, Revoked, State, TimePassed, wishes_of
+from remote_assist.core.identity.lists import PacksList, RevocationsList
 from remote_assist.core.messages import Grant, StreamOffered
 from remote_assist.core.prompt import ConsentAnswer, LineTyped, PausePressed, Prompt
 from remote_assist.core.record_codes import TECHNICIAN_LEFT
 from remote_assist.core.records import Outcome, RecordDraft
 from remote_assist.core.resume import LinkNews
+from remote_assist.core.signing.keys import load_public
 from remote_assist.errors import (
     AuditUnavailable,
     LocalProtocolError,
@@ -96,7 +99,9 @@ class Session:
         self._lock = lock
         self.people = People(facts.first, keeper)
         self.granting = Granting(facts, keeper, recorder, self.people)
-        self._revocations = Revocations(facts.technician)
+        self.lists = NewerLists(facts.technician.lists, ca_line=load_public(facts.technician.statement.organisation_ca))
+        self.on_packs: Callable[[PackTrust], None] = lambda _trust: None
+        """Told which packs count from now on."""
         self._logged_in: WeakKeyDictionary[Connection, str] = WeakKeyDictionary()
         self._doors: Doors | None = None
         self._streams = Streams(
@@ -163,12 +168,20 @@ class Session:
         with contextlib.suppress(AuditUnavailable, LocalProtocolError):
             await self._recorder.append(draft)
 
-    def on_revocations(self, signed: bytes) -> None:
-        """The relay shows a list of revoked certificates: who is on it is out, or it was the last and this the end."""
+    def on_list(self, signed: bytes) -> None:
+        """The relay shows a newer list of the organisation."""
         try:
-            revoked = self._revocations.newer(signed)
+            shown = self.lists.take(signed)
         except VerificationError:
             return  # not the CA's word: a relay says what it likes
+        match shown:
+            case RevocationsList():
+                self._leave_revoked(shown.serials)
+            case PacksList():
+                self.on_packs(self.lists.packs)
+
+    def _leave_revoked(self, revoked: Collection[int]) -> None:
+        """Whose certificate is revoked is out, or they were the last and this is the end."""
         self.people.forget_expected(revoked)
         out = self.people.with_serials(revoked)
         if out and len(out) == len(self.people.technicians):

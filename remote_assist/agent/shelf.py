@@ -45,13 +45,20 @@ class Shelf:
 
     async def catalog(self) -> Catalog:
         """The catalog. Raises ContentError when its files are damaged."""
-        if self._catalog is None:
-            stocked = await asyncio.to_thread(self._stock)
+        while self._catalog is None:
+            trust = self.trust
+            stocked = await asyncio.to_thread(self._stock, trust)
+            if trust is not self.trust:
+                continue  # it narrowed meanwhile
             for pack in stocked.packs:
                 if pack.why_not:
                     self.tell(pack)
             self._catalog = stocked.catalog
         return self._catalog
+
+    def trust_only(self, trust: PackTrust) -> None:
+        """From now on these packs count, and no others; what runs already goes on."""
+        self.trust, self._catalog = trust, None
 
     async def preview(self, platform: str) -> Preview:
         """Everything any bundle reads on this machine but what is struck already, and what that takes."""
@@ -79,9 +86,9 @@ class Shelf:
         earlier = {} if self.home is None else await asyncio.to_thread(LookHistory(self.home).earlier)
         return estimate(catalog.bundles[bundle], catalog.collectors, earlier, self.struck)
 
-    def _stock(self) -> Stocked:
+    def _stock(self, trust: PackTrust) -> Stocked:
         packs = [] if self.home is None else PackFolder(self.home).installed()
-        return stock(packs, self.trust) if packs else _shipped()
+        return stock(packs, trust) if packs else _shipped()
 
     def trend(self) -> dict[str, object] | None:
         """What the samples of `watch` say here, None where it keeps none."""

@@ -365,10 +365,11 @@ class TicketClosed(Message, frozen=True, tag="ticket-closed"):
     session: str
 
 
-class RevocationsGiven(Message, frozen=True, tag="revocations"):
-    """relay → agent: the organisation's newest list of revoked certificates (`signed`: as core/identity/lists.py).
+class ListGiven(Message, frozen=True, tag="list"):
+    """relay → agent: the organisation's newest list of revoked certificates, or of packs (core/identity/lists.py).
 
-    Whose certificate is on it is out of the session at once. Only the CA's signature is believed.
+    Whose certificate is revoked is out of the session at once, and a pack that counts no more is used no more. Only the
+    CA's signature is believed.
     """
 
     signed: bytes
@@ -414,7 +415,7 @@ ToAgent = (
     | StreamOffered
     | SessionClosed
     | TicketClosed
-    | RevocationsGiven
+    | ListGiven
     | RelayRefused
 )
 FromAgent = Join | Append | StoreChunk | AskCheckpoint | AskProofs | AskSuccessions

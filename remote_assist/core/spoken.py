@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from remote_assist.core.messages import (
     PROTOCOL_VERSION,
     AskSuccessions,
+    ListGiven,
     Message,
-    RevocationsGiven,
     StoreRoom,
     SuccessionsGiven,
     TicketClosed,
@@ -33,7 +33,7 @@ SINCE: dict[type[Message], int] = {
     ReadMany: 1,
     StoreRoom: 1,
     TicketClosed: 1,
-    RevocationsGiven: 1,
+    ListGiven: 1,
 }
 """The minor that said a word first; what is not here was there from the beginning of the version."""
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from remote_assist.core.identity.lists import RevocationsList, sign_list
-from remote_assist.core.messages import Acknowledged, RevocationsGiven
+from remote_assist.core.messages import Acknowledged, ListGiven
 from remote_assist.core.signing.keys import new_key
 from tests.faults.evil_relay import Data, EvilRelay, Passage, text
 from tests.faults.parties import Parties, opened
@@ -128,7 +128,7 @@ async def test_f18_a_relay_that_shows_what_the_ca_did_not_sign_or_nothing_newer_
         nonlocal told
         if passage.road == "agent" and not passage.to_relay and isinstance(passage.message(), Acknowledged):
             told += 1
-            return [*(text(RevocationsGiven(signed=one)) for one in shown), passage.data]
+            return [*(text(ListGiven(signed=one)) for one in shown), passage.data]
         return [passage.data]
 
     async with opened(parties) as desk:

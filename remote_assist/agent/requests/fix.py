@@ -138,6 +138,7 @@ class FixRequests:
         approver = await self._approver(caller, request)
         prepared = self._take(request.plan, caller.ground.place)
         fix, plan = prepared.fix, prepared.plan
+        await self._check_still_here(caller, prepared)
         approval = msgspec.json.encode(request.approval) if approver else b""
         undo: list[UndoFile] = []
 
@@ -228,11 +229,21 @@ class FixRequests:
             plan=request.plan,
             technician=facts.technician.certificate,
             now=self._session.keeper.moment().utc,
-            revoked=facts.technician.lists.revocations.serials,
+            revoked=self._session.lists.revoked,
         )
         if approver.key_fingerprint == key:
             raise RefusedError("who approves a plan cannot be who runs it", reason="not-approved")
         return approver.key_fingerprint
+
+    async def _check_still_here(self, caller: Caller, prepared: PreparedPlan) -> None:
+        """Raise RefusedError, which is written down, when the fix counts no more since it was planned."""
+        fix, plan = prepared.fix, prepared.plan
+        try:
+            check_item((await self._shelf.catalog()).fixes.get(fix.id), "fix", fix.id, fix.version, fix.digest)
+        except RefusedError as error:
+            action = apply_action(fix.id, fix.version, fix.digest, plan.digest, msgspec.json.encode(plan))
+            await caller.gate.refuse(caller.actor, action, error)
+            raise
 
     async def _ask(self, prepared: PreparedPlan) -> None:
         """Show the plan to the customer where that is asked for. Raises ConsentDenied."""

@@ -88,7 +88,7 @@ class ShareRequests:
             signer_line=signer_line,
             ca_line=facts.technician.certificate.ca_line,
             now=self._session.keeper.moment().utc,
-            revoked=facts.technician.lists.revocations.serials,
+            revoked=self._session.lists.revoked,
         )
 
     async def _ask(self, asker: Technician, invitation: Invitation) -> Ending:
