@@ -79,6 +79,10 @@ class Roster:
     def open(self) -> Sequence[Presence]:
         return tuple(self._open.values())
 
+    def unread_beside(self, session: str) -> int:
+        """Lines nobody read yet in the other sessions."""
+        return sum(one.unread for one in self._open.values() if one.session != session)
+
     def beside(self, session: str, step: int) -> str:
         """The session `step` places after this one, round and round; itself when it is alone."""
         names = list(self._open)

@@ -80,6 +80,24 @@ async def test_while_the_relay_does_not_answer_what_is_known_can_be_gone_to(worl
 
 
 @pytest.mark.slow
+async def test_who_writes_in_another_session_is_told_and_stays_counted_until_read(world: World) -> None:
+    several(world)
+    async with stage(world, session=SESSION) as here:
+        await here.press("o", "2")
+        world.customer_says("are you there?")
+        await here.settle()
+        assert "web-07 #4711: the customer wrote" in here.text
+        here.app.clear_notifications()
+        here.screen(SessionScreen)._poll()
+        await here.settle()
+        assert "✉ 1 elsewhere" in here.text.splitlines()[1]
+        await here.press("left_square_bracket", "6", "escape", "right_square_bracket")
+        assert here.screen(SessionScreen)._session_id == OTHERS[0]
+        await here.press("6")
+        assert "elsewhere" not in here.text
+
+
+@pytest.mark.slow
 async def test_a_digit_goes_to_a_session_and_brackets_to_its_neighbour(world: World) -> None:
     several(world)
     async with stage(world) as here:

@@ -131,8 +131,14 @@ class ConnectedScreen(Screen[None]):
         if grown:
             self._read_log()
 
+    def on_screen_resume(self) -> None:
+        self._count_elsewhere()
+
+    def _count_elsewhere(self) -> None:
+        self.query_one(SessionHeader).show(replace(self.state, elsewhere=self._roster.unread_beside(self._session_id)))
+
     def _poll(self) -> None:
-        self.query_one(SessionHeader).refresh()
+        self._count_elsewhere()
         if self.state.link in {LinkState.OVER, LinkState.RECONNECTING}:
             return
         if self._asked_at is not None:

@@ -214,6 +214,9 @@ class SessionScreen(ConnectedScreen):
         self._roster.change(self._session_id, unread=unread.count)
         if unread.new:
             self.post_message(say.Attention("the customer wrote"))
+            if not self.is_current:
+                whose = shown(f"{self.host} #{self.state.ticket}", max_chars=80).plain
+                self.app.notify(f"{whose}: the customer wrote", markup=False)
 
     # --- fixes --------------------------------------------------------------------------------------
 

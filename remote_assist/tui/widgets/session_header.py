@@ -24,7 +24,7 @@ class HeaderState:
     """What the header shows. `colour` is the customer's, `seconds` the last round trip, `cut_at` when the link went,
     or what was asked last and not answered yet.
 
-    `status` is None until the agent spoke.
+    `status` is None until the agent spoke; `elsewhere`: lines nobody read yet in other sessions.
     """
 
     technician: str
@@ -35,6 +35,7 @@ class HeaderState:
     seconds: float = 0.0
     cut_at: datetime | None = None
     status: Status | None = None
+    elsewhere: int = 0
 
     @property
     def until(self) -> datetime | None:
@@ -70,7 +71,9 @@ class SessionHeader(Widget):
     def render(self) -> RenderResult:
         width = self.content_size.width
         first = two_ends(self._who(), self._how(wide=width >= 96), width)
-        second = two_ends(self._may(), joined(shown(self._state.technician, max_chars=40), (" (you)", FAINT)), width)
+        waits = self._state.elsewhere
+        you = joined(shown(self._state.technician, max_chars=40), (" (you)", FAINT))
+        second = two_ends(self._may(), joined((f"✉ {waits} elsewhere   " if waits else "", WARN), you), width)
         return joined(first, "\n", second)
 
     @property
