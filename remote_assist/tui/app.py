@@ -62,6 +62,10 @@ OVERVIEW = "overview"
 
 DEFAULTS = TuiSettings()
 
+SWITCH_SECONDS = 0.0005
+"""How soon the screens get their turn from a thread that evaluates a bundle or writes a file: the default of 5 ms would
+be added several times between a key and what it shows."""
+
 NO_PASSPHRASE = Problem("your key stays locked: no passphrase was given", "Try again when you have it at hand.")
 
 VIM_KEYS = {
@@ -334,6 +338,7 @@ def run_tui(
         opened: DeskPort = await desk.Desk.open(settings, ask_passphrase=ask_passphrase)
         return opened
 
+    sys.setswitchinterval(SWITCH_SECONDS)
     chosen = read_settings(settings.home, _binding_ids)
     app = AssistApp(
         open_desk or open_stored_login,
