@@ -8,7 +8,6 @@ import contextlib
 import importlib
 import secrets
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -40,13 +39,13 @@ from remote_assist.technician.login import (
 from remote_assist.technician.session_folder import SessionFacts, SessionFolder
 
 if TYPE_CHECKING:  # only names for types: SSH and pairing take a while to load, and who lists tickets needs neither
-    from remote_assist.core.agreements.enrolment import Machine
     from remote_assist.core.agreements.sharing import Part
     from remote_assist.core.codes import SupportCode
     from remote_assist.technician.accept import OnPaired
     from remote_assist.technician.disclosing import Place
     from remote_assist.technician.disclosure_choice import Choice
     from remote_assist.technician.disclosure_preview import Preview
+    from remote_assist.technician.enrolled_machines import EnrolledMachine
     from remote_assist.technician.evidence import BundlesCompared
     from remote_assist.technician.invite import Invitation
     from remote_assist.technician.knowledge import Article
@@ -69,15 +68,6 @@ def _tell_nobody(_session: str, _news: LinkNews, _since: datetime) -> None:
 
 def _utc_now() -> datetime:
     return datetime.now(UTC)
-
-
-@dataclass(frozen=True, slots=True)
-class EnrolledMachine:
-    """A machine whose enrolment was checked. `here`: it can be called now, says the relay."""
-
-    machine: "Machine"
-    here: bool
-    seen: str
 
 
 class Desk:
@@ -299,24 +289,17 @@ class Desk:
             except TimeoutError as error:
                 raise UnreachableError("the machine did not answer in time", advice="Try again.") from error
 
-    async def machines(self) -> tuple[EnrolledMachine, ...]:
+    async def machines(self) -> "tuple[EnrolledMachine, ...]":
         """The enrolled machines this relay knows, each with a signature of the organisation that holds."""
-        from remote_assist.core.agreements.enrolment import check_enrolment
+        from remote_assist.technician.enrolled_machines import vouched_for
 
-        found = []
-        for one in await self.api.machines():
-            with contextlib.suppress(VerificationError):
-                machine = check_enrolment(one.signed, ca_line=self.ca_line, revoked=self.lists.revocations.serials)
-                found.append(EnrolledMachine(machine, one.here, one.seen))
-        return tuple(found)
+        return vouched_for(await self.api.machines(), ca_line=self.ca_line, revoked=self.lists.revocations.serials)
 
-    async def machine(self, name: str) -> EnrolledMachine:
+    async def machine(self, name: str) -> "EnrolledMachine":
         """One of them, by name or id. Raises UsageError for none, or several of that name."""
-        found = [one for one in await self.machines() if name in {one.machine.id, one.machine.enrolment.name}]
-        if len(found) != 1:
-            known = "several machines are" if found else "no machine is"
-            raise UsageError(f"{known} enrolled as '{name[:60]}'", advice="`enrolled` lists who ran `standby`.")
-        return found[0]
+        from remote_assist.technician.enrolled_machines import the_one
+
+        return the_one(await self.machines(), name)
 
     async def _own_record(self, draft: RecordDraft) -> None:
         from remote_assist.technician.own_records import OwnRecords
@@ -377,7 +360,7 @@ class Desk:
         facts = self.home.session(session).facts()
         request = invitation_for(
             facts,
-            read_certificate_line(certificate_file),
+            read_certificate_line(certificate_file, advice="Name the file of theirs: NAME-cert.pub."),
             part,
             seconds,
             credential=self._credential(),

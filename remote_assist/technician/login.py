@@ -75,22 +75,22 @@ async def login(
     return LoggedIn(identity, moment_of(answer.expires), credential.certificate, lists)
 
 
+OWN_CERTIFICATE = "Ask your operator to sign your public key, or name the file with --cert."
+
+
 def default_certificate_file(key_file: Path) -> Path:
     """Where ssh-keygen and `remote-assist ca sign` put the certificate of a key."""
     return key_file.with_name(key_file.name + "-cert.pub")
 
 
-def read_certificate_line(path: Path) -> str:
-    """The one line of a certificate file. Raises ContentError."""
+def read_certificate_line(path: Path, *, advice: str = OWN_CERTIFICATE) -> str:
+    """The one line of a certificate file. Raises ContentError; `advice`: what helps where there is none."""
     try:
         with path.open("rb") as file:
             raw = file.read(MAX_CERTIFICATE_BYTES + 1)
         text = raw.decode("ascii").strip()
     except FileNotFoundError as error:
-        raise ContentError(
-            f"there is no certificate at {path}",
-            advice="Ask your operator to sign your public key, or name the file with --cert.",
-        ) from error
+        raise ContentError(f"there is no certificate at {path}", advice=advice) from error
     except (OSError, UnicodeDecodeError) as error:
         raise ContentError(f"{path} cannot be read as a certificate") from error
     if len(raw) > MAX_CERTIFICATE_BYTES or "\n" in text:

@@ -69,3 +69,11 @@ async def test_a_customer_who_does_not_want_the_colleague_is_believed(tmp_path: 
         await here.paste(str(colleague.folder / "alice-cert.pub"))
         await here.press("ctrl+s")
         await here.see("✖ ask to let a colleague in")
+
+
+async def test_a_certificate_that_is_not_there_is_told_with_what_to_name(tmp_path: Path) -> None:
+    async with at_work(tmp_path, scopes=("diagnose",)) as here:
+        await here.press("s")
+        await here.paste(str(tmp_path / "nobody-cert.pub"))
+        await here.press("ctrl+s")
+        await here.see("✖ ask to let a colleague in", "Name the file of theirs: NAME-cert.pub.")
