@@ -302,12 +302,16 @@ class AssistApp(App[None]):
             self.push_screen(HelpScreen(self.screen))
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
-        """The palette lists what the keys of this screen do, so nothing has to be remembered."""
+        """The palette lists what the keys of this screen do, also those no line names: nothing has to be remembered."""
+        listed: set[str] = set()
         for node, binding, enabled, _ in screen.active_bindings.values():
-            if binding.show and enabled and binding.action != "command_palette":
+            named = binding.show or node is screen or binding.action.startswith("read(")
+            if named and enabled and binding.description not in listed and binding.action != "command_palette":
+                listed.add(binding.description)
                 key = self.get_key_display(binding)
                 yield SystemCommand(binding.description, f"key {key}", self._runs(node, binding.action))
-        yield SystemCommand("quit", "leave; sessions go on", self.exit)
+        if "quit" not in listed:
+            yield SystemCommand("quit", "leave; sessions go on", self.exit)
 
     def _runs(self, node: DOMNode, action: str) -> Callable[[], Awaitable[None]]:
         async def run() -> None:

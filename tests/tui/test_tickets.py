@@ -136,6 +136,18 @@ async def test_the_palette_does_what_the_keys_do(world: World) -> None:
         here.screen(NewTicketScreen)
 
 
+async def test_the_palette_names_tabs_and_what_is_reached_from_everywhere_each_once(world: World) -> None:
+    async with stage(world, session=SESSION) as here:
+        commands = [one.title for one in here.app.get_system_commands(here.app.screen)]
+        assert {"Findings", "Terminal", "next session", "known issues", "review", "look", "quit"} <= set(commands)
+        assert len(commands) == len(set(commands))
+        await here.press("ctrl+p")
+        await here.write("Chat")
+        await here.pilot.pause(0.3)
+        await here.press("enter")
+        assert here.app.focused is not None and here.app.focused.id == "say"
+
+
 async def test_a_session_named_at_start_is_opened_above_the_tickets(world: World) -> None:
     async with stage(world, session=SESSION) as here:
         here.screen(SessionScreen)
