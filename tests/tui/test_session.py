@@ -78,6 +78,21 @@ async def test_an_answer_that_stays_away_is_told_with_since_when_and_not_asked_f
         assert "△" not in here.text and "▲" in here.text.splitlines()[0]
 
 
+async def test_an_end_that_comes_near_is_told_once_and_when_it_is_there_nothing_is_allowed(world: World) -> None:
+    async with stage(world, WIDE, session=SESSION) as here:
+        world.failure = UnreachableError("gone")
+        world.now += timedelta(minutes=23)
+        await poll(here)
+        assert "web-07 #4711: allowed until 14:32 only; p asks for more" in here.text
+        here.app.clear_notifications()
+        world.now += timedelta(minutes=1)
+        await poll(here)
+        assert "asks for more" not in here.text
+        world.now += timedelta(minutes=4)
+        await poll(here)
+        assert "may: nothing: the time the customer allowed is over" in here.text
+
+
 async def test_a_lost_link_is_said_and_found_again(world: World) -> None:
     async with stage(world, WIDE, session=SESSION) as here:
         world.cut()

@@ -27,8 +27,9 @@ from remote_assist.tui.roster import Roster
 from remote_assist.tui.theme import FAINT
 from remote_assist.tui.widgets.actions import ActionLine, action_text
 from remote_assist.tui.widgets.lines import ProblemPanel, TwoEnds, keys_line
-from remote_assist.tui.widgets.session_header import HeaderState, SessionHeader
+from remote_assist.tui.widgets.session_header import SOON_SECONDS, HeaderState, SessionHeader
 from remote_assist.tui.widgets.text import joined, shown
+from remote_assist.tui.words import clock_time
 from remote_assist.tui.work import Work
 
 RECONNECT_POLLS = 1
@@ -57,6 +58,7 @@ class ConnectedScreen(Screen[None]):
         self._actions: list[ActionLine] = []
         self._silent_polls = 0
         self._asked_at: datetime | None = None
+        self._warned_of: datetime | None = None
 
     def top(self) -> ComposeResult:
         """Whose session this is and how it stands; always in view."""
@@ -137,8 +139,20 @@ class ConnectedScreen(Screen[None]):
     def _count_elsewhere(self) -> None:
         self.query_one(SessionHeader).show(replace(self.state, elsewhere=self._roster.unread_beside(self._session_id)))
 
+    def _warn_of_the_end(self) -> None:
+        """Once for each end: what is allowed here ends soon, also when another customer is looked at."""
+        until = self.state.until
+        if until is None or until == self._warned_of or self.state.link is LinkState.OVER:
+            return
+        if 0 < (until - self._pace.clock()).total_seconds() < SOON_SECONDS:
+            self._warned_of = until
+            whose = shown(f"{self.host} #{self.state.ticket}", max_chars=80).plain
+            self.app.notify(f"{whose}: allowed until {clock_time(until)} only; p asks for more", markup=False)
+            self.post_message(say.Attention("what a customer allowed ends soon"))
+
     def _poll(self) -> None:
         self._count_elsewhere()
+        self._warn_of_the_end()
         if self.state.link in {LinkState.OVER, LinkState.RECONNECTING}:
             return
         if self._asked_at is not None:

@@ -117,6 +117,8 @@ class SessionHeader(Widget):
             return text.append("…", FAINT)
         if not self._state.scopes or self._state.link is LinkState.OVER:
             return text.append("nothing", WARN)
+        if self._state.until is not None and self._clock() >= self._state.until:
+            return text.append("nothing: the time the customer allowed is over", WARN)
         if self._state.status.paused:
             return text.append("nothing: the customer has paused the session", WARN)
         for scope in self._state.scopes:
