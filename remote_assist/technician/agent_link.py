@@ -22,7 +22,6 @@ from remote_assist.transport.addresses import Addresses
 from remote_assist.transport.channel import open_channel
 from remote_assist.transport.forwarding import listening
 from remote_assist.transport.ssh import connect_to_agent
-from remote_assist.transport.streams import STREAM_INFO
 
 MAX_IDLE = 4
 """Conversations kept for the next request."""
@@ -114,11 +113,6 @@ class AgentLink:
     def forward(self, endpoint: Endpoint, port: int) -> contextlib.AbstractAsyncContextManager[int]:
         """A port of this machine that leads to `endpoint` as the agent's machine reaches it. Raises UsageError."""
         return listening(self._connection, endpoint, port)
-
-    def rest(self, seconds: float) -> None:
-        """Take nothing of what comes for so long. Harmless once it is over."""
-        if (stream := self._connection.get_extra_info(STREAM_INFO)) is not None:
-            stream.rest(seconds)
 
     async def _new(self, machine: UseMachine | None) -> Conversation:
         channel = await open_channel(self._connection)

@@ -133,10 +133,6 @@ class Session:
             await asyncio.gather(self._watching, return_exceptions=True)
         await self._link.close()
 
-    def rest(self, seconds: float) -> None:
-        """Take nothing of what comes for so long, however much it is: somebody waits for something else here."""
-        self._link.rest(seconds)
-
     async def compare_logs(self) -> None:
         """Agree with the agent on the relay's log, now and each minute. Raises VerificationError; see log_watch.py."""
         await compare(self._link, self._memory, self._successions)

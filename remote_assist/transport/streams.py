@@ -116,7 +116,6 @@ class StreamTransport(asyncio.Transport):
         self._unread: deque[memoryview] = deque()
         """What came while SSH took nothing, or before it took what came earlier."""
         self._is_held = False
-        self._rest: asyncio.TimerHandle | None = None
         self._last_word: PeerFinished | PeerReset | None = None
         self._closing = False
         self._lost = False
@@ -208,13 +207,6 @@ class StreamTransport(asyncio.Transport):
         """Wait until the stream is over and its link closed."""
         await asyncio.shield(self._over)
 
-    def rest(self, seconds: float) -> None:
-        """Read nothing from the network for so long: this program has something to do that somebody waits for."""
-        if self._rest is not None:
-            self._rest.cancel()
-        self._rest = self._loop.call_later(seconds, self._rested)
-        self._link.pause_reading()
-
     # --- transport.resumable.Listener -----------------------------------------------------------------
 
     def arrived(self, message: str | bytes) -> None:
@@ -262,12 +254,7 @@ class StreamTransport(asyncio.Transport):
         self._is_held = held
         if held:
             self._link.pause_reading()
-        elif self._rest is None:
-            self._link.resume_reading()
-
-    def _rested(self) -> None:
-        self._rest = None
-        if not self._is_held:
+        else:
             self._link.resume_reading()
 
     def _hear_last_word(self) -> None:

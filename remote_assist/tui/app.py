@@ -130,16 +130,10 @@ class AssistApp(App[None]):
     async def on_event(self, event: Event) -> None:
         """Keys and pasted text go through `TypedAhead`, once; all else as Textual has it."""
         if isinstance(event, Key | Paste) and not event.is_forwarded:
-            self._make_way()
+            self._garbage.note_key()
             await self._typed.take(event)
         else:
             await super().on_event(event)
-
-    def _make_way(self) -> None:
-        """A key comes first; but what is typed into a remote terminal is shown by what comes from there."""
-        self._garbage.note_key()
-        if self.screen_stack and not takes_every_key(self.focused):
-            self._work.rest()
 
     def on_mount(self) -> None:
         theme = THEMES[self._settings.theme]

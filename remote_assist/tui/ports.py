@@ -174,9 +174,6 @@ class SessionPort(LookingPort, FilesPort, FileMover, ActingPort, ChatPort, Shell
     def has_bundle(self) -> bool:
         """Whether a bundle of this session lies on this machine."""
 
-    def rest(self, seconds: float) -> None:
-        """Take nothing of what comes for so long."""
-
     async def close(self) -> None:
         """Leave; the session itself goes on."""
 

@@ -65,9 +65,6 @@ from remote_assist.tui.problem import Problem
 
 CLOSE_SECONDS = 5.0
 
-REST_SECONDS = 0.05
-"""As long as a key takes to be shown, and no longer: a file that comes at full speed loses so much of it."""
-
 PASSPHRASE_WANTED = "passphrase"  # noqa: S105  # a reason, not a secret
 """Reason of a refusal that a passphrase would lift."""
 
@@ -94,7 +91,6 @@ class Work:
         self._passphrase: bytes | None = None
         self._opening = asyncio.Lock()
         self._screens: dict[str, DOMNode] = {}
-        self._connected: set[SessionPort] = set()
 
     @property
     def technician(self) -> str:
@@ -110,11 +106,6 @@ class Work:
         if self._desk is not None:
             async with asyncio.timeout(CLOSE_SECONDS):
                 await self._desk.close()
-
-    def rest(self) -> None:
-        """What comes from customers waits for a moment, so that a key just pressed is shown first."""
-        for session in self._connected:
-            session.rest(REST_SECONDS)
 
     def cancel(self, screen: DOMNode, job: Job) -> None:
         """Stop a job of this screen; it answers `JobCancelled`."""
@@ -208,15 +199,12 @@ class Work:
     def connect(self, screen: DOMNode, session: str) -> None:
         async def call() -> Message:
             self._screens[session] = screen
-            connected = await (await self.desk()).connect(session)
-            self._connected.add(connected)
-            return SessionConnected(connected)
+            return SessionConnected(await (await self.desk()).connect(session))
 
         self.start(screen, Job.CONNECT, call)
 
     def leave(self, app: DOMNode, session: SessionPort) -> None:
         """Close our connection; the session goes on. Runs on the app: the screen is going."""
-        self._connected.discard(session)
 
         async def call() -> None:
             await session.close()

@@ -100,29 +100,6 @@ async def test_a_reader_who_pauses_stops_the_writer_and_resuming_delivers_all() 
         assert heard.events == ["pause", "resume"]
 
 
-async def test_who_rests_reads_nothing_and_then_everything() -> None:
-    async with pair() as ((near, _), (far, other)):
-        far.rest(60)
-        far.rest(0.3)
-        for _ in range(48):
-            near.write(bytes(1 << 16))
-        await asyncio.sleep(0.1)
-        assert other.got == b""
-        await _until(lambda: len(other.got) == 3 << 20)
-
-
-async def test_who_takes_nothing_still_takes_nothing_after_a_rest() -> None:
-    async with pair() as ((near, _), (far, other)):
-        far.pause_reading()
-        near.write(bytes(1 << 20))
-        await asyncio.sleep(0.05)
-        far.rest(0.05)
-        await asyncio.sleep(0.1)
-        assert other.got == b"" and far._is_held
-        far.resume_reading()
-        await _until(lambda: len(other.got) == 1 << 20)
-
-
 async def test_closing_delivers_what_was_written_and_then_the_end() -> None:
     async with pair() as ((near, heard), (_, other)):
         near.write(b"a" * 1_000_000)

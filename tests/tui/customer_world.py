@@ -108,7 +108,6 @@ class CustomerWorld:
     def __init__(self, now: datetime) -> None:
         self.now = now
         self.calls: list[tuple[str, ...]] = []
-        self.rests: list[float] = []
         self.tickets: list[Ticket] = default_tickets(now)
         self.findings: Sequence[WorldFinding] = FINDINGS
         self.facts: Mapping[str, object] = FACTS
@@ -306,9 +305,6 @@ class WorldSession:
             yield terminal
         finally:
             self._world.calls.append(("close shell",))
-
-    def rest(self, seconds: float) -> None:
-        self._world.rests.append(seconds)
 
     async def close(self) -> None:
         self._world.calls.append(("close session",))

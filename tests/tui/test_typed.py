@@ -4,7 +4,6 @@ from textual.events import Key
 from textual.widgets import Input
 
 from remote_assist.tui.widgets.tab_line import TabLine
-from remote_assist.tui.work import REST_SECONDS
 from tests.tui.stage import stage
 from tests.tui.world import SESSION, World
 
@@ -31,15 +30,6 @@ async def test_a_tab_s_number_right_after_the_way_out_of_a_terminal_is_not_typed
         await it.settle()
         assert it.app.screen.query_one(TabLine).active == "log"
         assert world.terminals[0].typed == b"ab"
-
-
-async def test_what_comes_waits_for_a_key_but_not_for_one_that_a_terminal_there_shows(world: World) -> None:
-    world.scopes = (*world.scopes, "terminal")
-    async with stage(world, session=SESSION) as it:
-        await it.press("8", "t")
-        assert world.rests == [REST_SECONDS, REST_SECONDS]
-        await it.press("a", "b")
-        assert world.rests == [REST_SECONDS, REST_SECONDS]
 
 
 async def test_a_key_pressed_while_the_program_ends_does_nothing(world: World) -> None:
