@@ -179,7 +179,7 @@ def test_a_pointer_that_leads_nowhere_is_said_and_no_crash(pointer: str) -> None
 def test_a_fact_on_one_line() -> None:
     assert brief({"program": "apache2", "pid": 812, "more": {"x": 1}}) == "program=apache2 pid=812"
     assert brief([1, 2]) == "2 entries"
-    assert brief({"a": {}}) == "1 entries"
+    assert brief({"a": {}}) == "1 entry"
     assert brief(None) == "null"
 
 
