@@ -42,6 +42,7 @@ from remote_assist.core.messages import (
     Challenge,
     Join,
     Joined,
+    ListGiven,
     SignedStatement,
     StoredRecord,
     ToAgent,
@@ -302,6 +303,7 @@ class Agent:
         self.seq = 0
         self.prev = NO_RECORD
         self.link: ClientConnection
+        self.lists_given: list[bytes] = []
 
     @property
     def technician(self) -> Actor:
@@ -377,7 +379,12 @@ class Agent:
         await self.link.send(encode(message).decode(), text=True)
 
     async def receive(self) -> object:
-        return understood(await self.link.recv(), ToAgent | Joined)
+        """The next message, but for newer lists, which may come at any moment and are only kept."""
+        while True:
+            answer = understood(await self.link.recv(), ToAgent | Joined)
+            if not isinstance(answer, ListGiven):
+                return answer
+            self.lists_given.append(answer.signed)
 
 
 def understood(raw: str | bytes, kind: Any) -> Any:
