@@ -6,6 +6,7 @@ Rule 1: whoever has the turn is the only writer until its commit. A node that fr
 Rule 2: a commit is on the server's disk before it is answered, whatever the server's own settings say.
 """
 
+import time
 from importlib.util import find_spec
 from typing import Any
 
@@ -26,6 +27,9 @@ FROZEN_SECONDS = 10
 
 SERVING_LOCK = 0x72656C6179
 """Advisory lock of this database: held by a relay that is alone, shared by the nodes of one that is several."""
+
+STOPPING_SECONDS = 2.0
+"""How long a relay that has just stopped may still seem to serve."""
 
 STATEMENT_SECONDS = 120
 CONNECT_SECONDS = 5
@@ -62,16 +66,23 @@ class PostgresServer:
 def hold_server(url: str, *, several: bool) -> Connection:
     """Say at the server, until the connection is closed, that a relay serves from it: alone, or one of several nodes.
 
-    Raises UsageError when that does not go together with a relay that serves there already, UnreachableError.
+    Waits a moment for one that has just stopped: the server lets go of its lock only when it notices. Raises UsageError
+    when that does not go together with a relay that serves there already, UnreachableError.
     """
     try:
         connection = open_server(url, poolclass=NullPool).connect()
     except OperationalError as error:
         raise unreachable(error) from error
-    taken = "pg_try_advisory_lock_shared" if several else "pg_try_advisory_lock"
-    if connection.execute(text(f"SELECT {taken}({SERVING_LOCK})")).scalar_one():
+    taken = text(f"SELECT {'pg_try_advisory_lock_shared' if several else 'pg_try_advisory_lock'}({SERVING_LOCK})")
+    given_up = time.monotonic() + STOPPING_SECONDS
+    while True:
+        is_ours = connection.execute(taken).scalar_one()
         connection.commit()
-        return connection
+        if is_ours:
+            return connection
+        if time.monotonic() >= given_up:
+            break
+        time.sleep(STOPPING_SECONDS / 20)
     connection.close()
     alone = "that was told of no others" if several else "and this one was told of no others"
     raise UsageError(
