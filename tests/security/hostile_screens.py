@@ -20,7 +20,7 @@ from textual.events import Event, Key
 from remote_assist.core.api import Delivery, TicketNote
 from remote_assist.core.log.asciicast import MARKER, OUTPUT
 from remote_assist.core.log.asciicast import Event as CastEvent
-from remote_assist.core.requests import KIND_DATA, KIND_ERROR, Done, Entry, PlanStep, Progress
+from remote_assist.core.requests import KIND_DATA, KIND_ERROR, Done, Entry, Participant, PlanStep, Progress
 from remote_assist.errors import RefusedError
 from remote_assist.technician.disclosing import Disclosure
 from remote_assist.technician.disclosure_choice import Choice
@@ -118,6 +118,7 @@ def fill(world: World, words: Words) -> None:
     """Every string a peer can send becomes `words`."""
     world.name = words()
     world.host_name = words()
+    world.technicians = tuple(Participant(name=words(), part=part, until=words()) for part in ("active", "observer"))
     world.tickets = [
         msgspec.structs.replace(
             ticket,

@@ -11,10 +11,23 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import msgspec
+
 from remote_assist.core.api import Ticket, TicketNote
 from remote_assist.core.chat import checked_line
 from remote_assist.core.messages import Grant
-from remote_assist.core.requests import KIND_DATA, KIND_ERROR, ChatLine, Done, Entry, Plan, PlanStep, Progress, Status
+from remote_assist.core.requests import (
+    KIND_DATA,
+    KIND_ERROR,
+    ChatLine,
+    Done,
+    Entry,
+    Participant,
+    Plan,
+    PlanStep,
+    Progress,
+    Status,
+)
 from remote_assist.errors import AssistError, RefusedError
 from remote_assist.technician.folder_fetch import FetchedFolder
 from remote_assist.technician.remote_tree import LeftOut
@@ -125,6 +138,7 @@ class CustomerWorld:
         self.collectors: Sequence[str] = COLLECTORS
         self.has_bundle = False
         self.paused = False
+        self.technicians: tuple[Participant, ...] = ()
         self.greeting = b"\x1b[1;32malice@web-07\x1b[0m:\x1b[34m~\x1b[0m$ "
         self.terminals: list[WorldTerminal] = []
         self.here_already: set[str] = set()
@@ -184,6 +198,7 @@ class WorldSession:
         return Status(
             session=self.id, ticket=self.ticket, grants=grants, ends=until,
             host_name=self._world.host_name, recorded=self.recorded, paused=self._world.paused,
+            technicians=self._world.technicians or msgspec.UNSET,
         )  # fmt: skip
 
     async def collect(self, bundle: str, out: Path, on_progress: OnProgress) -> object:

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 from textual.widgets import Input, Tree
 
-from remote_assist.core.requests import Done
+from remote_assist.core.requests import Done, Participant
 from remote_assist.core.resume import LinkNews
 from remote_assist.errors import RefusedError, UnreachableError
 from remote_assist.tui.screens.forms import EndScreen, ScopesScreen
@@ -53,6 +53,19 @@ async def test_one_look_answers_who_what_until_recorded_and_link(world: World, s
         "Alice Example",
     ):
         assert answer in head
+
+
+@pytest.mark.parametrize(
+    ("size", "others"), [((160, 48), " · watching: Bob Example · with: Carol Example"), ((80, 24), " · +2")]
+)
+async def test_who_else_is_there_stands_beside_you(world: World, size: tuple[int, int], others: str) -> None:
+    until = "2026-03-01T15:00:00Z"
+    people = {"Alice Example": "active", "Bob Example": "observer", "Carol Example": "active"}
+    world.technicians = tuple(Participant(name=name, part=part, until=until) for name, part in people.items())
+    async with stage(world, size, session=SESSION) as here:
+        second = here.text.splitlines()[1]
+        assert second.rstrip().endswith(f"Alice Example (you){others}")
+        assert "may: diagnose  files:read  fix" in second
 
 
 async def test_the_minutes_run_down_by_the_clock(world: World) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+import msgspec
 from rich.text import Text
 from textual.app import RenderResult
 from textual.widget import Widget
@@ -14,6 +15,9 @@ from remote_assist.tui.theme import ACCENT, BAD, FAINT, WARN
 from remote_assist.tui.widgets.lines import two_ends
 from remote_assist.tui.widgets.text import joined, shown
 from remote_assist.tui.words import clock_time, minutes_left, parse_time
+
+WIDE_COLUMNS = 96
+"""From here on the link and other people are named in words."""
 
 SOON_SECONDS = 5 * 60
 """From here on the time left is shown as a warning."""
@@ -70,9 +74,10 @@ class SessionHeader(Widget):
 
     def render(self) -> RenderResult:
         width = self.content_size.width
-        first = two_ends(self._who(), self._how(wide=width >= 96), width)
+        wide = width >= WIDE_COLUMNS
+        first = two_ends(self._who(), self._how(wide=wide), width)
         waits = self._state.elsewhere
-        you = joined(shown(self._state.technician, max_chars=40), (" (you)", FAINT))
+        you = joined(shown(self._state.technician, max_chars=40), (" (you)", FAINT), self._others(wide=wide))
         second = two_ends(self._may(), joined((f"✉ {waits} elsewhere   " if waits else "", WARN), you), width)
         return joined(first, "\n", second)
 
@@ -110,6 +115,16 @@ class SessionHeader(Widget):
         now = self._clock()
         soon = (until - now).total_seconds() < SOON_SECONDS
         return joined(f"  until {clock_time(until)} ", (f"({minutes_left(until, now)})", WARN if soon else FAINT))
+
+    def _others(self, *, wide: bool) -> Text:
+        """Who else is in the session, and whether they may act; where it is narrow, how many."""
+        told = self._state.status.technicians if self._state.status else msgspec.UNSET
+        others = () if told is msgspec.UNSET else tuple(one for one in told if one.name != self._state.technician)
+        text = Text(f" · +{len(others)}" if others and not wide else "", end="")
+        for one in others if wide else ():
+            text.append(" · watching: " if one.part == "observer" else " · with: ", FAINT)
+            text.append_text(shown(one.name, max_chars=30))
+        return text
 
     def _may(self) -> Text:
         text = joined(("may: ", FAINT))
