@@ -149,6 +149,8 @@ class CustomerWorld:
         self.hold.set()
         self.answers = asyncio.Event()
         self.answers.set()
+        self.takes_lines = asyncio.Event()
+        self.takes_lines.set()
         self.run_done = Done(action="a-7", status="done", exit=3)
         self.undelivered = ""
 
@@ -298,6 +300,7 @@ class WorldSession:
     async def say(self, text: str) -> Done:
         line = checked_line(text)
         self._world.check("say", line)
+        await self._world.takes_lines.wait()
         self._world.technician_says(line)
         return Done(action="a-8", status="done")
 

@@ -62,6 +62,7 @@ class Stage:
             else {Job.COLLECT.value, Job.RUN.value, Job.APPLY.value, Job.MOVE.value, Job.CALL.value}
         )
         silent = set() if self.world.answers.is_set() else {Job.STATUS.value}
+        silent |= set() if self.world.takes_lines.is_set() else {Job.SAY.value}
         return busy | silent | {Job.PAIRING.value, Job.ACCEPT.value, Job.CHAT.value, Job.TERMINAL.value}
 
     def screen(self, kind: type[T]) -> T:

@@ -51,6 +51,21 @@ async def test_a_line_is_sent_and_the_field_is_free_again(world: World) -> None:
         assert here.app.screen.query_one("#say", Input).value == "e5", "letters are text here, not keys"
 
 
+async def test_while_a_line_is_on_its_way_the_next_is_typed_and_the_field_can_be_left(world: World) -> None:
+    async with stage(world, session=SESSION) as here:
+        await here.press("6")
+        world.takes_lines.clear()
+        await say(here, "one")
+        await here.write("two")
+        await here.press("escape")
+        world.takes_lines.set()
+        await here.settle()
+        field = here.app.screen.query_one("#say", Input)
+        assert "you       one" in here.text and field.value == "two" and not field.has_focus
+        await here.press("7")
+        assert field.value == "two", "a key of the screen again"
+
+
 async def test_a_support_code_is_not_sent_and_stays_in_the_field(world: World) -> None:
     async with stage(world, session=SESSION) as here:
         await here.press("6")

@@ -25,7 +25,7 @@ from remote_assist.tui.work import Work
 
 
 class ChatPane(Container):
-    """Lines of one session. Follows as soon as it has a connection; a line that is refused stays in the field."""
+    """Lines of one session. Follows as soon as it has a connection; a refused line comes back into the field."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("slash", "write", "write", key_display="/")]
 
@@ -41,7 +41,8 @@ class ChatPane(Container):
         self._work = work
         self._session: SessionPort | None = None
         self._lines: list[ChatLine] = []
-        self._saying = False
+        self._saying = ""
+        """What is on its way."""
         self._translated: dict[int, str] = {}
         self._unread = 0
 
@@ -103,21 +104,21 @@ class ChatPane(Container):
     def send(self, submitted: Input.Submitted) -> None:
         submitted.stop()
         if self._session is not None and submitted.value.strip() and not self._saying:
-            self._saying = True  # the field keeps the keys meanwhile: an escape now leaves it, not the screen
-            jobs.say(self._work, self, self._session, submitted.value)
+            self._saying = submitted.value
+            submitted.input.clear()  # it keeps the keys: the next line may be typed, and an escape leaves it
+            jobs.say(self._work, self, self._session, self._saying)
 
     @on(LineSaid)
-    def clear_field(self) -> None:
-        field = self.query_one(Input)
-        field.value, self._saying = "", False
+    def hide_fault(self) -> None:
+        self._saying = ""
         self.query_one("#chat-fault").display = False
-        if self._seen:
-            field.focus()
 
     @on(JobFailed)
     def show_problem(self, failed: JobFailed) -> None:
         failed.stop()
-        self._saying = False
+        if failed.job is Job.SAY:
+            field, unsaid, self._saying = self.query_one(Input), self._saying, ""
+            field.value = field.value or unsaid
         if failed.job is Job.CHAT:
             return  # the connection is gone; the screen says so and brings another
         fault = self.query_one("#chat-fault", Static)
