@@ -120,6 +120,7 @@ async def test_a_file_gets_every_record_once_in_order_across_restarts(tmp_path: 
     async with RelayWorld(tmp_path, **settings(siem=push)) as world:
         agent = await filled(world)
         await until(lambda: target.exists() and len(target.read_text().splitlines()) == 6)
+        await until(lambda: only(world).figures.waiting == 0)  # and remembered that: what is not comes twice
         await world.relay.stop()
         await world.start()
         await agent.connect()
