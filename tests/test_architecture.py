@@ -29,7 +29,7 @@ ALLOWED: dict[str, frozenset[str]] = {
 
 LIBRARIES: dict[str, tuple[str, ...]] = {
     "asyncssh": ("remote_assist/transport/ssh_library.py",),
-    "websockets": ("remote_assist/transport/", "relay/links/frames.py"),
+    "websockets": ("remote_assist/transport/", "remote_assist/core/web_frames.py"),
     "aiohttp_socks": ("remote_assist/technician/relay_http.py",),
     "aiohttp": ("relay/", "remote_assist/technician/relay_http.py", "remote_assist/tickets/http.py"),
     "sqlalchemy": ("relay/",),

@@ -11,24 +11,26 @@ nonsense, comes back untouched with all that follows: what it means is said else
 import struct
 from dataclasses import dataclass, field
 
-try:
-    from websockets.speedups import apply_mask
-except ImportError:  # where no compiled wheel exists
-    from websockets.utils import apply_mask
+from remote_assist.core.web_frames import (
+    BINARY,
+    FINAL,
+    MASKED,
+    MAX_CONTROL_BYTES,
+    PING,
+    PONG,
+    apply_mask,
+    frame_header,
+)
 
-MASKED, FINAL, BINARY = 0x80, 0x80, 0x02
-PING, PONG = 0x89, 0x8A
 _DATA = frozenset({BINARY, FINAL | BINARY, 0, FINAL})
-_CONTROL = frozenset({PING, PONG})
+_CONTROL = frozenset({FINAL | PING, FINAL | PONG})
 _ANY = _DATA | _CONTROL
-MAX_CONTROL_BYTES = 125
 FRAMES_AT_ONCE = 64
 """So many are taken apart at once; a MiB of tiny ones would hold up everybody else for 200 ms and more."""
 
 JOINED_BYTES = 4096
 """Up to so long a payload is cheaper copied behind its header than written as a piece of its own."""
 
-_SHORT, _MIDDLE, _LONG = struct.Struct(">BB"), struct.Struct(">BBH"), struct.Struct(">BBQ")
 _SHORT_HEADER = struct.Struct(">xB4s")
 _HEADERS = {MASKED | 126: struct.Struct(">xxH4s"), MASKED | 127: struct.Struct(">xxQ4s")}
 """Of an end's frame by its second byte: length and mask. All others are short, with the length in that byte."""
@@ -80,8 +82,8 @@ class EndFrames:
         """What a reader who begins with the bytes to come needs before them: within a frame, a header for its rest."""
         if self._left:
             first = BINARY | (FINAL if self._is_last else 0)
-            return _LONG.pack(first, MASKED | 127, self._left) + self._mask
-        begun = _SHORT.pack(BINARY, MASKED) + bytes(4) if self._is_in_message else b""
+            return frame_header(first, self._left, MASKED) + self._mask
+        begun = frame_header(BINARY, 0, MASKED) + bytes(4) if self._is_in_message else b""
         return begun + self._kept
 
     def _frame(self, data: memoryview, at: int, taken: Taken) -> int:
@@ -126,7 +128,7 @@ class EndFrames:
     def _control(self, data: memoryview, at: int, begin: int, end: int, taken: Taken) -> int:
         if len(data) < end:
             return self._keep(data, at)
-        if data[at] == PING:
+        if data[at] == FINAL | PING:
             taken.ping = apply_mask(data[begin:end], bytes(data[begin - 4 : begin]))
         return end
 
@@ -141,12 +143,9 @@ class EndFrames:
 
 def pong(payload: bytes) -> bytes:
     """The answer to a ping."""
-    return _SHORT.pack(PONG, len(payload)) + payload
+    return frame_header(FINAL | PONG, len(payload)) + payload
 
 
 def _unmasked(first: int, payload: bytes) -> tuple[bytes, ...]:
-    length = len(payload)
-    if length <= MAX_CONTROL_BYTES:
-        return (_SHORT.pack(first, length) + payload,)
-    header = _MIDDLE.pack(first, 126, length) if length < 1 << 16 else _LONG.pack(first, 127, length)
-    return (header + payload,) if length <= JOINED_BYTES else (header, payload)
+    header = frame_header(first, len(payload))
+    return (header + payload,) if len(payload) <= JOINED_BYTES else (header, payload)

@@ -8,24 +8,26 @@ Rule 3: the first frame that may not come now is told as a fault, and nothing af
 """
 
 import os
-import struct
 from dataclasses import dataclass, field
 
-try:
-    from websockets.speedups import apply_mask
-except ImportError:  # where no compiled wheel exists
-    from websockets.utils import apply_mask
+from remote_assist.core.web_frames import (
+    BINARY,
+    CLOSE,
+    FINAL,
+    MASKED,
+    MAX_CONTROL_BYTES,
+    PING,
+    PONG,
+    TEXT,
+    apply_mask,
+    frame_header,
+)
 
-FINAL, MASKED = 0x80, 0x80
-TEXT, BINARY, CLOSE, PING, PONG = 0x1, 0x2, 0x8, 0x9, 0xA
 _BEGINS, _GOES_ON, _CONTROLS = frozenset({TEXT, BINARY}), 0x0, frozenset({CLOSE, PING, PONG})
-MAX_CONTROL_BYTES = 125
 LARGE_BYTES = 4096
 """Parts of a message that are as long are not copied before it is whole."""
 
 Message = str | bytes
-
-_SHORT, _MIDDLE, _LONG = struct.Struct(">BB"), struct.Struct(">BBH"), struct.Struct(">BBQ")
 
 
 @dataclass(slots=True)
@@ -134,11 +136,5 @@ class IncomingFrames:
 
 def outgoing_frame(opcode: int, payload: bytes) -> bytes:
     """A whole message in one frame, masked with bytes nobody can foretell (RFC 6455 section 10.3)."""
-    mask, length = os.urandom(4), len(payload)
-    if length <= MAX_CONTROL_BYTES:
-        header = _SHORT.pack(FINAL | opcode, MASKED | length)
-    elif length < 1 << 16:
-        header = _MIDDLE.pack(FINAL | opcode, MASKED | 126, length)
-    else:
-        header = _LONG.pack(FINAL | opcode, MASKED | 127, length)
-    return b"".join((header, mask, apply_mask(payload, mask)))
+    mask = os.urandom(4)
+    return b"".join((frame_header(FINAL | opcode, len(payload), MASKED), mask, apply_mask(payload, mask)))

@@ -18,8 +18,9 @@ from websockets.exceptions import WebSocketException
 from websockets.protocol import State
 
 from remote_assist.core.spoken import OWN
+from remote_assist.core.web_frames import BINARY, TEXT
 from remote_assist.errors import UnreachableError
-from remote_assist.transport.frames import BINARY, TEXT, IncomingFrames, Message, outgoing_frame
+from remote_assist.transport.frames import IncomingFrames, Message, outgoing_frame
 
 QUEUED_MESSAGES = 8
 """Messages that may wait to be received before reading from the socket stops."""

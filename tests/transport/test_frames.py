@@ -12,7 +12,8 @@ from websockets.protocol import OPEN
 from websockets.server import ServerProtocol
 from websockets.uri import parse_uri
 
-from remote_assist.transport.frames import BINARY, TEXT, IncomingFrames, Taken, outgoing_frame
+from remote_assist.core.web_frames import BINARY, TEXT
+from remote_assist.transport.frames import IncomingFrames, Taken, outgoing_frame
 
 MAX_BYTES = 300
 NO_TEXT = "a text that is not UTF-8"
