@@ -48,7 +48,6 @@ from remote_assist.core.prompt import ConsentAnswer, LineTyped, PausePressed, Pr
 from remote_assist.core.record_codes import TECHNICIAN_LEFT
 from remote_assist.core.records import Outcome, RecordDraft
 from remote_assist.core.resume import LinkNews
-from remote_assist.core.signing.keys import load_public
 from remote_assist.errors import (
     AuditUnavailable,
     LocalProtocolError,
@@ -99,7 +98,7 @@ class Session:
         self._lock = lock
         self.people = People(facts.first, keeper)
         self.granting = Granting(facts, keeper, recorder, self.people)
-        self.lists = NewerLists(facts.technician.lists, ca_line=load_public(facts.technician.statement.organisation_ca))
+        self.lists = NewerLists(facts.technician.lists, ca_line=facts.technician.certificate.ca_line)
         self.on_packs: Callable[[PackTrust], None] = lambda _trust: None
         """Told which packs count from now on."""
         self._logged_in: WeakKeyDictionary[Connection, str] = WeakKeyDictionary()

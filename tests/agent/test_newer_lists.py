@@ -70,6 +70,29 @@ async def test_a_pack_revoked_in_mid_session_is_used_no_more_nor_is_a_plan_made_
     assert "RA1301I" not in world.codes()
 
 
+async def test_a_pack_revoked_while_the_customer_thinks_about_its_plan_is_not_carried_out(
+    world: AgentWorld, risky: PlanFix, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key, line = colleague(world)
+    async with world.session() as live:
+        made = await planned(live, risky)
+
+        async def is_unknown() -> bool:
+            last = (await live.ask(risky)).last
+            return isinstance(last, Refused) and last.reason == "unknown-catalog-item"
+
+        async def think(_question: object) -> bool:
+            adopt(world, "packs", PacksList(number=3, keys=(), issued=ISSUED))
+            await until(is_unknown)
+            return True
+
+        monkeypatch.setattr(world.customer, "allow_plan", think)
+        theirs = approve(key, line, world.technician.session, made.digest)
+        assert (await live.ask(ApplyFix(plan=made.digest, approval=theirs))).refused.reason == "unknown-catalog-item"
+    outcomes = [record.outcome.status for record in world.journal() if record.code == "RA1301O" and record.outcome]
+    assert outcomes and "resolved" not in outcomes
+
+
 async def test_who_was_revoked_in_mid_session_approves_nothing(world: AgentWorld, risky: PlanFix) -> None:
     key, line = colleague(world)
     async with world.session() as live:

@@ -62,6 +62,18 @@ class Lasting(Protocol):
         """Whether it can still be reached as it was."""
 
 
+@contextlib.asynccontextmanager
+async def _refusal_recorded(caller: Caller, prepared: PreparedPlan) -> AsyncIterator[None]:
+    """Whatever refuses to carry out a plan here is written down before it is told."""
+    try:
+        yield
+    except RefusedError as error:
+        fix, plan = prepared.fix, prepared.plan
+        action = apply_action(fix.id, fix.version, fix.digest, plan.digest, msgspec.json.encode(plan))
+        await caller.gate.refuse(caller.actor, action, error)
+        raise
+
+
 class FixRequests:
     """Executors of plans; holds the plans that may still be applied."""
 
@@ -138,12 +150,14 @@ class FixRequests:
         approver = await self._approver(caller, request)
         prepared = self._take(request.plan, caller.ground.place)
         fix, plan = prepared.fix, prepared.plan
-        await self._check_still_here(caller, prepared)
+        async with _refusal_recorded(caller, prepared):
+            await self._check_still_here(prepared)
         approval = msgspec.json.encode(request.approval) if approver else b""
         undo: list[UndoFile] = []
 
         async def work(machine: Machine, running: Running) -> Ending:
             await self._ask(prepared)
+            await self._check_still_here(prepared)  # the customer may have taken their time
             running.require()
             folder = self._session.journal.folder
             undo.append(UndoFile.beside(folder, running.number, prepared.place, as_root=root is not None))
@@ -213,13 +227,8 @@ class FixRequests:
         kept = self._plans.get(request.plan)
         if kept is None or kept.prepared.plan.risk != "high":
             return ""
-        try:
+        async with _refusal_recorded(caller, kept.prepared):
             return self._approved(request, caller.actor.key)
-        except RefusedError as error:
-            fix, plan = kept.prepared.fix, kept.prepared.plan
-            action = apply_action(fix.id, fix.version, fix.digest, plan.digest, msgspec.json.encode(plan))
-            await caller.gate.refuse(caller.actor, action, error)
-            raise
 
     def _approved(self, request: ApplyFix, key: str) -> str:
         facts = self._session.facts
@@ -235,15 +244,10 @@ class FixRequests:
             raise RefusedError("who approves a plan cannot be who runs it", reason="not-approved")
         return approver.key_fingerprint
 
-    async def _check_still_here(self, caller: Caller, prepared: PreparedPlan) -> None:
-        """Raise RefusedError, which is written down, when the fix counts no more since it was planned."""
-        fix, plan = prepared.fix, prepared.plan
-        try:
-            check_item((await self._shelf.catalog()).fixes.get(fix.id), "fix", fix.id, fix.version, fix.digest)
-        except RefusedError as error:
-            action = apply_action(fix.id, fix.version, fix.digest, plan.digest, msgspec.json.encode(plan))
-            await caller.gate.refuse(caller.actor, action, error)
-            raise
+    async def _check_still_here(self, prepared: PreparedPlan) -> None:
+        """Raise RefusedError when the fix counts no more since it was planned."""
+        fix = prepared.fix
+        check_item((await self._shelf.catalog()).fixes.get(fix.id), "fix", fix.id, fix.version, fix.digest)
 
     async def _ask(self, prepared: PreparedPlan) -> None:
         """Show the plan to the customer where that is asked for. Raises ConsentDenied."""
