@@ -4,8 +4,7 @@ The machine is a server of asyncssh's that takes one password; the way there is 
 """
 
 import asyncio
-import gc
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -89,11 +88,9 @@ async def machine_at(port: int = 0) -> AsyncIterator[PasswordMachine]:
 
 
 @pytest.fixture(autouse=True)
-def _no_keys_of_the_machine_the_tests_run_on(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+def _no_keys_of_the_machine_the_tests_run_on(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
     monkeypatch.setenv("HOME", str(tmp_path / "customer"))
-    yield
-    gc.collect()  # CPython 3.11 breaks when what paramiko left is collected while a module is being parsed
 
 
 def hops_of(customer: Customer, home: Path, trust: str = "", certificate: str = "") -> Hops:
